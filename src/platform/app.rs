@@ -1,0 +1,102 @@
+//! What all parts of one running service share, and the routes that tell whether it runs.
+use super::clock::Clock;
+use super::config::Settings;
+use super::crypto::Keys;
+use super::db::Db;
+use super::error::{ApiError, ApiResult, UNAVAILABLE};
+use super::http::RouteTable;
+use actix_web::web::Json;
+use actix_web::{HttpRequest, HttpResponse, get};
+use serde::Serialize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Shared by every worker; holds no connection.
+pub struct App {
+    /// Configuration.
+    pub settings: Settings,
+    /// Time and new ids.
+    pub clock: Clock,
+    /// Keys for stored data.
+    pub keys: Arc<Keys>,
+    /// Paths and methods.
+    pub routes: RouteTable,
+    /// The OpenAPI document as sent.
+    pub document: Vec<u8>,
+    /// Set when the service is asked to stop: `/readyz` fails, requests are still answered.
+    pub stopping: AtomicBool,
+}
+
+impl App {
+    /// Whether it has been asked to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// The app that answers this request.
+    pub fn of(req: &HttpRequest) -> ApiResult<&Arc<Self>> {
+        req.app_data::<Arc<Self>>().ok_or_else(|| ApiError::internal("no app registered"))
+    }
+}
+
+/// The app as an argument of a handler.
+pub struct Shared(pub Arc<App>);
+
+impl actix_web::FromRequest for Shared {
+    type Error = ApiError;
+    type Future = std::future::Ready<ApiResult<Self>>;
+
+    fn from_request(req: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
+        std::future::ready(App::of(req).cloned().map(Self))
+    }
+}
+
+impl std::ops::Deref for Shared {
+    type Target = App;
+    fn deref(&self) -> &App {
+        &self.0
+    }
+}
+
+/// Whether the service is well.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Health {
+    /// Always `ok`: anything else is a problem.
+    #[schema(example = "ok")]
+    status: &'static str,
+}
+
+/// Is the process alive?
+///
+/// Never touches the database: a supervisor that restarts the service would not mend a database.
+#[utoipa::path(tag = "operations", operation_id = "live", responses((status = 200, body = Health, description = "It is.")))]
+#[get("/livez")]
+pub async fn live() -> Json<Health> {
+    Json(Health { status: "ok" })
+}
+
+/// Can the service answer requests?
+///
+/// Fails while the database cannot be reached and while the service stops, so that a balancer sends requests elsewhere.
+#[utoipa::path(tag = "operations", operation_id = "ready", responses((status = 200, body = Health, description = "It can.")))]
+#[get("/readyz")]
+pub async fn ready(app: Shared, db: Db) -> ApiResult<Json<Health>> {
+    use diesel_async::RunQueryDsl;
+    if app.is_stopping() {
+        return Err(ApiError::from(&UNAVAILABLE).header("retry-after", 5));
+    }
+    db.read(async |c| diesel::select(diesel::dsl::now).execute(c).await).await?;
+    Ok(Json(Health { status: "ok" }))
+}
+
+/// Read the document
+///
+/// This API as OpenAPI 3.1.
+#[utoipa::path(tag = "operations", responses((status = 200, body = Object, description = "The document.")))]
+#[get("/openapi.json")]
+pub async fn read_document(app: Shared) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .insert_header(("cache-control", "public, max-age=300"))
+        .body(app.document.clone())
+}

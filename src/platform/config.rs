@@ -1,0 +1,249 @@
+//! Configuration: the only place that reads the environment. `.env.example` documents each variable.
+use super::telemetry::LogFormat;
+use ipnet::IpNet;
+use secrecy::{ExposeSecret, SecretString};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// What every part of the running service may ask for.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where clients reach the service, without a slash at the end: links begin with it.
+    pub public_url: String,
+    /// `iss` and `aud` of the service's tokens (RFC 8414, RFC 9068).
+    pub issuer: String,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether keys and clients that `simpul demo` made are accepted.
+    pub demo: bool,
+}
+
+/// Everything that `simpul serve` needs.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// For the running service.
+    pub settings: Settings,
+    /// As `simpul_service`.
+    pub database_url: SecretString,
+    /// PEM of the authority that signed the database's certificate.
+    pub database_ca_file: Option<PathBuf>,
+    /// Connections for transactions.
+    pub database_pool: usize,
+    /// Address of the API.
+    pub listen: SocketAddr,
+    /// Address of `/metrics`; not for the public.
+    pub admin_listen: Option<SocketAddr>,
+    /// Threads that answer requests.
+    pub workers: usize,
+    /// `*.pem` that sign access tokens.
+    pub signing_keys_dir: PathBuf,
+    /// Keys for stored data, see [`super::crypto`].
+    pub data_keys_dir: PathBuf,
+    /// How the log is written.
+    pub log_format: LogFormat,
+    /// As `tracing_subscriber::EnvFilter` reads it.
+    pub log_level: String,
+}
+
+/// Variables by name; empty ones count as absent.
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+    faults: Vec<String>,
+}
+
+impl Environment {
+    /// The process' own, with `.env` of the working directory beneath it.
+    pub fn of_process() -> anyhow::Result<Self> {
+        match dotenvy::dotenv() {
+            Ok(_) => {}
+            Err(error) if error.not_found() => {}
+            // The error of a bad line quotes it, and it may hold a password.
+            Err(dotenvy::Error::LineParse(..)) => anyhow::bail!(".env has a line that is not NAME=value"),
+            Err(_) => anyhow::bail!(".env cannot be read"),
+        }
+        Ok(Self::of(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))))
+    }
+
+    /// From given variables, for tests.
+    pub fn of(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        let variables = variables.into_iter().filter(|(_, value)| !value.trim().is_empty()).collect();
+        Self { variables, faults: vec![] }
+    }
+
+    /// A directory list or path that tools use, such as `PATH`.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+
+    fn text(&mut self, name: &str, why: &str) -> String {
+        self.get(name).map(str::to_owned).unwrap_or_else(|| {
+            self.faults.push(format!("{name} is missing: {why}"));
+            String::new()
+        })
+    }
+
+    fn parse<T: FromStr>(&mut self, name: &str, default: T, why: &str) -> T {
+        match self.get(name).map(|value| value.trim().parse()) {
+            None => default,
+            Some(Ok(value)) => value,
+            Some(Err(_)) => {
+                self.faults.push(format!("{name} is not {why}"));
+                default
+            }
+        }
+    }
+
+    fn done<T>(self, value: T) -> anyhow::Result<T> {
+        anyhow::ensure!(self.faults.is_empty(), "configuration:\n  {}", self.faults.join("\n  "));
+        Ok(value)
+    }
+}
+
+/// The owner's connection, for `simpul migrate` alone.
+pub fn owner_database(mut env: Environment) -> anyhow::Result<(SecretString, Option<PathBuf>)> {
+    let url = env.text("DATABASE_OWNER_URL", "postgres://simpul_owner:…@host/simpul; migrations run as the owner");
+    let ca = env.get("DATABASE_CA_FILE").map(PathBuf::from);
+    env.done((url.into(), ca))
+}
+
+/// Where `simpul keys create` puts the keys: signing keys, data keys.
+pub fn key_directories(mut env: Environment) -> anyhow::Result<(PathBuf, PathBuf)> {
+    let signing = env.text("SIGNING_KEYS_DIR", "directory of the token signing keys (*.pem)");
+    let data = env.text("DATA_KEYS_DIR", "directory of data-*.key, index.key and seal.key");
+    env.done((signing.into(), data.into()))
+}
+
+impl Config {
+    /// Names every variable that is missing or wrong, at once.
+    pub fn read(mut env: Environment) -> anyhow::Result<Self> {
+        let database_url = env.text("DATABASE_URL", "postgres://simpul_service:…@host/simpul");
+        if !database_url.is_empty() && database_url.parse::<tokio_postgres::Config>().is_err() {
+            env.faults
+                .push("DATABASE_URL is not a PostgreSQL URL (sslmode takes disable, prefer or require)".to_owned());
+        }
+        let public_url = env.text("PUBLIC_URL", "https://… where clients reach the service");
+        let public_url = public_url.trim_end_matches('/').to_owned();
+        let local = |url: &url::Url| matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+        if !public_url.is_empty()
+            && !url::Url::parse(&public_url).is_ok_and(|url| url.scheme() == "https" || local(&url))
+        {
+            env.faults.push("PUBLIC_URL is not an https URL (http only for this machine)".to_owned());
+        }
+        let issuer = env.get("TOKEN_ISSUER").map_or_else(|| public_url.clone(), str::to_owned);
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let config = Self {
+            settings: Settings { issuer, trusted_proxies: proxies(&mut env), demo: false, public_url },
+            database_url: database_url.into(),
+            database_ca_file: env.get("DATABASE_CA_FILE").map(PathBuf::from),
+            database_pool: positive(&mut env, "DATABASE_POOL", 8),
+            listen: env.parse("LISTEN", SocketAddr::from(([127, 0, 0, 1], 8080)), "an address such as 0.0.0.0:8080"),
+            admin_listen: Some(env.parse(
+                "ADMIN_LISTEN",
+                SocketAddr::from(([127, 0, 0, 1], 9090)),
+                "an address such as 127.0.0.1:9090",
+            )),
+            workers: positive(&mut env, "WORKERS", cores),
+            signing_keys_dir: env.text("SIGNING_KEYS_DIR", "directory of the token signing keys (*.pem)").into(),
+            data_keys_dir: env.text("DATA_KEYS_DIR", "directory of data-*.key, index.key and seal.key").into(),
+            log_format: log_format(&mut env),
+            log_level: env.get("LOG_LEVEL").unwrap_or("info").to_owned(),
+        };
+        if let Some(path) = config.database_ca_file.as_ref().filter(|path| !path.is_file()) {
+            env.faults.push(format!("DATABASE_CA_FILE names no file: {}", path.display()));
+        }
+        if tracing_subscriber::EnvFilter::try_new(&config.log_level).is_err() {
+            env.faults.push("LOG_LEVEL is not a filter such as info or simpul=debug".to_owned());
+        }
+        for (name, dir) in [("SIGNING_KEYS_DIR", &config.signing_keys_dir), ("DATA_KEYS_DIR", &config.data_keys_dir)] {
+            if !dir.as_os_str().is_empty() && !dir.is_dir() {
+                env.faults.push(format!("{name} names no directory: {}", dir.display()));
+            }
+        }
+        env.done(config)
+    }
+
+    /// Where the database is, with its password.
+    pub fn database(&self) -> Result<super::db::Target, super::db::DbError> {
+        super::db::Target::new(self.database_url.expose_secret(), self.database_ca_file.as_deref())
+    }
+}
+
+fn positive(env: &mut Environment, name: &str, default: usize) -> usize {
+    let number = env.parse(name, default, "a number from 1 to 512");
+    if !(1..=512).contains(&number) {
+        env.faults.push(format!("{name} is not a number from 1 to 512"));
+    }
+    number
+}
+
+fn proxies(env: &mut Environment) -> Vec<IpNet> {
+    let listed = env.get("TRUSTED_PROXIES").unwrap_or_default().to_owned();
+    let nets: Result<Vec<IpNet>, _> =
+        listed.split(',').map(str::trim).filter(|net| !net.is_empty()).map(str::parse).collect();
+    nets.unwrap_or_else(|_| {
+        env.faults.push("TRUSTED_PROXIES is not a list of networks such as 10.0.0.0/8,192.0.2.7/32".to_owned());
+        vec![]
+    })
+}
+
+fn log_format(env: &mut Environment) -> LogFormat {
+    let word = env.get("LOG_FORMAT").unwrap_or("json").to_owned();
+    LogFormat::parse(&word).unwrap_or_else(|| {
+        env.faults.push("LOG_FORMAT is not json or text".to_owned());
+        LogFormat::Json
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> anyhow::Result<Config> {
+        Config::read(Environment::of(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))))
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once_and_no_value_is_shown() {
+        let wrong = [
+            ("DATABASE_URL", "postgres://u:secret-password@h/d?sslmode=verify-full"),
+            ("LISTEN", "eighty"),
+            ("WORKERS", "0"),
+            ("LOG_FORMAT", "xml"),
+            ("TRUSTED_PROXIES", "everyone"),
+            ("PUBLIC_URL", "http://simpul.example"),
+            ("DATA_KEYS_DIR", "/nowhere/at/all"),
+        ];
+        let said = read(&wrong).unwrap_err().to_string();
+        for name in [
+            "DATABASE_URL",
+            "LISTEN",
+            "WORKERS",
+            "LOG_FORMAT",
+            "TRUSTED_PROXIES",
+            "PUBLIC_URL",
+            "DATA_KEYS_DIR",
+            "SIGNING_KEYS_DIR",
+        ] {
+            assert!(said.contains(name), "{name} is not named in: {said}");
+        }
+        assert!(!said.contains("secret-password"), "{said}");
+    }
+
+    #[test]
+    fn a_complete_environment_is_read() {
+        let config = read(&[
+            ("DATABASE_URL", "postgres://simpul_service:x@db/simpul"),
+            ("PUBLIC_URL", "https://api.example/"),
+            ("SIGNING_KEYS_DIR", "/"),
+            ("DATA_KEYS_DIR", "/"),
+            ("WORKERS", " "),
+        ])
+        .unwrap();
+        assert_eq!(config.settings.public_url, "https://api.example");
+        assert_eq!(config.settings.issuer, "https://api.example");
+        assert!(!config.settings.demo);
+        assert!(!format!("{config:?}").contains("simpul_service:x"), "a password shows");
+    }
+}

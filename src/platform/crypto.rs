@@ -1,0 +1,228 @@
+//! Keys that live outside the database, and what is done with them: sealing (AES-256-GCM), blind indexes and request
+//! fingerprints (HMAC-SHA-256).
+//!
+//! The directory holds `data-NAME.key` (one or more; the last by name seals, all open), `index.key` (blind indexes; it
+//! outlives the data keys) and `seal.key` (cursors, stored answers). Each file is 32 random bytes in base64.
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::{constant_time, digest, hmac, rand};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// First line of every key file that `simpul demo` makes: such a key is refused everywhere else.
+pub const DEMO_MARK: &str = "# simpul demo key: known to everyone who has this folder";
+
+const VERSION: u8 = 1;
+const KEY_ID: usize = 4;
+
+/// What was sealed does not open: altered, of another row, or of a key that is gone.
+#[derive(Debug, thiserror::Error)]
+#[error("sealed value does not open")]
+pub struct Unsealed;
+
+/// A set of keys that seal under one name.
+struct Keyring {
+    current: [u8; KEY_ID],
+    keys: BTreeMap<[u8; KEY_ID], LessSafeKey>,
+}
+
+impl Keyring {
+    fn new(secrets: &[Zeroizing<[u8; 32]>]) -> anyhow::Result<Self> {
+        let mut keys = BTreeMap::new();
+        let mut current = None;
+        for secret in secrets {
+            let mut id = [0; KEY_ID];
+            id.iter_mut().zip(digest::digest(&digest::SHA256, &secret[..]).as_ref()).for_each(|(to, from)| *to = *from);
+            keys.insert(id, LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &secret[..])?));
+            current = Some(id);
+        }
+        Ok(Self { current: current.ok_or_else(|| anyhow::anyhow!("no key"))?, keys })
+    }
+
+    /// Layout: version (1 byte), key id (4), nonce (12), ciphertext and tag.
+    fn seal(&self, context: &str, plain: &[u8]) -> anyhow::Result<Vec<u8>> {
+        let key = self.keys.get(&self.current).ok_or(Unsealed)?;
+        let mut nonce = [0; NONCE_LEN];
+        rand::fill(&mut nonce)?;
+        let mut sealed = Vec::with_capacity(1 + KEY_ID + NONCE_LEN + plain.len() + 16);
+        sealed.push(VERSION);
+        sealed.extend_from_slice(&self.current);
+        sealed.extend_from_slice(&nonce);
+        let mut text = Zeroizing::new(plain.to_vec());
+        text.reserve(16);
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context.as_bytes()), &mut *text)?;
+        sealed.extend_from_slice(&text);
+        Ok(sealed)
+    }
+
+    fn open(&self, context: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unsealed> {
+        let (&version, rest) = sealed.split_first().ok_or(Unsealed)?;
+        let (id, rest) = rest.split_first_chunk::<KEY_ID>().ok_or(Unsealed)?;
+        let (nonce, text) = rest.split_first_chunk::<NONCE_LEN>().ok_or(Unsealed)?;
+        let key = self.keys.get(id).filter(|_| version == VERSION).ok_or(Unsealed)?;
+        let mut text = Zeroizing::new(text.to_vec());
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let length = key.open_in_place(nonce, Aad::from(context.as_bytes()), &mut text).map_err(|_| Unsealed)?.len();
+        text.truncate(length);
+        Ok(text)
+    }
+}
+
+/// Every data key of the service. No `Debug` output shows one.
+pub struct Keys {
+    data: Keyring,
+    seal: Keyring,
+    index: hmac::Key,
+    fingerprint: hmac::Key,
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys")
+    }
+}
+
+impl Keys {
+    /// Reads the directory. Refuses missing, short, constant or readable-by-others keys, and demo keys unless `demo`.
+    pub fn load(dir: &Path, demo: bool) -> anyhow::Result<Self> {
+        let mut data = vec![];
+        let mut names: Vec<_> = std::fs::read_dir(dir)
+            .map_err(|e| anyhow::anyhow!("cannot read the key directory {}: {e}", dir.display()))?
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter(|name| {
+                name.starts_with("data-") && std::path::Path::new(name).extension().is_some_and(|e| e == "key")
+            })
+            .collect();
+        names.sort();
+        anyhow::ensure!(!names.is_empty(), "no data-*.key in {}: make keys with `simpul keys create`", dir.display());
+        for name in names {
+            data.push(read_key(&dir.join(name), demo)?);
+        }
+        let seal = read_key(&dir.join("seal.key"), demo)?;
+        let index = read_key(&dir.join("index.key"), demo)?;
+        let derive = |label: &[u8], from: &[u8; 32]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, from), label);
+        Ok(Self {
+            fingerprint: hmac::Key::new(hmac::HMAC_SHA256, derive(b"fingerprint", &seal).as_ref()),
+            seal: Keyring::new(&[seal])?,
+            data: Keyring::new(&data)?,
+            index: hmac::Key::new(hmac::HMAC_SHA256, &index[..]),
+        })
+    }
+
+    /// Makes what is missing in `dir`; returns the names made.
+    pub fn create(dir: &Path, demo: bool) -> anyhow::Result<Vec<String>> {
+        std::fs::create_dir_all(dir)?;
+        let has_data = std::fs::read_dir(dir)?.flatten().any(|e| e.file_name().to_string_lossy().starts_with("data-"));
+        let mut made = vec![];
+        let data = format!("data-{}.key", chrono::Utc::now().format("%Y%m%d%H%M%S"));
+        for name in ["index.key", "seal.key", &data] {
+            let path = dir.join(name);
+            if path.exists() || (name.starts_with("data-") && has_data) {
+                continue;
+            }
+            let mut secret = Zeroizing::new([0u8; 32]);
+            rand::fill(&mut secret[..])?;
+            let mark = if demo { format!("{DEMO_MARK}\n") } else { String::new() };
+            write_private(&path, format!("{mark}{}\n", STANDARD.encode(&secret[..])).as_bytes())?;
+            made.push(name.to_owned());
+        }
+        Ok(made)
+    }
+
+    /// Encrypts a stored value. `context` binds it to its place: `table.column:row-id`.
+    pub fn encrypt(&self, context: &str, plain: &str) -> anyhow::Result<Vec<u8>> {
+        self.data.seal(context, plain.as_bytes())
+    }
+
+    /// Opens what [`Keys::encrypt`] made in the same place.
+    pub fn decrypt(&self, context: &str, sealed: &[u8]) -> Result<Zeroizing<String>, Unsealed> {
+        let plain = self.data.open(context, sealed)?;
+        std::str::from_utf8(&plain).map(|text| Zeroizing::new(text.to_owned())).map_err(|_| Unsealed)
+    }
+
+    /// Seals what leaves the service and comes back (a cursor) or lives for days (a stored answer).
+    pub fn seal(&self, context: &str, plain: &[u8]) -> anyhow::Result<Vec<u8>> {
+        self.seal.seal(context, plain)
+    }
+
+    /// Opens what [`Keys::seal`] made in the same context.
+    pub fn unseal(&self, context: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unsealed> {
+        self.seal.open(context, sealed)
+    }
+
+    /// A deterministic, keyed digest by which an encrypted value can be found and kept unique.
+    pub fn blind_index(&self, column: &str, value: &str) -> Vec<u8> {
+        mac(&self.index, &[column.as_bytes(), value.as_bytes()])
+    }
+
+    /// A keyed digest of a request or a part of it.
+    pub fn fingerprint(&self, parts: &[&[u8]]) -> Vec<u8> {
+        mac(&self.fingerprint, parts)
+    }
+}
+
+/// Each part is preceded by its length, so that no two lists of parts give the same input.
+fn mac(key: &hmac::Key, parts: &[&[u8]]) -> Vec<u8> {
+    let mut context = hmac::Context::with_key(key);
+    for part in parts {
+        context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        context.update(part);
+    }
+    context.sign().as_ref().to_vec()
+}
+
+/// SHA-256, for random secrets and for ETags.
+pub fn sha256(bytes: &[u8]) -> Vec<u8> {
+    digest::digest(&digest::SHA256, bytes).as_ref().to_vec()
+}
+
+/// Compares in constant time.
+pub fn same(a: &[u8], b: &[u8]) -> bool {
+    constant_time::verify_slices_are_equal(a, b).is_ok()
+}
+
+/// A random secret of 256 bits in base64url.
+pub fn random_secret() -> anyhow::Result<String> {
+    let mut secret = Zeroizing::new([0u8; 32]);
+    rand::fill(&mut secret[..])?;
+    Ok(URL_SAFE_NO_PAD.encode(&secret[..]))
+}
+
+/// Writes a file that only its owner may read, and never over an existing one.
+pub fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    Ok(())
+}
+
+/// Reads a key file after looking at its mode and its mark.
+pub fn read_private(path: &Path, demo: bool) -> anyhow::Result<Zeroizing<String>> {
+    use std::os::unix::fs::PermissionsExt;
+    let shown = path.display();
+    let mode = std::fs::metadata(path).map_err(|e| anyhow::anyhow!("cannot read {shown}: {e}"))?.permissions().mode();
+    anyhow::ensure!(mode & 0o007 == 0, "{shown} can be read by everyone: chmod o= it");
+    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|e| anyhow::anyhow!("cannot read {shown}: {e}"))?);
+    anyhow::ensure!(
+        demo || !text.starts_with(DEMO_MARK),
+        "{shown} is a demo key: make your own with `simpul keys create`"
+    );
+    Ok(text)
+}
+
+fn read_key(path: &Path, demo: bool) -> anyhow::Result<Zeroizing<[u8; 32]>> {
+    let text = read_private(path, demo)?;
+    let line = text.lines().find(|line| !line.starts_with('#')).unwrap_or_default();
+    let shown = path.display();
+    let bytes = Zeroizing::new(STANDARD.decode(line.trim()).map_err(|_| anyhow::anyhow!("{shown} is not base64"))?);
+    let key: [u8; 32] =
+        bytes.as_slice().try_into().map_err(|_| anyhow::anyhow!("{shown} must hold 32 bytes in base64"))?;
+    let first = key.first().copied().unwrap_or_default();
+    anyhow::ensure!(key.iter().any(|b| *b != first), "{shown} is not random");
+    Ok(Zeroizing::new(key))
+}

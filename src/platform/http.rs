@@ -1,0 +1,293 @@
+//! What surrounds every request: its id, its language, unknown paths and methods, errors as problem details, panics,
+//! the log line and the counters.
+use super::app::App;
+use super::error::{ApiError, Language, METHOD_NOT_ALLOWED, NOT_FOUND};
+use super::telemetry;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
+use futures_util::FutureExt;
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+use uuid::Uuid;
+
+/// What is known of a request before anything is asked of it.
+#[derive(Debug, Clone)]
+pub struct RequestInfo {
+    /// `X-Request-Id`: the client's, if it sent a UUID.
+    pub id: Uuid,
+    /// For texts to people.
+    pub language: Language,
+    /// The operation id of the document, such as `read_referral`.
+    pub operation: Arc<str>,
+    /// The operation asks for a token.
+    pub secured: bool,
+    /// W3C trace id, for the log.
+    trace: String,
+}
+
+/// Who sent it, once that is known: for the log, for cursors and for idempotency keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// The agency.
+    pub agency: Uuid,
+    /// Its client.
+    pub client: Uuid,
+}
+
+/// Paths and methods of the document: actix itself would answer a wrong method with 404.
+pub struct RouteTable(matchit::Router<BTreeMap<String, Operation>>);
+
+/// What the document says of one method of a path.
+#[derive(Debug, Clone)]
+struct Operation {
+    id: Arc<str>,
+    secured: bool,
+}
+
+impl RouteTable {
+    /// From the document that the routes themselves made.
+    pub fn new(document: &serde_json::Value) -> anyhow::Result<Self> {
+        let mut router = matchit::Router::new();
+        let paths = document.get("paths").and_then(|paths| paths.as_object());
+        for (path, item) in paths.into_iter().flatten() {
+            let mut methods = BTreeMap::new();
+            for (method, operation) in item.as_object().into_iter().flatten() {
+                let id = operation.get("operationId").and_then(|id| id.as_str()).unwrap_or_default();
+                let secured = operation.get("security").is_some();
+                methods.insert(method.to_ascii_uppercase(), Operation { id: Arc::from(id), secured });
+            }
+            router.insert(path.clone(), methods)?;
+        }
+        Ok(Self(router))
+    }
+
+    fn find(&self, path: &str, method: &Method) -> Result<Operation, ApiError> {
+        let methods = self.0.at(path).map_err(|_| ApiError::from(&NOT_FOUND))?.value;
+        if let Some(operation) = methods.get(method.as_str()) {
+            return Ok(operation.clone());
+        }
+        let mut allowed: Vec<&str> = methods.keys().map(String::as_str).collect();
+        if allowed.contains(&"GET") {
+            allowed.push("HEAD");
+        }
+        Err(ApiError::from(&METHOD_NOT_ALLOWED).header("allow", allowed.join(", ")))
+    }
+}
+
+/// An error with its answer: what leaves [`around`] where actix gives no response to put it into.
+#[derive(Debug)]
+struct Rendered {
+    error: ApiError,
+    info: RequestInfo,
+    base: String,
+}
+
+impl std::fmt::Display for Rendered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl ResponseError for Rendered {
+    fn status_code(&self) -> StatusCode {
+        self.error.status_code()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = self.error.render(self.info.language, self.info.id, &self.base);
+        finish(response.headers_mut(), &self.info);
+        response
+    }
+}
+
+/// The outermost layer.
+pub async fn around(
+    mut req: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let started = Instant::now();
+    let app = req.app_data::<Arc<App>>().cloned().ok_or_else(|| ApiError::internal("no app registered"))?;
+    let method = req.method().clone();
+    if method == Method::HEAD {
+        // Answered like GET; actix leaves the body out, since it remembers what was asked.
+        req.head_mut().method = Method::GET;
+    }
+    let found = app.routes.find(req.path(), req.method());
+    let operation = found.as_ref().map_or_else(|_| Arc::from("none"), |operation| operation.id.clone());
+    let info = RequestInfo {
+        id: header(req.headers(), "x-request-id")
+            .and_then(|id| Uuid::try_parse(id).ok())
+            .unwrap_or_else(|| app.clock.new_id()),
+        language: language(req.headers()),
+        trace: trace_id(req.headers()),
+        secured: found.as_ref().is_ok_and(|operation| operation.secured),
+        operation: operation.clone(),
+    };
+    req.extensions_mut().insert(info.clone());
+    let base = app.settings.public_url.clone();
+    let rendered = |error: ApiError| Rendered { error, info: info.clone(), base: base.clone() };
+
+    // A HttpRequest may not be cloned before it is routed (actix needs it alone), so a panic has no request to answer
+    // to and leaves as an error that carries its answer.
+    let outcome = match found {
+        Ok(_) => AssertUnwindSafe(next.call(req)).catch_unwind().await,
+        Err(error) => Ok(Err(error.into())),
+    };
+    let mut identity = None;
+    let result = match outcome {
+        Ok(Ok(response)) => {
+            identity = response.request().extensions().get::<Identity>().copied();
+            Ok(settle(response.map_into_boxed_body(), &rendered))
+        }
+        Ok(Err(error)) => Err(rendered(own(error))),
+        Err(_) => Err(rendered(ApiError::internal("a handler panicked"))),
+    };
+    let (status, cause) = match &result {
+        Ok((response, cause)) => (response.status(), cause.clone()),
+        Err(error) => (error.status_code(), error.error.cause()),
+    };
+    telemetry::request(&telemetry::Request {
+        method: &method,
+        operation: &operation,
+        status: status.as_u16(),
+        elapsed: started.elapsed(),
+        id: info.id,
+        trace: &info.trace,
+        identity,
+        cause: cause.as_deref(),
+    });
+    match result {
+        Ok((mut response, _)) => {
+            finish(response.headers_mut(), &info);
+            Ok(response)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// An actix error as ours: its own texts echo what was sent.
+fn own(error: Error) -> ApiError {
+    let status = error.as_response_error().status_code().as_u16();
+    let Some(known) = error.as_error::<ApiError>() else {
+        return match status {
+            404 => ApiError::not_found(),
+            413 => ApiError::from(&super::error::BODY_TOO_LARGE),
+            400..500 => ApiError::from(&super::error::MALFORMED),
+            _ => ApiError::internal("unexpected framework error"),
+        };
+    };
+    known.copied()
+}
+
+/// Renders the error that a handler or an extractor left in a response.
+fn settle(response: ServiceResponse, rendered: &impl Fn(ApiError) -> Rendered) -> (ServiceResponse, Option<String>) {
+    let Some(error) = response.response().error() else { return (response, None) };
+    let error = match error.as_error::<ApiError>() {
+        Some(known) => known.copied(),
+        None if response.status() == StatusCode::NOT_FOUND => ApiError::not_found(),
+        None => ApiError::from(&super::error::MALFORMED),
+    };
+    let cause = error.cause();
+    let answer = rendered(error).error_response();
+    (ServiceResponse::new(response.into_parts().0, answer), cause)
+}
+
+/// Headers of every answer. Answers hold personal data unless a route says otherwise.
+fn finish(headers: &mut HeaderMap, info: &RequestInfo) {
+    let id = info.id.to_string();
+    let span = format!("00-{}-{:016x}-01", info.trace, fastrand::u64(1..));
+    for (name, value) in [("x-request-id", id.as_str()), ("traceparent", span.as_str())] {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+    let fixed = [
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ];
+    for (name, value) in fixed {
+        let name = HeaderName::from_static(name);
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// The first language that both sides know (RFC 9110, section 12.5.4), by weight.
+fn language(headers: &HeaderMap) -> Language {
+    let mut best = (0.0, Language::Indonesian);
+    for range in header(headers, "accept-language").unwrap_or_default().split(',') {
+        let mut parts = range.split(';');
+        let tag = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
+        let weight = parts.next().and_then(|q| q.trim().strip_prefix("q=")?.parse().ok()).unwrap_or(1.0);
+        let language = match tag.split('-').next() {
+            Some("en") => Language::English,
+            Some("id" | "in") => Language::Indonesian,
+            _ => continue,
+        };
+        if weight > best.0 {
+            best = (weight, language);
+        }
+    }
+    best.1
+}
+
+/// The trace id of a W3C `traceparent`, or a new one.
+fn trace_id(headers: &HeaderMap) -> String {
+    let sent = header(headers, "traceparent").and_then(|value| {
+        let mut parts = value.split('-');
+        let (version, trace, span) = (parts.next()?, parts.next()?, parts.next()?);
+        let hex =
+            |text: &str, length| text.len() == length && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let good =
+            hex(version, 2) && version != "ff" && hex(trace, 32) && hex(span, 16) && trace.bytes().any(|b| b != b'0');
+        good.then(|| trace.to_owned())
+    });
+    sent.unwrap_or_else(|| format!("{:032x}", fastrand::u128(1..)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(name: &'static str, value: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        headers
+    }
+
+    #[test]
+    fn language_follows_the_weights() {
+        for (sent, english) in
+            [("en", true), ("en-GB,id;q=0.5", true), ("id,en;q=0.9", false), ("fr", false), ("en;q=0", false)]
+        {
+            assert_eq!(language(&with("accept-language", sent)) == Language::English, english, "{sent}");
+        }
+    }
+
+    #[test]
+    fn a_trace_is_continued_or_begun() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        assert_eq!(trace_id(&with("traceparent", &format!("00-{trace}-00f067aa0ba902b7-01"))), trace);
+        for bad in [
+            "",
+            "00-xyz",
+            &format!("ff-{trace}-00f067aa0ba902b7-01"),
+            &format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)),
+        ] {
+            assert_ne!(trace_id(&with("traceparent", bad)), trace, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Lists: keyset pages with an opaque, authenticated cursor that carries the filters of its first page.
+use super::answer::Answer;
+use super::app::App;
+use super::error::{ApiError, ApiResult, CURSOR_INVALID, Fault, Place};
+use super::http::Identity;
+use super::input::parse_query;
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::future::{Ready, ready};
+use std::sync::Arc;
+
+const DEFAULT_LIMIT: i64 = 50;
+const MAX_LIMIT: i64 = 200;
+
+/// A page of a list.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Page<T> {
+    /// The rows, in the order of the list.
+    pub items: Vec<T>,
+    /// Ask for the next page with `cursor=` and this; null on the last page.
+    #[schema(required)]
+    pub next_cursor: Option<String>,
+    /// How many rows the whole list has; only with `Prefer: count=exact`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<i64>,
+}
+
+/// The query parameters that every list takes beside its filters.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documents what `Paged` reads")]
+pub struct PageParams {
+    /// Rows a page; more than 200 gives 200.
+    #[param(minimum = 1, default = 50)]
+    limit: Option<i64>,
+    /// `next_cursor` of the page before. It carries the filters: they may be left out, or must be the same.
+    cursor: Option<String>,
+}
+
+/// What a cursor says, sealed.
+#[derive(Debug, Serialize, Deserialize)]
+struct Cursor {
+    filters: String,
+    after: serde_json::Value,
+}
+
+/// The query of a list: its filters `F` and which page of it.
+pub struct Paged<F> {
+    /// The list's own filters.
+    pub filter: F,
+    /// Rows wanted; ask the database for one more, which tells whether there is a next page.
+    pub limit: i64,
+    /// `Prefer: count=exact` was sent.
+    pub count: bool,
+    filters: String,
+    after: Option<serde_json::Value>,
+    context: String,
+    path: String,
+    app: Arc<App>,
+}
+
+impl<F: DeserializeOwned> FromRequest for Paged<F> {
+    type Error = ApiError;
+    type Future = Ready<ApiResult<Self>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::parse(req))
+    }
+}
+
+impl<F: DeserializeOwned> Paged<F> {
+    fn parse(req: &HttpRequest) -> ApiResult<Self> {
+        let app = App::of(req)?.clone();
+        let path = req.path().to_owned();
+        // One agency's cursor is no use to another, nor to another list.
+        let agency = req.extensions().get::<Identity>().map(|identity| identity.agency);
+        let context = format!("cursor:{path}:{}", agency.unwrap_or_default());
+        let (mut limit, mut cursor, mut filters) = (DEFAULT_LIMIT, None, vec![]);
+        for (name, value) in url::form_urlencoded::parse(req.query_string().as_bytes()) {
+            match &*name {
+                "limit" => limit = parse_limit(&value)?,
+                "cursor" => cursor = Some(open(&app, &context, &value)?),
+                _ => filters.push((name.into_owned(), value.into_owned())),
+            }
+        }
+        filters.sort();
+        let sent = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(filters).finish();
+        let (filters, after) = match cursor {
+            Some(cursor) if sent.is_empty() || sent == cursor.filters => (cursor.filters, Some(cursor.after)),
+            Some(_) => return Err(foreign_cursor()),
+            None => (sent, None),
+        };
+        let prefer = req.headers().get_all("prefer").filter_map(|value| value.to_str().ok());
+        let count = prefer.flat_map(|value| value.split(',')).any(|one| one.trim() == "count=exact");
+        Ok(Self { filter: parse_query(&filters)?, limit, count, filters, after, context, path, app })
+    }
+}
+
+impl<F> Paged<F> {
+    /// The sort key of the last row of the page before, in the shape that [`Paged::answer`] was given.
+    pub fn after<K: DeserializeOwned>(&self) -> ApiResult<Option<K>> {
+        self.after.clone().map(serde_json::from_value).transpose().map_err(|_| foreign_cursor())
+    }
+
+    /// Cuts the extra row off; what is left is the page, and the key of its last row if there is more.
+    pub fn cut<T, K: Serialize>(&self, mut rows: Vec<T>, key: impl Fn(&T) -> K) -> (Vec<T>, Option<serde_json::Value>) {
+        let limit = usize::try_from(self.limit).unwrap_or_default();
+        if rows.len() <= limit {
+            return (rows, None);
+        }
+        rows.truncate(limit);
+        let after = rows.last().and_then(|row| serde_json::to_value(key(row)).ok());
+        (rows, after)
+    }
+
+    /// The page as an answer, with `Link: rel="next"` (RFC 8288).
+    pub fn answer<T: Serialize>(
+        &self,
+        items: Vec<T>,
+        after: Option<serde_json::Value>,
+        total: Option<i64>,
+    ) -> ApiResult<Answer> {
+        let next_cursor = after.map(|after| self.seal(after)).transpose()?;
+        let link = next_cursor.as_ref().map(|cursor| {
+            let (base, path, limit) = (&self.app.settings.public_url, &self.path, self.limit);
+            format!("<{base}{path}?cursor={cursor}&limit={limit}>; rel=\"next\"")
+        });
+        let mut answer = Answer::ok(&Page { items, next_cursor, total })?;
+        if let Some(link) = link {
+            answer = answer.header("link", link);
+        }
+        Ok(if total.is_some() { answer.header("preference-applied", "count=exact") } else { answer })
+    }
+
+    fn seal(&self, after: serde_json::Value) -> ApiResult<String> {
+        let cursor = Cursor { filters: self.filters.clone(), after };
+        let plain = serde_json::to_vec(&cursor).map_err(|_| ApiError::internal("cursor cannot be written"))?;
+        let sealed = self.app.keys.seal(&self.context, &plain).map_err(ApiError::internal)?;
+        Ok(URL_SAFE_NO_PAD.encode(sealed))
+    }
+}
+
+fn parse_limit(value: &str) -> ApiResult<i64> {
+    let fault = || Fault::new("out_of_range", "angka mulai dari 1", "a number from 1");
+    // Digits beyond i64 are still a number larger than 200.
+    let digits = !value.is_empty() && value.len() <= 40 && value.bytes().all(|b| b.is_ascii_digit());
+    let limit = if digits { value.parse().unwrap_or(MAX_LIMIT) } else { 0 };
+    if limit < 1 {
+        return Err(ApiError::malformed(Place::Parameter("limit".to_owned()), fault()));
+    }
+    Ok(limit.min(MAX_LIMIT))
+}
+
+fn open(app: &App, context: &str, value: &str) -> ApiResult<Cursor> {
+    let sealed = URL_SAFE_NO_PAD.decode(value).map_err(|_| foreign_cursor())?;
+    let plain = app.keys.unseal(context, &sealed).map_err(|_| foreign_cursor())?;
+    serde_json::from_slice(&plain).map_err(|_| foreign_cursor())
+}
+
+fn foreign_cursor() -> ApiError {
+    let fault = Fault::new("cursor_invalid", "mulai lagi dari halaman pertama", "start again from the first page");
+    ApiError::from(&CURSOR_INVALID).fault(Place::Parameter("cursor".to_owned()), fault)
+}

@@ -1,0 +1,124 @@
+//! Text from people: parsed once at the edge, clean ever after.
+use super::error::Fault;
+use diesel::{deserialize::FromSqlRow, expression::AsExpression, pg::Pg, sql_types};
+use std::borrow::Cow;
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, schema::Type};
+
+/// Trimmed, non-empty text of at most `MAX` characters in Unicode form NFC. The limit is stated once: it is checked while
+/// parsing and printed in the OpenAPI schema.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, FromSqlRow, AsExpression)]
+#[serde(try_from = "String")]
+#[diesel(sql_type = sql_types::Text)]
+pub struct Parsed<const MAX: usize, const LINES: bool>(String);
+
+/// Text that may hold line breaks and tabs, and no other control character.
+pub type Text<const MAX: usize> = Parsed<MAX, true>;
+
+/// Text on one line: names, titles, numbers.
+pub type Line<const MAX: usize> = Parsed<MAX, false>;
+
+/// A value that must not be empty is.
+pub const EMPTY: Fault = Fault::new("required", "tidak boleh kosong", "must not be empty");
+/// A character that no text may hold.
+pub const CONTROL: Fault = Fault::new(
+    "invalid_character",
+    "mengandung karakter yang tidak diizinkan",
+    "holds a character that is not allowed",
+);
+
+fn clean(raw: &str, max: usize, lines: bool) -> Result<String, Fault> {
+    let text: String = raw.trim().nfc().collect();
+    let allowed = |c: char| !c.is_control() || (lines && matches!(c, '\n' | '\r' | '\t'));
+    // Bidirectional overrides and invisible marks make a text look like another one.
+    let deceptive = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}');
+    if text.chars().any(|c| !allowed(c) || deceptive(c)) {
+        return Err(CONTROL);
+    }
+    match text.chars().count() {
+        0 => Err(EMPTY),
+        n if n > max => Err(too_long(max)),
+        _ => Ok(text),
+    }
+}
+
+/// More characters than allowed.
+pub fn too_long(max: usize) -> Fault {
+    Fault::with("too_long", format!("paling banyak {max} karakter"), format!("must have at most {max} characters"))
+}
+
+/// The form in which names are compared and searched: lower case, without diacritics, letters and digits only, one
+/// space between words. Kept beside the name itself, since PostgreSQL's own `lower` depends on the locale.
+pub fn fold(text: &str) -> String {
+    let plain = text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase);
+    // An apostrophe joins (Ma'ruf = Maruf), everything else that is no letter parts.
+    let kept: String = plain
+        .filter(|c| !matches!(c, '\'' | '\u{2019}' | '\u{2018}' | '`' | '\u{02bc}'))
+        .map(|c| if c.is_alphanumeric() { c } else { ' ' })
+        .collect();
+    kept.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+impl<const MAX: usize, const LINES: bool> Parsed<MAX, LINES> {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<const MAX: usize, const LINES: bool> TryFrom<String> for Parsed<MAX, LINES> {
+    type Error = Fault;
+    fn try_from(raw: String) -> Result<Self, Fault> {
+        clean(&raw, MAX, LINES).map(Self)
+    }
+}
+
+impl<const MAX: usize, const LINES: bool> utoipa::PartialSchema for Parsed<MAX, LINES> {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(MAX)).into()
+    }
+}
+
+impl<const MAX: usize, const LINES: bool> utoipa::ToSchema for Parsed<MAX, LINES> {
+    fn name() -> Cow<'static, str> {
+        format!("{}{MAX}", if LINES { "Text" } else { "Line" }).into()
+    }
+}
+
+impl<const MAX: usize, const LINES: bool> diesel::serialize::ToSql<sql_types::Text, Pg> for Parsed<MAX, LINES> {
+    fn to_sql<'b>(&'b self, out: &mut diesel::serialize::Output<'b, '_, Pg>) -> diesel::serialize::Result {
+        diesel::serialize::ToSql::<sql_types::Text, Pg>::to_sql(&self.0, out)
+    }
+}
+
+impl<const MAX: usize, const LINES: bool> diesel::deserialize::FromSql<sql_types::Text, Pg> for Parsed<MAX, LINES> {
+    fn from_sql(bytes: diesel::pg::PgValue<'_>) -> diesel::deserialize::Result<Self> {
+        <String as diesel::deserialize::FromSql<sql_types::Text, Pg>>::from_sql(bytes).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_trimmed_composed_and_bounded() {
+        let parse = |raw: &str| Line::<5>::try_from(raw.to_owned()).map(|t| t.0);
+        assert_eq!(parse("  Sri "), Ok("Sri".to_owned()));
+        assert_eq!(parse("e\u{301}"), Ok("é".to_owned()));
+        assert_eq!(parse("12345"), Ok("12345".to_owned()));
+        assert_eq!(parse("123456"), Err(too_long(5)));
+        assert_eq!(parse(" \t"), Err(EMPTY));
+        for bad in ["a\0b", "a\nb", "a\u{202e}b", "a\u{7f}b", "a\u{85}b"] {
+            assert_eq!(parse(bad), Err(CONTROL), "{bad:?}");
+        }
+        assert!(Text::<5>::try_from("a\nb".to_owned()).is_ok());
+    }
+
+    #[test]
+    fn names_fold_to_one_form() {
+        assert_eq!(fold("  MA'RUF  Élan-Sutan "), "maruf elan sutan");
+        assert_eq!(fold("Ma\u{2019}ruf"), "maruf");
+    }
+}
