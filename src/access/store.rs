@@ -1,0 +1,97 @@
+//! Every SQL statement on `access_state`, and the half-second memory of it.
+use super::rules::{AgencyId, AgencyKind, ClientId, ClientKind, Scope, Scopes, VolunteerId};
+use crate::platform::db::{Conn, Db};
+use crate::platform::error::ApiResult;
+use crate::platform::region_code::RegionCode;
+use crate::schema::access_state as t;
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use quick_cache::sync::Cache;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What the database grants a client right now.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = t, check_for_backend(diesel::pg::Pg), treat_none_as_null = true, treat_none_as_default_value = false)]
+pub struct AccessState {
+    /// The client.
+    pub client_id: ClientId,
+    /// Who uses it.
+    pub client_kind: ClientKind,
+    /// Its agency.
+    pub agency_id: AgencyId,
+    /// What the agency is.
+    pub agency_kind: AgencyKind,
+    /// Whether agency and client both are.
+    pub active: bool,
+    /// Tokens of another epoch are refused.
+    pub token_epoch: i32,
+    /// What agency and client both hold.
+    pub scopes: Vec<String>,
+    /// Why it reads personal data.
+    pub purpose: String,
+    /// Of a phone.
+    pub volunteer_id: Option<VolunteerId>,
+    /// Jurisdiction; empty = the whole country.
+    pub region_codes: Vec<RegionCode>,
+    /// Branches, whose referrals it sees too.
+    pub child_agency_ids: Vec<AgencyId>,
+    /// The client ends then.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+impl AccessState {
+    /// As a set; a word of a later version is no right in this one.
+    pub fn scope_set(&self) -> Scopes {
+        self.scopes.iter().filter_map(|word| Scope::parse(word)).collect()
+    }
+}
+
+/// Writes what a client may do; part of the transaction that changes it.
+pub async fn save(conn: &mut Conn, state: &AccessState) -> QueryResult<()> {
+    diesel::insert_into(t::table)
+        .values(state)
+        .on_conflict(t::client_id)
+        .do_update()
+        .set(state)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+async fn find(db: &Db, client: ClientId) -> ApiResult<Option<AccessState>> {
+    db.read(async |c| t::table.find(client).select(AccessState::as_select()).first(c).await.optional()).await
+}
+
+/// How old an answer of [`Directory`] may be. Suspending an agency must reach every node within a second: half of it is
+/// for this memory, the rest for a slow database.
+const TRUSTED: Duration = Duration::from_millis(500);
+const ENTRIES: usize = 4096;
+
+/// The states of clients that call now.
+///
+/// Entries are read again after half a second, so that a cut-off holds on every node within a second without a message
+/// that could be lost (`docs/decisions/0003-access-state.md`). When the database cannot be asked, nobody gets in.
+pub struct Directory(Cache<ClientId, (Instant, Option<Arc<AccessState>>)>);
+
+impl Default for Directory {
+    fn default() -> Self {
+        Self(Cache::new(ENTRIES))
+    }
+}
+
+impl Directory {
+    /// The client's state; `None` if there is no such client.
+    pub async fn find(&self, db: &Db, client: ClientId) -> ApiResult<Option<Arc<AccessState>>> {
+        if let Some((asked, state)) = self.0.get(&client)
+            && asked.elapsed() < TRUSTED
+        {
+            return Ok(state);
+        }
+        let asked = Instant::now(); // before the question: the answer is at least this new
+        let state = find(db, client).await?.map(Arc::new);
+        self.0.insert(client, (asked, state.clone()));
+        Ok(state)
+    }
+}
