@@ -1,0 +1,6 @@
+//! Who did what, and who saw whose data: append-only (UU 27/2022, art. 31).
+//!
+//! A change is recorded in its own transaction by [`store::record`]; a read that shows a person, by the
+//! [`store::Recorder`], before the answer is sent.
+pub mod rules;
+pub mod store;

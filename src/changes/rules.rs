@@ -1,0 +1,50 @@
+//! What a change says: ids, a version, and who could see the row before and after. Pure.
+use crate::access::rules::{AgencyId, Scope, VolunteerId};
+use crate::platform::region_code::RegionCode;
+use crate::text_enum;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+text_enum! {
+    /// What a reader of the feed should do.
+    Op {
+        /// Read the row again.
+        Upsert = "upsert",
+        /// Forget the row.
+        Removed = "removed",
+        /// Use the other id from now on.
+        Redirected = "redirected",
+    }
+}
+
+/// Who may see a row: governments by region, source systems and others by agency, phones by volunteer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Audience {
+    /// Agencies that see it for what they are to it.
+    pub agencies: Vec<AgencyId>,
+    /// Governments of these regions see it.
+    pub regions: Vec<RegionCode>,
+    /// Phones of these volunteers see it.
+    pub volunteers: Vec<VolunteerId>,
+}
+
+/// A change of one row.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// `volunteer`, `case`, `referral`, `training_event`, `agency`.
+    pub entity: &'static str,
+    /// Its id.
+    pub id: Uuid,
+    /// Its version now.
+    pub version: i32,
+    /// What to do.
+    pub op: Op,
+    /// Scope that a reader needs.
+    pub scope: Scope,
+    /// Nobody, for a new row.
+    pub before: Audience,
+    /// Nobody, for a row that is gone.
+    pub after: Audience,
+    /// When.
+    pub at: DateTime<Utc>,
+}
