@@ -1,0 +1,140 @@
+//! Every SQL statement on `regions`.
+use super::rules::{Listed, RegionKind, TimeZone};
+use crate::platform::db::Conn;
+use crate::platform::db::sql::unnest;
+use crate::platform::region_code::{RegionCode, RegionLevel};
+use crate::schema::regions as t;
+use diesel::prelude::*;
+use diesel::upsert::excluded;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+/// A region as stored and as served.
+#[derive(Debug, Queryable, Selectable, serde::Serialize, utoipa::ToSchema)]
+#[diesel(table_name = t, check_for_backend(diesel::pg::Pg))]
+pub struct Region {
+    /// Dotted code.
+    pub code: RegionCode,
+    /// As the regulation writes it.
+    #[schema(example = "Kabupaten Mukomuko")]
+    pub name: String,
+    /// How deep it is.
+    pub level: RegionLevel,
+    /// What it is called by law.
+    pub kind: RegionKind,
+    /// The region it lies in; null for a province.
+    #[schema(required)]
+    pub parent_code: Option<RegionCode>,
+    /// Five digits; current villages only.
+    #[schema(required)]
+    pub postal_code: Option<String>,
+    /// Retired: year of the last list that had it. Null: current.
+    #[schema(required)]
+    pub last_listed: Option<i16>,
+    /// IANA name: days and months of reports are of this zone.
+    #[schema(example = "Asia/Jakarta")]
+    pub time_zone: TimeZone,
+}
+
+/// Which regions.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// Directly in this one.
+    pub parent: Option<RegionCode>,
+    /// At this depth.
+    pub level: Option<RegionLevel>,
+    /// Whose folded name holds this folded text.
+    pub name: Option<String>,
+    /// Retired ones too.
+    pub retired: bool,
+}
+
+/// A page, in the order of codes.
+pub async fn list(
+    conn: &mut &Conn,
+    wanted: &Wanted,
+    after: Option<&RegionCode>,
+    limit: i64,
+) -> QueryResult<Vec<Region>> {
+    let mut query = t::table.select(Region::as_select()).order(t::code).limit(limit).into_boxed();
+    if let Some(parent) = &wanted.parent {
+        query = query.filter(t::parent_code.eq(parent));
+    }
+    if let Some(level) = wanted.level {
+        query = query.filter(t::level.eq(level));
+    }
+    if let Some(name) = &wanted.name {
+        // Folded text holds letters, digits and spaces only: nothing that LIKE would take for a wildcard.
+        query = query.filter(t::folded_name.like(format!("%{name}%")));
+    }
+    if !wanted.retired {
+        query = query.filter(t::last_listed.is_null());
+    }
+    if let Some(after) = after {
+        query = query.filter(t::code.gt(after));
+    }
+    query.load(conn).await
+}
+
+/// A region and those it lies in, from the province down.
+pub async fn find_with_parents(conn: &mut &Conn, code: &RegionCode) -> QueryResult<Vec<Region>> {
+    let codes: Vec<RegionCode> = std::iter::successors(Some(code.clone()), RegionCode::parent).collect();
+    t::table.filter(t::code.eq_any(codes)).select(Region::as_select()).order(t::code).load(conn).await
+}
+
+/// Of these codes, which are those of current regions?
+pub async fn current(conn: &mut Conn, codes: &[RegionCode]) -> QueryResult<Vec<RegionCode>> {
+    t::table.filter(t::code.eq_any(codes)).filter(t::last_listed.is_null()).select(t::code).load(conn).await
+}
+
+/// Inserts or updates regions; parents first.
+pub async fn save(conn: &mut AsyncPgConnection, rows: &[Listed]) -> QueryResult<usize> {
+    fn column<'a, T>(rows: &'a [Listed], of: impl Fn(&'a Listed) -> T) -> Vec<T> {
+        rows.iter().map(of).collect()
+    }
+    let at = |level| column(rows, move |r| r.code.at(level));
+    let values = diesel::select((
+        unnest(column(rows, |r| r.code.as_str())),
+        unnest(column(rows, |r| r.name.as_str())),
+        unnest(column(rows, Listed::folded)),
+        unnest(column(rows, |r| r.code.level().as_str())),
+        unnest(column(rows, |r| RegionKind::of(&r.code).as_str())),
+        unnest(column(rows, |r| r.code.parent())),
+        unnest(column(rows, |r| r.code.at(RegionLevel::Province).unwrap_or_else(|| r.code.clone()))),
+        unnest(at(RegionLevel::Regency)),
+        unnest(at(RegionLevel::District)),
+        unnest(column(rows, |r| r.postal_code.clone())),
+        unnest(column(rows, |r| r.last_listed)),
+        unnest(column(rows, |r| TimeZone::of(&r.code).as_str())),
+    ));
+    values
+        .insert_into(t::table)
+        .into_columns((
+            t::code,
+            t::name,
+            t::folded_name,
+            t::level,
+            t::kind,
+            t::parent_code,
+            t::province_code,
+            t::regency_code,
+            t::district_code,
+            t::postal_code,
+            t::last_listed,
+            t::time_zone,
+        ))
+        .on_conflict(t::code)
+        .do_update()
+        .set((
+            t::name.eq(excluded(t::name)),
+            t::folded_name.eq(excluded(t::folded_name)),
+            t::postal_code.eq(excluded(t::postal_code)),
+            t::last_listed.eq(excluded(t::last_listed)),
+        ))
+        .execute(conn)
+        .await
+}
+
+/// How many there are.
+pub async fn count(conn: &mut Conn) -> QueryResult<i64> {
+    t::table.count().get_result(conn).await
+}
