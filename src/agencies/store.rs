@@ -1,0 +1,368 @@
+//! Every SQL statement on agencies, clients, their keys, secrets and assertions.
+use super::rules::{AgencyState, ClientState, NewClient};
+use crate::access::rules::{AgencyId, AgencyKind, ClientId, ClientKind, Scope, Scopes, VolunteerId};
+use crate::access::store::{self as access, AccessState};
+use crate::codes::rules::Code;
+use crate::platform::db::Conn;
+use crate::platform::region_code::RegionCode;
+use crate::schema::{
+    agencies, client_assertions, client_keys, client_secrets, clients, source_system_services, source_systems,
+};
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use uuid::Uuid;
+
+/// An agency as stored; it holds no personal data.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = agencies, check_for_backend(diesel::pg::Pg), treat_none_as_default_value = false)]
+pub struct Agency {
+    /// Its id.
+    pub id: AgencyId,
+    /// What it is.
+    pub kind: AgencyKind,
+    /// Its official name.
+    pub name: String,
+    /// The agency whose branch it is.
+    pub parent_id: Option<AgencyId>,
+    /// Jurisdiction, or the regencies of a branch.
+    pub region_codes: Vec<RegionCode>,
+    /// Whether it may call.
+    pub state: AgencyState,
+    /// The most that its clients may hold.
+    pub scopes: Vec<Scope>,
+    /// Raised to refuse every token at once.
+    pub token_epoch: i32,
+    /// Raised by every change.
+    pub version: i32,
+    /// Client that created it.
+    pub created_by: Option<Uuid>,
+    /// Digest of the create, so that the same create gives the row again.
+    pub create_request: Option<Vec<u8>>,
+    /// When.
+    pub created_at: DateTime<Utc>,
+    /// Last change.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A client as stored.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = clients, check_for_backend(diesel::pg::Pg))]
+pub struct Client {
+    /// Its id.
+    pub id: ClientId,
+    /// Whose it is.
+    pub agency_id: AgencyId,
+    /// Who uses it.
+    pub kind: ClientKind,
+    /// Why it reads personal data.
+    pub purpose: String,
+    /// What it may do at most.
+    pub scopes: Vec<Scope>,
+    /// Of a phone.
+    pub volunteer_id: Option<VolunteerId>,
+    /// Whether it may call.
+    pub state: ClientState,
+    /// Raised to refuse its tokens.
+    pub token_epoch: i32,
+    /// Ends then.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// Agencies in the order of their ids.
+pub async fn list(
+    conn: &mut &Conn,
+    kind: Option<AgencyKind>,
+    region: Option<&RegionCode>,
+    after: Option<AgencyId>,
+    limit: i64,
+) -> QueryResult<Vec<Agency>> {
+    let mut query = agencies::table.select(Agency::as_select()).order(agencies::id).limit(limit).into_boxed();
+    if let Some(kind) = kind {
+        query = query.filter(agencies::kind.eq(kind));
+    }
+    if let Some(region) = region {
+        query = query.filter(agencies::region_codes.contains(vec![region.as_str()]));
+    }
+    if let Some(after) = after {
+        query = query.filter(agencies::id.gt(after));
+    }
+    query.load(conn).await
+}
+
+/// One agency.
+pub async fn find(conn: &mut &Conn, id: AgencyId) -> QueryResult<Agency> {
+    agencies::table.find(id).select(Agency::as_select()).first(conn).await
+}
+
+/// One agency, held until the transaction ends.
+pub async fn lock(conn: &mut Conn, id: AgencyId) -> QueryResult<Agency> {
+    agencies::table.find(id).select(Agency::as_select()).for_update().first(conn).await
+}
+
+/// Inserts an agency and tells its parent's clients that they have a branch more.
+pub async fn create_agency(conn: &mut Conn, agency: &Agency) -> QueryResult<()> {
+    diesel::insert_into(agencies::table).values(agency).execute(conn).await?;
+    if let Some(parent) = agency.parent_id {
+        refresh_access(conn, parent).await?;
+    }
+    Ok(())
+}
+
+/// Writes name, scopes, state and epoch of an agency that is locked, raises its version, and carries it to the gate.
+pub async fn save_agency(conn: &mut Conn, agency: &Agency, now: DateTime<Utc>) -> QueryResult<Agency> {
+    let saved = diesel::update(agencies::table.find(agency.id))
+        .set((
+            agencies::name.eq(&agency.name),
+            agencies::scopes.eq(&agency.scopes),
+            agencies::state.eq(agency.state),
+            agencies::token_epoch.eq(agency.token_epoch),
+            agencies::version.eq(agencies::version + 1),
+            agencies::updated_at.eq(now),
+        ))
+        .returning(Agency::as_returning())
+        .get_result(conn)
+        .await?;
+    refresh_access(conn, agency.id).await?;
+    Ok(saved)
+}
+
+/// Inserts a client and opens the gate for it.
+pub async fn create_client(conn: &mut Conn, new: &NewClient, now: DateTime<Utc>) -> QueryResult<()> {
+    diesel::insert_into(clients::table)
+        .values((
+            clients::id.eq(new.id),
+            clients::agency_id.eq(new.agency),
+            clients::kind.eq(new.kind),
+            clients::name.eq(&new.name),
+            clients::purpose.eq(&new.purpose),
+            clients::scopes.eq(&new.scopes),
+            clients::volunteer_id.eq(new.volunteer),
+            clients::state.eq(ClientState::Active),
+            clients::created_at.eq(now),
+            clients::updated_at.eq(now),
+        ))
+        .execute(conn)
+        .await?;
+    refresh_access(conn, new.agency).await
+}
+
+/// Registers a public key.
+pub async fn add_key(
+    conn: &mut Conn,
+    id: Uuid,
+    client: ClientId,
+    kid: &str,
+    jwk: &serde_json::Value,
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    diesel::insert_into(client_keys::table)
+        .values((
+            client_keys::id.eq(id),
+            client_keys::client_id.eq(client),
+            client_keys::kid.eq(kid),
+            client_keys::jwk.eq(jwk),
+            client_keys::created_at.eq(now),
+        ))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Registers the hash of a secret.
+pub async fn add_secret(
+    conn: &mut Conn,
+    id: Uuid,
+    client: ClientId,
+    hash: &[u8],
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    diesel::insert_into(client_secrets::table)
+        .values((
+            client_secrets::id.eq(id),
+            client_secrets::client_id.eq(client),
+            client_secrets::secret_hash.eq(hash),
+            client_secrets::created_at.eq(now),
+        ))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Writes what the clients of an agency may do now. Part of every change of an agency or a client.
+async fn refresh_access(conn: &mut Conn, agency: AgencyId) -> QueryResult<()> {
+    let agency = agencies::table.find(agency).select(Agency::as_select()).first(conn).await?;
+    let children: Vec<AgencyId> = agencies::table
+        .filter(agencies::parent_id.eq(agency.id))
+        .select(agencies::id)
+        .order(agencies::id)
+        .load(conn)
+        .await?;
+    let clients: Vec<Client> =
+        clients::table.filter(clients::agency_id.eq(agency.id)).select(Client::as_select()).load(conn).await?;
+    let most: Scopes = agency.scopes.iter().copied().collect();
+    for client in clients {
+        let own: Scopes = client.scopes.into_iter().collect();
+        let state = AccessState {
+            client_id: client.id,
+            client_kind: client.kind,
+            agency_id: agency.id,
+            agency_kind: agency.kind,
+            active: agency.state == AgencyState::Active && client.state == ClientState::Active,
+            token_epoch: agency.token_epoch + client.token_epoch,
+            scopes: own.and(most).list().into_iter().map(|scope| scope.as_str().to_owned()).collect(),
+            purpose: client.purpose,
+            volunteer_id: client.volunteer_id,
+            region_codes: agency.region_codes.clone(),
+            child_agency_ids: children.clone(),
+            expires_at: client.expires_at,
+        };
+        access::save(conn, &state).await?;
+    }
+    Ok(())
+}
+
+/// The public keys that a client has registered, as `(kid, JWK)`.
+pub async fn keys(conn: &mut &Conn, client: ClientId) -> QueryResult<Vec<(String, serde_json::Value)>> {
+    client_keys::table
+        .filter(client_keys::client_id.eq(client).and(client_keys::removed_at.is_null()))
+        .select((client_keys::kid, client_keys::jwk))
+        .order(client_keys::id)
+        .load(conn)
+        .await
+}
+
+/// Hashes of the secrets that a client may use now.
+pub async fn secrets(conn: &mut &Conn, client: ClientId, now: DateTime<Utc>) -> QueryResult<Vec<Vec<u8>>> {
+    client_secrets::table
+        .filter(client_secrets::client_id.eq(client))
+        .filter(client_secrets::expires_at.is_null().or(client_secrets::expires_at.gt(now)))
+        .select(client_secrets::secret_hash)
+        .load(conn)
+        .await
+}
+
+/// Uses an assertion up; false if it was used before.
+pub async fn use_assertion(
+    conn: &mut Conn,
+    client: ClientId,
+    jti_hash: &[u8],
+    expires_at: DateTime<Utc>,
+) -> QueryResult<bool> {
+    let inserted = diesel::insert_into(client_assertions::table)
+        .values((
+            client_assertions::client_id.eq(client),
+            client_assertions::jti_hash.eq(jti_hash),
+            client_assertions::expires_at.eq(expires_at),
+        ))
+        .on_conflict_do_nothing()
+        .execute(conn)
+        .await?;
+    Ok(inserted == 1)
+}
+
+/// Removes assertions that have expired: they are refused for their time alone.
+pub async fn sweep_assertions(conn: &mut Conn, now: DateTime<Utc>) -> QueryResult<usize> {
+    diesel::delete(client_assertions::table.filter(client_assertions::expires_at.lt(now))).execute(conn).await
+}
+
+/// What a source system is, without its services.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = source_systems, check_for_backend(diesel::pg::Pg))]
+pub struct SourceSystem {
+    /// The agency.
+    pub agency_id: AgencyId,
+    /// Whether it may forward a referral to another one.
+    pub may_forward: bool,
+    /// Regions served; none = the whole country.
+    pub region_codes: Vec<RegionCode>,
+    /// Raised by every change.
+    pub version: i32,
+}
+
+/// A source system with its agency's name and kind.
+pub type NamedSystem = (SourceSystem, String, AgencyKind);
+
+/// Active source systems in the order of their ids. `regions`: only those that serve one of these or everything.
+pub async fn list_source_systems(
+    conn: &mut &Conn,
+    service: Option<&Code>,
+    regions: Option<&[RegionCode]>,
+    after: Option<AgencyId>,
+    limit: i64,
+) -> QueryResult<Vec<NamedSystem>> {
+    let mut query = source_systems::table
+        .inner_join(agencies::table)
+        .filter(agencies::state.eq(AgencyState::Active))
+        .select((SourceSystem::as_select(), agencies::name, agencies::kind))
+        .order(source_systems::agency_id)
+        .limit(limit)
+        .into_boxed();
+    if let Some(service) = service {
+        let offering = source_system_services::table.filter(source_system_services::service.eq(service));
+        query = query.filter(source_systems::agency_id.eq_any(offering.select(source_system_services::agency_id)));
+    }
+    if let Some(regions) = regions {
+        let everywhere = source_systems::region_codes.eq(Vec::<String>::new());
+        query = query.filter(everywhere.or(source_systems::region_codes.overlaps_with(regions)));
+    }
+    if let Some(after) = after {
+        query = query.filter(source_systems::agency_id.gt(after));
+    }
+    query.load(conn).await
+}
+
+/// One source system, of a suspended agency too: old referrals name it.
+pub async fn find_source_system(conn: &mut &Conn, id: AgencyId) -> QueryResult<NamedSystem> {
+    source_systems::table
+        .inner_join(agencies::table)
+        .filter(source_systems::agency_id.eq(id))
+        .select((SourceSystem::as_select(), agencies::name, agencies::kind))
+        .first(conn)
+        .await
+}
+
+/// The services that these source systems offer.
+pub async fn services(conn: &mut &Conn, systems: &[AgencyId]) -> QueryResult<Vec<(AgencyId, Code)>> {
+    source_system_services::table
+        .filter(source_system_services::agency_id.eq_any(systems))
+        .select((source_system_services::agency_id, source_system_services::service))
+        .order((source_system_services::agency_id, source_system_services::service))
+        .load(conn)
+        .await
+}
+
+/// Makes an agency a source system, or changes what it offers.
+pub async fn save_source_system(
+    conn: &mut Conn,
+    system: &SourceSystem,
+    services: &[Code],
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    let fields = (
+        source_systems::may_forward.eq(system.may_forward),
+        source_systems::region_codes.eq(&system.region_codes),
+        source_systems::updated_at.eq(now),
+    );
+    diesel::insert_into(source_systems::table)
+        .values((source_systems::agency_id.eq(system.agency_id), fields.clone(), source_systems::created_at.eq(now)))
+        .on_conflict(source_systems::agency_id)
+        .do_update()
+        .set((fields, source_systems::version.eq(source_systems::version + 1)))
+        .execute(conn)
+        .await?;
+    diesel::delete(source_system_services::table.filter(source_system_services::agency_id.eq(system.agency_id)))
+        .execute(conn)
+        .await?;
+    for service in services {
+        let row = (source_system_services::agency_id.eq(system.agency_id), source_system_services::service.eq(service));
+        diesel::insert_into(source_system_services::table).values(row).execute(conn).await?;
+    }
+    Ok(())
+}
+
+/// Whether no agency is registered yet.
+pub async fn is_empty(conn: &mut Conn) -> QueryResult<bool> {
+    let any: Option<AgencyId> = agencies::table.select(agencies::id).first(conn).await.optional()?;
+    Ok(any.is_none())
+}
