@@ -1,0 +1,344 @@
+//! The demo's data: the Bimtek of Kabupaten Mukomuko, 17 May 2023, and the agencies around it. Real regions, invented
+//! people.
+use crate::access::rules::{AgencyId, AgencyKind, ClientId, ClientKind, Scope};
+use crate::access::tokens;
+use crate::agencies::rules::{AgencyState, NewClient};
+use crate::agencies::store::{self, Agency, SourceSystem};
+use crate::codes::rules::Code;
+use crate::platform::clock::Clock;
+use crate::platform::crypto;
+use crate::platform::db::{Conn, Target, Writer};
+use crate::platform::error::{ApiError, ApiResult};
+use crate::platform::region_code::RegionCode;
+use crate::platform::text::Line;
+use std::path::Path;
+
+/// How a demo client proves itself; one entry of `credentials.json`.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct Credential {
+    /// Name of the agency.
+    pub agency: String,
+    /// What it is.
+    pub agency_kind: AgencyKind,
+    /// Its first region; null: the whole country.
+    pub region: Option<RegionCode>,
+    /// Who uses the client.
+    pub client_kind: ClientKind,
+    /// Its id.
+    pub client_id: String,
+    /// For `client_secret_basic`.
+    pub client_secret: String,
+    /// For `private_key_jwt`: PKCS #8, Ed25519.
+    pub private_key_pem: String,
+    /// Names the key in the header of an assertion.
+    pub kid: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// Of a phone.
+    pub volunteer_id: Option<String>,
+}
+
+/// An agency of the demo with its clients.
+struct Plan {
+    name: &'static str,
+    kind: AgencyKind,
+    /// Undotted or dotted; empty: the whole country.
+    regions: &'static [&'static str],
+    /// Index of the parent in [`PLANS`].
+    parent: Option<usize>,
+    clients: &'static [ClientKind],
+    /// Services offered, if it receives referrals, and whether it may forward them.
+    offers: Option<(&'static [&'static str], bool)>,
+}
+
+const CARE: &[&str] = &[
+    "neglected_elder_care",
+    "neglected_child_care",
+    "dtsen_registration",
+    "desil_check",
+    "emergency_aid",
+    "social_conflict",
+    "registration_letter",
+    "jampersal_recommendation",
+    "kip_kuliah_recommendation",
+    "uninhabitable_house",
+];
+const BPJS: &[&str] = &["pbi_jk_reactivation", "bpjs_registration"];
+const OFFICER: &[ClientKind] = &[ClientKind::Officer];
+/// The demo's own phone and figures get clients of their own.
+const PLANS: &[Plan] = &[
+    Plan {
+        name: "Kementerian Sosial",
+        kind: AgencyKind::Ministry,
+        regions: &[],
+        parent: None,
+        clients: OFFICER,
+        offers: None,
+    },
+    Plan {
+        name: "Dinas Sosial Provinsi Bengkulu",
+        kind: AgencyKind::DinsosProvince,
+        regions: &["17"],
+        parent: None,
+        clients: &[ClientKind::Officer, ClientKind::Dashboard],
+        offers: Some((CARE, true)),
+    },
+    Plan {
+        name: "Dinas Sosial Kabupaten Mukomuko",
+        kind: AgencyKind::DinsosRegency,
+        regions: &["17.06"],
+        parent: None,
+        clients: OFFICER,
+        offers: Some((CARE, true)),
+    },
+    Plan {
+        name: "Pemerintah Kelurahan Koto Jaya",
+        kind: AgencyKind::VillageGovernment,
+        regions: &["17.06.02.1017"],
+        parent: None,
+        clients: OFFICER,
+        offers: None,
+    },
+    Plan {
+        name: "Pemerintah Kelurahan Bandar Ratu",
+        kind: AgencyKind::VillageGovernment,
+        regions: &["17.06.02.1018"],
+        parent: None,
+        clients: OFFICER,
+        offers: None,
+    },
+    Plan {
+        name: "Pemerintah Desa Ujung Padang",
+        kind: AgencyKind::VillageGovernment,
+        regions: &["17.06.02.2008"],
+        parent: None,
+        clients: OFFICER,
+        offers: None,
+    },
+    Plan {
+        name: "BPJS Kesehatan",
+        kind: AgencyKind::BpjsKesehatan,
+        regions: &[],
+        parent: None,
+        clients: &[ClientKind::System, ClientKind::Officer],
+        offers: Some((BPJS, true)),
+    },
+    Plan {
+        name: "BPJS Kesehatan Mukomuko",
+        kind: AgencyKind::BpjsKesehatan,
+        regions: &["17.06"],
+        parent: Some(6),
+        clients: OFFICER,
+        offers: Some((BPJS, true)),
+    },
+    Plan {
+        name: "Dinas Sosial Provinsi Jambi",
+        kind: AgencyKind::DinsosProvince,
+        regions: &["15"],
+        parent: None,
+        clients: OFFICER,
+        offers: Some((CARE, true)),
+    },
+    Plan {
+        name: "Dinas Sosial Kabupaten Kerinci",
+        kind: AgencyKind::DinsosRegency,
+        regions: &["15.01"],
+        parent: None,
+        clients: OFFICER,
+        offers: Some((CARE, true)),
+    },
+];
+
+/// The scopes that agencies of a kind typically hold (api.md, section 2).
+pub fn scopes_of(kind: AgencyKind) -> Vec<Scope> {
+    use Scope::{
+        AgenciesAdmin, AuditRead, CasesRead, CasesWrite, ChangesRead, ClientsManage, IdentityReveal, ImportsWrite,
+        PrivacyManage, ReferralsCorrect, ReferralsHandle, ReferralsRead, ReferralsSend, StatisticsRead, TrainingAttend,
+        TrainingEnrol, TrainingRead, TrainingWrite, VolunteersPropose, VolunteersRead, VolunteersWrite, WebhooksManage,
+    };
+    match kind {
+        AgencyKind::Ministry => vec![
+            AgenciesAdmin,
+            ClientsManage,
+            VolunteersRead,
+            CasesRead,
+            ReferralsRead,
+            TrainingRead,
+            StatisticsRead,
+            ChangesRead,
+            AuditRead,
+        ],
+        AgencyKind::DinsosProvince | AgencyKind::DinsosRegency => vec![
+            ClientsManage,
+            VolunteersRead,
+            VolunteersPropose,
+            VolunteersWrite,
+            CasesRead,
+            CasesWrite,
+            ReferralsRead,
+            ReferralsSend,
+            ReferralsHandle,
+            ReferralsCorrect,
+            TrainingRead,
+            TrainingEnrol,
+            TrainingAttend,
+            TrainingWrite,
+            StatisticsRead,
+            IdentityReveal,
+            ChangesRead,
+            WebhooksManage,
+            ImportsWrite,
+            AuditRead,
+            PrivacyManage,
+        ],
+        AgencyKind::VillageGovernment => vec![
+            ClientsManage,
+            VolunteersRead,
+            VolunteersPropose,
+            CasesRead,
+            CasesWrite,
+            ReferralsRead,
+            ReferralsSend,
+            TrainingRead,
+            TrainingEnrol,
+            StatisticsRead,
+            ChangesRead,
+        ],
+        _ => vec![
+            ClientsManage,
+            ReferralsRead,
+            ReferralsHandle,
+            ReferralsCorrect,
+            IdentityReveal,
+            ChangesRead,
+            WebhooksManage,
+        ],
+    }
+}
+
+fn client_scopes(agency: AgencyKind, client: ClientKind) -> Vec<Scope> {
+    match client {
+        ClientKind::Dashboard => vec![Scope::StatisticsRead],
+        _ => scopes_of(agency),
+    }
+}
+
+fn purpose(client: ClientKind) -> &'static str {
+    match client {
+        ClientKind::Officer => "Pelayanan kesejahteraan sosial",
+        ClientKind::System => "Penyelesaian rujukan kepesertaan",
+        ClientKind::Phone => "Pendampingan oleh PSM",
+        ClientKind::Dashboard => "Statistik",
+    }
+}
+
+/// Makes what is missing; returns the credential that the greeting shows.
+pub async fn seed(target: &Target, clock: &Clock, file: &Path) -> anyhow::Result<Credential> {
+    let fresh = file.with_extension("json.new");
+    std::fs::create_dir_all(file.parent().unwrap_or(Path::new(".")))?;
+    let writer = Writer::new(target, 1)?;
+    let empty = writer.run(async move |c| ApiResult::Ok(store::is_empty(c).await?)).await?;
+    if empty {
+        let credentials = credentials(clock)?;
+        // Written before the commit and named after it: the credentials of what is stored are never lost.
+        std::fs::remove_file(&fresh)
+            .or_else(|e| if e.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(e) })?;
+        crypto::write_private(&fresh, &serde_json::to_vec_pretty(&credentials)?)?;
+        let clock = clock.clone();
+        writer.run(async move |c| agencies(c, &clock, &credentials).await).await?;
+    }
+    writer.drain().await;
+    if fresh.exists() {
+        std::fs::rename(&fresh, file)?;
+    }
+    let text = std::fs::read(file)
+        .map_err(|e| anyhow::anyhow!("cannot read {}: {e}; remove the data directory to begin anew", file.display()))?;
+    let credentials: Vec<Credential> = serde_json::from_slice(&text)?;
+    let mut officers = credentials.into_iter().filter(|c| c.client_kind == ClientKind::Officer);
+    officers
+        .find(|c| c.agency_kind == AgencyKind::DinsosRegency)
+        .ok_or_else(|| anyhow::anyhow!("{} has no officer", file.display()))
+}
+
+fn credentials(clock: &Clock) -> anyhow::Result<Vec<Credential>> {
+    let mut list = vec![];
+    for plan in PLANS {
+        for kind in plan.clients {
+            let private_key_pem = tokens::new_key_pem()?;
+            list.push(Credential {
+                agency: plan.name.to_owned(),
+                agency_kind: plan.kind,
+                region: plan.regions.first().and_then(|raw| RegionCode::parse(raw).ok()),
+                client_kind: *kind,
+                client_id: clock.new_id().to_string(),
+                client_secret: crypto::random_secret()?,
+                kid: tokens::public_jwk(&private_key_pem)?.common.key_id.unwrap_or_default(),
+                private_key_pem,
+                scopes: client_scopes(plan.kind, *kind),
+                volunteer_id: None,
+            });
+        }
+    }
+    Ok(list)
+}
+
+async fn agencies(conn: &mut Conn, clock: &Clock, credentials: &[Credential]) -> ApiResult<()> {
+    let now = clock.now();
+    let mut ids = vec![];
+    for plan in PLANS {
+        let regions = plan.regions.iter().filter_map(|raw| RegionCode::parse(raw).ok()).collect();
+        let agency = Agency {
+            id: AgencyId(clock.new_id()),
+            kind: plan.kind,
+            name: plan.name.to_owned(),
+            parent_id: plan.parent.and_then(|index| ids.get(index).copied()),
+            region_codes: regions,
+            state: AgencyState::Active,
+            scopes: scopes_of(plan.kind),
+            token_epoch: 0,
+            version: 1,
+            created_by: None,
+            create_request: None,
+            created_at: now,
+            updated_at: now,
+        };
+        store::create_agency(conn, &agency).await?;
+        if let Some((services, may_forward)) = plan.offers {
+            let system = SourceSystem {
+                agency_id: agency.id,
+                may_forward,
+                region_codes: agency.region_codes.clone(),
+                version: 1,
+            };
+            let services =
+                services.iter().filter_map(|word| Code::try_from((*word).to_owned()).ok()).collect::<Vec<_>>();
+            store::save_source_system(conn, &system, &services, now).await?;
+        }
+        for credential in credentials.iter().filter(|credential| credential.agency == plan.name) {
+            client(conn, clock, agency.id, credential).await?;
+        }
+        ids.push(agency.id);
+    }
+    Ok(())
+}
+
+async fn client(conn: &mut Conn, clock: &Clock, agency: AgencyId, credential: &Credential) -> ApiResult<()> {
+    let now = clock.now();
+    let line = |text: &str| Line::try_from(text.to_owned()).map_err(|fault| ApiError::internal(fault.code));
+    let id = ClientId(credential.client_id.parse().map_err(|_| ApiError::internal("client id"))?);
+    let new = NewClient {
+        id,
+        agency,
+        kind: credential.client_kind,
+        name: line(credential.client_kind.as_str())?,
+        purpose: line(purpose(credential.client_kind))?,
+        scopes: credential.scopes.clone(),
+        volunteer: None,
+    };
+    store::create_client(conn, &new, now).await?;
+    let jwk = tokens::public_jwk(&credential.private_key_pem).map_err(ApiError::internal)?;
+    let jwk = serde_json::to_value(jwk).map_err(|_| ApiError::internal("jwk"))?;
+    store::add_key(conn, clock.new_id(), id, &credential.kid, &jwk, now).await?;
+    store::add_secret(conn, clock.new_id(), id, &crypto::sha256(credential.client_secret.as_bytes()), now).await?;
+    Ok(())
+}

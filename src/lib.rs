@@ -1,0 +1,51 @@
+//! Simpul links volunteers in the villages (*Pekerja Sosial Masyarakat*) and the people they help with the bodies that
+//! can help. This is its table of contents; modules stand from the highest to the lowest, and each may call only those
+//! below it (`docs/ARCHITECTURE.md`).
+
+pub mod demo;
+pub mod server;
+pub mod worker;
+
+pub mod agencies;
+pub mod regions;
+
+pub mod codes;
+
+pub mod changes;
+
+pub mod audit;
+
+pub mod access;
+
+pub mod platform;
+
+#[expect(missing_docs, reason = "printed by diesel")]
+pub mod schema;
+
+use platform::error::Code;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// Every route of the service, in the order a newcomer should read them.
+pub fn routes(cfg: &mut ServiceConfig) {
+    cfg.configure(agencies::routes).configure(regions::routes).configure(codes::routes);
+    cfg.service(platform::app::live).service(platform::app::ready).service(platform::app::read_document);
+}
+
+/// The OpenAPI document, built from the same `routes` that the server runs.
+pub fn document(public_url: &str) -> anyhow::Result<serde_json::Value> {
+    use utoipa_actix_web::AppExt;
+    let app = actix_web::App::new().into_utoipa_app().openapi(platform::openapi::base()).configure(routes);
+    let (_, document) = app.split_for_parts();
+    let scopes = access::rules::Scope::ALL.iter().map(|s| (s.as_str().to_owned(), s.describe().into())).collect();
+    platform::openapi::finish(&document, public_url, &scopes)
+}
+
+/// The document as it is committed in `openapi/openapi.json`.
+pub fn document_text(public_url: &str) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(&document(public_url)?)?)
+}
+
+/// Every error code that an answer may carry, by module.
+pub fn error_codes() -> Vec<&'static Code> {
+    [platform::error::CODES, access::rules::CODES, agencies::rules::CODES].concat()
+}

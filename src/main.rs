@@ -1,0 +1,165 @@
+//! The command line: each subcommand reads its configuration and calls the library.
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use secrecy::ExposeSecret;
+use simpul::access::tokens::Signer;
+use simpul::demo;
+use simpul::platform::clock::Clock;
+use simpul::platform::config::{self, Config, Environment};
+use simpul::platform::crypto::Keys;
+use simpul::platform::db::{Target, migrate};
+use simpul::platform::telemetry;
+use simpul::{regions, server, worker};
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(Parser)]
+#[command(version, about = "Referrals between village volunteers and the bodies that can help")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Answer requests; configured by the environment or .env (see .env.example)
+    Serve {
+        /// Run the jobs of `simpul worker` too, where there is one node only
+        #[arg(long)]
+        with_worker: bool,
+    },
+    /// Run what runs by the clock
+    Worker,
+    /// Bring the schema up to date, as the owner in DATABASE_OWNER_URL
+    Migrate,
+    /// The official table of regions
+    Regions {
+        #[command(subcommand)]
+        action: RegionsAction,
+    },
+    /// Key files
+    Keys {
+        #[command(subcommand)]
+        action: KeysAction,
+    },
+    /// Print the OpenAPI document
+    Openapi {
+        /// Where clients reach the service
+        #[arg(long, default_value = "https://simpul.example")]
+        public_url: String,
+    },
+    /// Everything at once on this machine, with a private PostgreSQL and invented data
+    Demo {
+        /// Where to answer
+        #[arg(long, default_value = "127.0.0.1:8080")]
+        listen: SocketAddr,
+        /// Where database, keys and credentials are kept
+        #[arg(long, default_value = ".data")]
+        data_dir: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum RegionsAction {
+    /// Insert or update all regions in the database of DATABASE_URL
+    Load {
+        /// code,name,postal_code,last_listed, gzipped; the table that comes with the service if absent
+        file: Option<PathBuf>,
+    },
+}
+
+#[derive(Subcommand)]
+enum KeysAction {
+    /// Make what is missing in SIGNING_KEYS_DIR and DATA_KEYS_DIR
+    Create,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    let env = Environment::of_process()?;
+    match cli.command {
+        Command::Serve { with_worker } => serve(Config::read(env)?, with_worker).await,
+        Command::Worker => work(&Config::read(env)?).await,
+        Command::Migrate => {
+            let (url, ca) = config::owner_database(env)?;
+            let applied = migrate::run(&Target::new(url.expose_secret(), ca.as_deref())?).await?;
+            say(&if applied.is_empty() {
+                "the schema is up to date".to_owned()
+            } else {
+                format!("applied {}", applied.join(", "))
+            })
+        }
+        Command::Regions { action: RegionsAction::Load { file } } => {
+            let target = Config::read(env)?.database()?;
+            let rows = match file {
+                None => regions::rules::shipped()?,
+                Some(path) => {
+                    regions::rules::read(std::fs::File::open(&path).with_context(|| path.display().to_string())?)?
+                }
+            };
+            let loaded = regions::load(&target, &rows).await?;
+            say(&format!("{loaded} regions"))
+        }
+        Command::Keys { action: KeysAction::Create } => {
+            let (signing, data) = config::key_directories(env)?;
+            let mut made = Keys::create(&data, false)?;
+            made.extend(Signer::create(&signing, false)?);
+            say(&if made.is_empty() { "nothing is missing".to_owned() } else { format!("made {}", made.join(", ")) })
+        }
+        Command::Openapi { public_url } => say(&simpul::document_text(&public_url)?),
+        Command::Demo { listen, data_dir } => {
+            telemetry::start_log(telemetry::LogFormat::Text, env.get("LOG_LEVEL").unwrap_or("warn"))?;
+            let options = demo::Options {
+                listen,
+                data_dir,
+                server: env.get("SIMPUL_PG_BIN").map(PathBuf::from),
+                path: env.get("PATH").map(Into::into),
+            };
+            let mut demo = demo::start(options).await?;
+            say(&demo.greeting())?;
+            tokio::select! { () = asked_to_stop() => {}, () = demo.database_ended() => {} }
+            demo.stop().await
+        }
+    }
+}
+
+async fn serve(config: Config, with_worker: bool) -> anyhow::Result<()> {
+    telemetry::start_log(config.log_format, &config.log_level)?;
+    let metrics = telemetry::start_metrics()?;
+    let listener = TcpListener::bind(config.listen).with_context(|| format!("cannot listen on {}", config.listen))?;
+    let running = server::start(&config, listener, Clock::default(), Some(metrics)).await?;
+    say(&format!("ready http://{}", running.address))?;
+    let jobs = with_worker.then(|| tokio::spawn(worker::run(running.app.clone(), running.writer.clone())));
+    asked_to_stop().await;
+    running.stop().await;
+    if let Some(jobs) = jobs {
+        jobs.abort();
+    }
+    Ok(())
+}
+
+async fn work(config: &Config) -> anyhow::Result<()> {
+    telemetry::start_log(config.log_format, &config.log_level)?;
+    let (app, writer) = server::worker_parts(config).await?;
+    tokio::select! { () = worker::run(app, writer.clone()) => {}, () = asked_to_stop() => {} }
+    writer.drain().await;
+    Ok(())
+}
+
+/// SIGTERM or Ctrl-C. A second one changes nothing: the first is being obeyed.
+async fn asked_to_stop() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+}
+
+fn say(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")?;
+    Ok(out.flush()?)
+}

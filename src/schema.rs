@@ -1,0 +1,240 @@
+// @generated automatically by Diesel CLI.
+
+pub mod sql_types {
+    #[derive(diesel::sql_types::SqlType)]
+    #[diesel(postgres_type(name = "xid8", schema = "pg_catalog"))]
+    pub struct Xid8;
+}
+
+diesel::table! {
+    access_state (client_id) {
+        client_id -> Uuid,
+        client_kind -> Text,
+        agency_id -> Uuid,
+        agency_kind -> Text,
+        active -> Bool,
+        token_epoch -> Int4,
+        scopes -> Array<Text>,
+        purpose -> Text,
+        volunteer_id -> Nullable<Uuid>,
+        region_codes -> Array<Text>,
+        child_agency_ids -> Array<Uuid>,
+        expires_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    agencies (id) {
+        id -> Uuid,
+        kind -> Text,
+        name -> Text,
+        parent_id -> Nullable<Uuid>,
+        region_codes -> Array<Text>,
+        state -> Text,
+        scopes -> Array<Text>,
+        token_epoch -> Int4,
+        version -> Int4,
+        created_by -> Nullable<Uuid>,
+        create_request -> Nullable<Bytea>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    audit_events (id) {
+        id -> Uuid,
+        at -> Timestamptz,
+        action -> Text,
+        outcome -> Text,
+        request_id -> Uuid,
+        agency_id -> Nullable<Uuid>,
+        client_id -> Nullable<Uuid>,
+        acting_user -> Nullable<Text>,
+        volunteer_id -> Nullable<Uuid>,
+        purpose -> Nullable<Text>,
+        subject_type -> Nullable<Text>,
+        subject_ids -> Array<Uuid>,
+        person_ids -> Array<Uuid>,
+        fields -> Array<Text>,
+        region_code -> Nullable<Text>,
+        detail -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql_types::Xid8;
+
+    changes (seq) {
+        seq -> Int8,
+        xid -> Xid8,
+        generation -> Uuid,
+        at -> Timestamptz,
+        entity_type -> Text,
+        entity_id -> Uuid,
+        version -> Int4,
+        op -> Text,
+        redirected_to -> Nullable<Uuid>,
+        scope -> Text,
+        agencies_before -> Array<Uuid>,
+        agencies_after -> Array<Uuid>,
+        regions_before -> Array<Text>,
+        regions_after -> Array<Text>,
+        volunteers_before -> Array<Uuid>,
+        volunteers_after -> Array<Uuid>,
+    }
+}
+
+diesel::table! {
+    client_assertions (client_id, jti_hash) {
+        client_id -> Uuid,
+        jti_hash -> Bytea,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    client_keys (id) {
+        id -> Uuid,
+        client_id -> Uuid,
+        kid -> Text,
+        jwk -> Jsonb,
+        created_at -> Timestamptz,
+        removed_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    client_secrets (id) {
+        id -> Uuid,
+        client_id -> Uuid,
+        secret_hash -> Bytea,
+        created_at -> Timestamptz,
+        expires_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    clients (id) {
+        id -> Uuid,
+        agency_id -> Uuid,
+        kind -> Text,
+        name -> Text,
+        purpose -> Text,
+        scopes -> Array<Text>,
+        volunteer_id -> Nullable<Uuid>,
+        state -> Text,
+        token_epoch -> Int4,
+        expires_at -> Nullable<Timestamptz>,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    code_lists (name) {
+        name -> Text,
+        label_id -> Text,
+        label_en -> Text,
+    }
+}
+
+diesel::table! {
+    codes (list, code) {
+        list -> Text,
+        code -> Text,
+        label_id -> Text,
+        label_en -> Text,
+        position -> Int2,
+        group_code -> Nullable<Text>,
+        sensitive -> Bool,
+        needs_text -> Bool,
+        valid_from -> Date,
+        valid_until -> Nullable<Date>,
+    }
+}
+
+diesel::table! {
+    idempotency_keys (agency_id, client_id, key) {
+        agency_id -> Uuid,
+        client_id -> Uuid,
+        key -> Text,
+        request -> Bytea,
+        answer -> Bytea,
+        subjects -> Array<Uuid>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    installation (only_row) {
+        only_row -> Bool,
+        generation -> Uuid,
+        demo -> Bool,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    regions (code) {
+        code -> Text,
+        name -> Text,
+        folded_name -> Text,
+        level -> Text,
+        kind -> Text,
+        parent_code -> Nullable<Text>,
+        province_code -> Text,
+        regency_code -> Nullable<Text>,
+        district_code -> Nullable<Text>,
+        postal_code -> Nullable<Text>,
+        last_listed -> Nullable<Int2>,
+        time_zone -> Text,
+    }
+}
+
+diesel::table! {
+    source_system_services (agency_id, service) {
+        agency_id -> Uuid,
+        service -> Text,
+        list -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    source_systems (agency_id) {
+        agency_id -> Uuid,
+        may_forward -> Bool,
+        region_codes -> Array<Text>,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::joinable!(client_assertions -> clients (client_id));
+diesel::joinable!(client_keys -> clients (client_id));
+diesel::joinable!(client_secrets -> clients (client_id));
+diesel::joinable!(clients -> agencies (agency_id));
+diesel::joinable!(codes -> code_lists (list));
+diesel::joinable!(source_system_services -> source_systems (agency_id));
+diesel::joinable!(source_systems -> agencies (agency_id));
+
+diesel::allow_tables_to_appear_in_same_query!(
+    access_state,
+    agencies,
+    audit_events,
+    changes,
+    client_assertions,
+    client_keys,
+    client_secrets,
+    clients,
+    code_lists,
+    codes,
+    idempotency_keys,
+    installation,
+    regions,
+    source_system_services,
+    source_systems,
+);

@@ -1,0 +1,203 @@
+//! Puts the service together and runs it: the only place that knows every part.
+use crate::access::api::{Gate, authenticate};
+use crate::access::store::Directory;
+use crate::access::tokens::Signer;
+use crate::audit::rules::{Event, Outcome};
+use crate::audit::store::Recorder;
+use crate::platform::app::App;
+use crate::platform::clock::Clock;
+use crate::platform::config::Config;
+use crate::platform::crypto::Keys;
+use crate::platform::db::{Db, Reader, Reports, Target, Writer, migrate};
+use crate::platform::http::{Identity, RequestInfo, RouteTable, around};
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServerHandle, ServiceRequest, ServiceResponse};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{Error, HttpMessage, HttpServer};
+use metrics_exporter_prometheus::PrometheusHandle;
+use quick_cache::sync::Cache;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// Pipelined connections of each worker: two, so that a slow statement delays only half of the reads behind it.
+const LINKS: usize = 2;
+/// Slow reads at a time.
+const REPORTS: usize = 2;
+/// Seconds that requests under way get when the service stops.
+const SHUTDOWN_SECONDS: u64 = 30;
+/// File descriptors kept for the database, the log and the admin port.
+const SPARE_FILES: usize = 128;
+
+/// A service that answers.
+pub struct Running {
+    /// Where.
+    pub address: SocketAddr,
+    /// What it shares.
+    pub app: Arc<App>,
+    /// For jobs beside the requests.
+    pub writer: Writer,
+    handles: Vec<ServerHandle>,
+    ended: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+/// Starts the service on the current runtime. Refuses a database whose schema is behind, that answers in another
+/// language, or that a demo made.
+pub async fn start(
+    config: &Config,
+    listener: TcpListener,
+    clock: Clock,
+    metrics: Option<PrometheusHandle>,
+) -> anyhow::Result<Running> {
+    let target = config.database()?;
+    let app = app(config, &target, clock).await?;
+    let signer = Signer::load(&config.signing_keys_dir, &config.settings.issuer, config.settings.demo)?;
+    let gate = Arc::new(Gate { signer, directory: Directory::default() });
+    let writer = Writer::new(&target, config.database_pool)?;
+    let reports = Reports::new(&target, REPORTS)?;
+    let address = listener.local_addr()?;
+    let workers = Workers { app: app.clone(), gate, target, writer: writer.clone(), reports };
+    let server = serve(workers, listener, config.workers)?;
+    let mut handles = vec![server.handle()];
+    if let (Some(metrics), Some(address)) = (metrics, config.admin_listen) {
+        let admin = serve_metrics(metrics, address)?;
+        handles.push(admin.handle());
+        tokio::spawn(admin);
+    }
+    let ended = tokio::spawn(server);
+    Ok(Running { address, app, writer, handles, ended })
+}
+
+/// What `simpul worker` runs its jobs with.
+pub async fn worker_parts(config: &Config) -> anyhow::Result<(Arc<App>, Writer)> {
+    let target = config.database()?;
+    Ok((app(config, &target, Clock::default()).await?, Writer::new(&target, 2)?))
+}
+
+async fn app(config: &Config, target: &Target, clock: Clock) -> anyhow::Result<Arc<App>> {
+    let settings = config.settings.clone();
+    migrate::check(target, settings.demo).await?;
+    let keys = Arc::new(Keys::load(&config.data_keys_dir, settings.demo)?);
+    let document = crate::document(&settings.public_url)?;
+    Ok(Arc::new(App {
+        routes: RouteTable::new(&document)?,
+        document: serde_json::to_vec(&document)?,
+        stopping: AtomicBool::new(false),
+        settings,
+        clock,
+        keys,
+    }))
+}
+
+impl Running {
+    /// Stops in order: no new requests, those under way are answered, their transactions end.
+    pub async fn stop(self) {
+        self.app.stopping.store(true, Ordering::Relaxed);
+        for handle in &self.handles {
+            handle.stop(true).await;
+        }
+        let _ = self.ended.await;
+        self.writer.drain().await;
+    }
+}
+
+/// What every worker is made of.
+#[derive(Clone)]
+struct Workers {
+    app: Arc<App>,
+    gate: Arc<Gate>,
+    target: Target,
+    writer: Writer,
+    reports: Reports,
+}
+
+fn serve(parts: Workers, listener: TcpListener, workers: usize) -> std::io::Result<actix_web::dev::Server> {
+    let refusals = Arc::new(Refusals::default());
+    let server = HttpServer::new(move || {
+        // Per worker: pipelined connections live on the worker's own runtime.
+        let reader = Arc::new(Reader::new(&parts.target, LINKS));
+        actix_web::App::new()
+            .app_data(parts.app.clone())
+            .app_data(parts.gate.clone())
+            .app_data(Db::new(reader, parts.writer.clone(), parts.reports.clone()))
+            .app_data(Recorder::new(&parts.target))
+            .app_data(refusals.clone())
+            .configure(|cfg| crate::routes(&mut ServiceConfig::new(cfg)))
+            .wrap(from_fn(authenticate))
+            .wrap(from_fn(record_refusals))
+            .wrap(from_fn(around)) // the last is the outermost
+    });
+    Ok(server
+        .workers(workers)
+        .worker_max_blocking_threads(4)
+        .max_connections(connections(workers))
+        .client_request_timeout(Duration::from_secs(5))
+        .client_disconnect_timeout(Duration::from_secs(5))
+        .keep_alive(Duration::from_secs(75))
+        .shutdown_timeout(SHUTDOWN_SECONDS)
+        .disable_signals()
+        .listen(listener)?
+        .run())
+}
+
+/// Connections of each worker, so that all together stay below the limit of file descriptors: accepting would otherwise
+/// fail and spin.
+fn connections(workers: usize) -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let files = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(1024);
+    (files.saturating_sub(SPARE_FILES) / workers).clamp(16, 10_000)
+}
+
+fn serve_metrics(metrics: PrometheusHandle, address: SocketAddr) -> anyhow::Result<actix_web::dev::Server> {
+    let server = HttpServer::new(move || {
+        let metrics = metrics.clone();
+        actix_web::App::new().service(actix_web::web::resource("/metrics").get(move || {
+            let text = metrics.render();
+            async move { actix_web::HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text) }
+        }))
+    });
+    let server = server.workers(1).disable_signals().bind(address);
+    Ok(server.map_err(|e| anyhow::anyhow!("cannot listen on {address}: {e}"))?.run())
+}
+
+/// When each client's last refusal was recorded: one a second is enough to see an attack, and none can fill the disk.
+struct Refusals(Cache<Identity, Instant>);
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self(Cache::new(4096))
+    }
+}
+
+/// Records what a known client was refused for want of a right. In a transaction of its own: the request had none, or
+/// rolled it back.
+async fn record_refusals(
+    req: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let response = next.call(req).await?;
+    if response.status() == actix_web::http::StatusCode::FORBIDDEN
+        && let Some(event) = refusal(&response)
+        && let Some(recorder) = response.request().app_data::<Recorder>()
+    {
+        // The caller is refused either way.
+        let _ = recorder.record(event).await;
+    }
+    Ok(response)
+}
+
+fn refusal<B>(response: &ServiceResponse<B>) -> Option<Event> {
+    let req = response.request();
+    let app = req.app_data::<Arc<App>>()?;
+    let seen = &req.app_data::<Arc<Refusals>>()?.0;
+    let (info, who) = (req.extensions().get::<RequestInfo>().cloned()?, req.extensions().get::<Identity>().copied()?);
+    if seen.get(&who).is_some_and(|last| last.elapsed() < Duration::from_secs(1)) {
+        return None;
+    }
+    seen.insert(who, Instant::now());
+    let caller = req.extensions().get::<crate::access::rules::SharedCaller>().cloned()?;
+    let event = Event::by(&caller, &info.operation, app.clock.new_id(), app.clock.now());
+    Some(event.outcome(Outcome::Denied).detail("forbidden"))
+}

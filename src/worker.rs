@@ -1,0 +1,32 @@
+//! What runs by the clock. Each job is a function of its module; here stands only when it runs. Several nodes may run
+//! it at once.
+use crate::agencies::store as agencies;
+use crate::platform::app::App;
+use crate::platform::db::Writer;
+use crate::platform::error::ApiResult;
+use crate::platform::idempotency;
+use std::sync::Arc;
+use std::time::Duration;
+
+const EVERY: Duration = Duration::from_secs(60);
+
+/// Runs all jobs once a minute until the service stops.
+pub async fn run(app: Arc<App>, writer: Writer) {
+    let mut turns = tokio::time::interval(EVERY);
+    turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while !app.is_stopping() {
+        turns.tick().await;
+        if let Err(error) = turn(&app, &writer).await {
+            tracing::error!(%error, "a job failed; the next turn tries again");
+        }
+    }
+}
+
+/// Every job once.
+pub async fn turn(app: &Arc<App>, writer: &Writer) -> ApiResult<()> {
+    let now = app.clock.now();
+    let answers = writer.run(async move |c| ApiResult::Ok(idempotency::sweep(c, now).await?)).await?;
+    let assertions = writer.run(async move |c| ApiResult::Ok(agencies::sweep_assertions(c, now).await?)).await?;
+    tracing::info!(answers, assertions, "swept");
+    Ok(())
+}
