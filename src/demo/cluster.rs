@@ -100,15 +100,13 @@ pub fn find_server(override_dir: Option<&Path>, path: Option<&OsStr>) -> Result<
     for base in bases.into_iter().chain(macos) {
         found.extend(fs::read_dir(base).into_iter().flatten().flatten().map(|entry| entry.path().join("bin")));
     }
+    found.retain(|dir| dir.is_absolute());
     if let Some(dir) = override_dir {
         found = vec![dir.to_path_buf()];
     }
     // Where the programs really are: /usr/local/bin may hold links to them.
-    let mut found: Vec<PathBuf> = found.iter().filter_map(|dir| fs::canonicalize(dir.join("postgres")).ok()).collect();
-    found.iter_mut().for_each(|program| {
-        program.pop();
-    });
-    found.retain(|dir| dir.join("initdb").is_file());
+    let real = |dir: &PathBuf| Some(fs::canonicalize(dir.join("postgres")).ok()?.parent()?.to_path_buf());
+    let mut found: Vec<PathBuf> = found.iter().filter_map(real).filter(|dir| dir.join("initdb").is_file()).collect();
     found.sort();
     found.dedup();
     let newest = found.into_iter().filter_map(|dir| Some((major(&dir)?, dir))).max_by_key(|(version, _)| *version);
@@ -128,13 +126,20 @@ fn major(server: &Path) -> Option<u32> {
 
 impl Cluster {
     /// Starts the cluster in `dir`, which is made at the first start. Refused while another process runs it.
+    /// Blocks until PostgreSQL accepts connections, so call it before the async runtime, or in `spawn_blocking`.
     pub fn start(dir: &Path, options: &Options) -> Result<Self> {
         let dir = private_dir(dir)?;
         let owner = lock_file(&dir.join("owner.lock"))?;
-        match owner.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => bail!("the database in {} is in use by another process", dir.display()),
-            Err(TryLockError::Error(error)) => return Err(error).context("lock the database's directory"),
+        // Not at the first refusal: a child that its killed owner was just starting holds the lock for a moment more.
+        let mut refused = None;
+        wait_until(Duration::from_secs(1), || {
+            refused = owner.try_lock().err();
+            refused.is_none()
+        });
+        match refused {
+            None => {}
+            Some(TryLockError::WouldBlock) => bail!("the database in {} is in use by another process", dir.display()),
+            Some(TryLockError::Error(error)) => return Err(error).context("lock the database's directory"),
         }
         Self::launch(dir, owner, None, options)
     }

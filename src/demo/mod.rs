@@ -4,7 +4,7 @@
 pub mod cluster;
 mod seed;
 
-pub use seed::Credential;
+pub use seed::{Credential, seed};
 
 use crate::access::tokens::Signer;
 use crate::platform::clock::Clock;

@@ -147,6 +147,22 @@ const PLANS: &[Plan] = &[
         clients: OFFICER,
         offers: Some((CARE, true)),
     },
+    Plan {
+        name: "BPJS Kesehatan Kerinci",
+        kind: AgencyKind::BpjsKesehatan,
+        regions: &["15.01"],
+        parent: Some(6),
+        clients: OFFICER,
+        offers: Some((BPJS, true)),
+    },
+    Plan {
+        name: "Dinas Sosial Kabupaten Bengkulu Selatan",
+        kind: AgencyKind::DinsosRegency,
+        regions: &["17.01"],
+        parent: None,
+        clients: OFFICER,
+        offers: Some((CARE, true)),
+    },
 ];
 
 /// The scopes that agencies of a kind typically hold (api.md, section 2).

@@ -248,8 +248,8 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     path.iter().fold(String::new(), |at, segment| match segment {
         Segment::Seq { index } => format!("{at}/{index}"),
-        Segment::Map { key } => format!("{at}/{}", harmless(key)),
-        Segment::Enum { .. } | Segment::Unknown => at,
+        Segment::Map { key } if !harmless(key).is_empty() => format!("{at}/{key}"),
+        Segment::Map { .. } | Segment::Enum { .. } | Segment::Unknown => at,
     })
 }
 

@@ -60,8 +60,8 @@ pub fn test_cluster(base: &Path, runner: Pid, options: &Options) -> Result<TestC
 fn sweep(base: &Path) {
     for entry in fs::read_dir(base).into_iter().flatten().flatten() {
         let Some(runner) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        let unused = File::open(entry.path().join("server.lock")).is_ok_and(|lock| lock.try_lock().is_ok());
-        if unused && gone(runner) {
+        let used = |dir: PathBuf| File::open(dir.join("server.lock")).is_ok_and(|lock| lock.try_lock().is_err());
+        if gone(runner) && !used(entry.path()) {
             fs::remove_dir_all(entry.path()).ok();
         }
     }

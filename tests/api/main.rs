@@ -1,0 +1,23 @@
+//! Black-box tests over HTTP against real PostgreSQL: a file per domain module, and the tests of the rules.
+//!
+//! Each test has a database and a server of its own ([`support::run`]). `DRILL=full` runs every round of every race.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+mod agencies;
+mod architecture;
+mod authorization;
+mod codes;
+mod contract;
+mod demo;
+mod oauth;
+mod platform;
+mod regions;
+mod schema;

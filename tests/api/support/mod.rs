@@ -1,0 +1,288 @@
+//! The test app: one server and one database per test, clients per role, every answer held against the document.
+mod client;
+mod document;
+
+pub use client::{Client, Reply, Request};
+pub use document::operations;
+
+use chrono::TimeDelta;
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use simpul::access::rules::{AgencyKind, ClientKind};
+use simpul::demo::Credential;
+use simpul::demo::cluster::{self, TestCluster, test_cluster};
+use simpul::platform::clock::Clock;
+use simpul::platform::config::{Config, Settings};
+use simpul::platform::crypto::Keys;
+use simpul::platform::db::{Target, migrate};
+use simpul::platform::telemetry::LogFormat;
+use simpul::server::{self, Running};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Rounds of a race: few by default, all of them with `DRILL=full`.
+pub fn rounds(full: u32) -> u32 {
+    let all = std::env::var("DRILL").is_ok_and(|value| value == "full");
+    if all { full } else { full.div_ceil(20).max(3) }
+}
+
+/// Runs a test against an app of its own.
+pub fn run(test: impl AsyncFnOnce(&TestApp)) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let app = TestApp::start().await;
+        test(&app).await;
+        app.stop().await;
+    });
+}
+
+/// A running service with a database of its own, cloned from a template that holds the demo's agencies and some regions.
+pub struct TestApp {
+    /// `http://127.0.0.1:…`.
+    pub base: String,
+    /// Moves the service's time.
+    pub clock: Clock,
+    /// What the service was started with.
+    pub config: Config,
+    pub(crate) http: reqwest::Client,
+    running: Running,
+    cluster: TestCluster,
+    database: String,
+    credentials: Vec<Credential>,
+}
+
+fn scratch() -> PathBuf {
+    // Beside the test binaries, which cargo never shares between two target directories.
+    std::env::current_exe().unwrap().parent().unwrap().join("test-pg")
+}
+
+/// The cluster of this run, with the template made.
+pub async fn cluster() -> TestCluster {
+    let path = std::env::var_os("PATH");
+    let server =
+        cluster::find_server(std::env::var_os("SIMPUL_PG_BIN").map(PathBuf::from).as_deref(), path.as_deref()).unwrap();
+    // For counting the statements of a request.
+    let settings = vec!["shared_preload_libraries=pg_stat_statements".to_owned()];
+    let options = cluster::Options { server, durable: false, settings, ..cluster::Options::default() };
+    let runner = rustix::process::getppid().unwrap();
+    let cluster =
+        tokio::task::spawn_blocking(move || test_cluster(&scratch(), runner, &options)).await.unwrap().unwrap();
+    let made = cluster.once("template", async || make_template(&cluster).await).await;
+    made.unwrap();
+    cluster
+}
+
+fn shared_dir() -> PathBuf {
+    scratch().join(format!("{}-shared", rustix::process::getppid().unwrap().as_raw_nonzero()))
+}
+
+async fn make_template(cluster: &TestCluster) -> anyhow::Result<()> {
+    let superuser = cluster.url(cluster::SUPERUSER, "postgres");
+    execute(&superuser, "DROP DATABASE IF EXISTS template WITH (FORCE)").await;
+    cluster::prepare(&superuser, "template").await?;
+    execute(&cluster.url(cluster::SUPERUSER, "template"), "CREATE EXTENSION pg_stat_statements").await;
+    migrate::run(&Target::new(&cluster.url("simpul_owner", "template"), None)?).await?;
+    let service = Target::new(&cluster.url("simpul_service", "template"), None)?;
+    // Two provinces whole, every province and regency, and some retired codes.
+    let table: Vec<_> = simpul::regions::rules::shipped()?
+        .into_iter()
+        .filter(|r| {
+            r.code.as_str().len() <= 5
+                || r.code.as_str().starts_with("17.")
+                || r.code.as_str().starts_with("15.01")
+                || r.code.as_str().starts_with("91.01")
+        })
+        .collect();
+    simpul::regions::load(&service, &table).await?;
+    let shared = shared_dir();
+    std::fs::remove_dir_all(&shared).ok();
+    Keys::create(&shared.join("keys"), false)?;
+    simpul::access::tokens::Signer::create(&shared.join("keys"), false)?;
+    simpul::demo::seed(&service, &Clock::default(), &shared.join("credentials.json")).await?;
+    Ok(())
+}
+
+/// Runs SQL text as the role of `url`.
+pub async fn execute(url: &str, sql: &str) {
+    let (mut conn, _driver) = Target::new(url, None).unwrap().connect().await.unwrap();
+    conn.batch_execute(sql).await.unwrap();
+}
+
+impl TestApp {
+    async fn start() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let cluster = cluster().await;
+        let database = format!("t{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        // One clone at a time: PostgreSQL refuses a second one of the same template meanwhile.
+        static CLONING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+        {
+            let _alone = CLONING.lock().await;
+            let make = format!("CREATE DATABASE {database} TEMPLATE template OWNER simpul_owner STRATEGY file_copy");
+            execute(&cluster.url(cluster::SUPERUSER, "postgres"), &make).await;
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let config = config(&base, &cluster.url("simpul_service", &database));
+        let clock = Clock::default();
+        let running = server::start(&config, listener, clock.clone(), None).await.unwrap();
+        let credentials =
+            serde_json::from_slice(&std::fs::read(shared_dir().join("credentials.json")).unwrap()).unwrap();
+        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { base, clock, config, http, running, cluster, database, credentials }
+    }
+
+    async fn stop(self) {
+        self.running.stop().await;
+        drop(self.http);
+        let drop_it = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.database);
+        execute(&self.cluster.url(cluster::SUPERUSER, "postgres"), &drop_it).await;
+    }
+
+    /// The service's own parts, for running a job now.
+    pub fn running(&self) -> &Running {
+        &self.running
+    }
+
+    /// Lets time pass for the service.
+    pub fn pass(&self, time: TimeDelta) {
+        self.clock.advance(time);
+    }
+
+    /// Address of this test's database as another role.
+    pub fn database_url(&self, role: &str) -> String {
+        self.cluster.url(role, &self.database)
+    }
+
+    /// A connection as the superuser, for looking at what is stored.
+    pub async fn connect(&self) -> AsyncPgConnection {
+        Target::new(&self.database_url(cluster::SUPERUSER), None).unwrap().connect().await.unwrap().0
+    }
+
+    /// The rows of one text column.
+    pub async fn texts(&self, sql: &str) -> Vec<String> {
+        #[derive(diesel::QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            value: String,
+        }
+        let query = format!("SELECT value::text AS value FROM ({sql}) AS t(value)");
+        let rows: Vec<Row> = diesel::sql_query(query).load(&mut self.connect().await).await.unwrap();
+        rows.into_iter().map(|row| row.value).collect()
+    }
+
+    /// One number.
+    pub async fn number(&self, sql: &str) -> i64 {
+        self.texts(sql).await[0].parse().unwrap()
+    }
+
+    /// Statements that the service's roles have run in this database.
+    pub async fn statements(&self) -> i64 {
+        self.number("SELECT coalesce(sum(calls), 0) FROM pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid WHERE r.rolname = 'simpul_service' AND s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())").await
+    }
+
+    /// Credentials of a demo client.
+    pub fn credential(&self, agency: &str, kind: ClientKind) -> &Credential {
+        self.credentials.iter().find(|c| c.agency == agency && c.client_kind == kind).expect("no such demo client")
+    }
+
+    async fn client(&self, agency: &str, kind: ClientKind) -> Client<'_> {
+        Client::sign_in(self, self.credential(agency, kind)).await
+    }
+
+    /// Kementerian Sosial.
+    pub async fn ministry(&self) -> Client<'_> {
+        self.client("Kementerian Sosial", ClientKind::Officer).await
+    }
+    /// Dinsos of Bengkulu (17).
+    pub async fn province(&self) -> Client<'_> {
+        self.client("Dinas Sosial Provinsi Bengkulu", ClientKind::Officer).await
+    }
+    /// Dinsos of Mukomuko (17.06).
+    pub async fn regency(&self) -> Client<'_> {
+        self.client("Dinas Sosial Kabupaten Mukomuko", ClientKind::Officer).await
+    }
+    /// Dinsos of Bengkulu Selatan (17.01): same province.
+    pub async fn neighbour_regency(&self) -> Client<'_> {
+        self.client("Dinas Sosial Kabupaten Bengkulu Selatan", ClientKind::Officer).await
+    }
+    /// Dinsos of Kerinci (15.01): another province.
+    pub async fn other_regency(&self) -> Client<'_> {
+        self.client("Dinas Sosial Kabupaten Kerinci", ClientKind::Officer).await
+    }
+    /// Kelurahan Koto Jaya (17.06.02.1017).
+    pub async fn village(&self) -> Client<'_> {
+        self.client("Pemerintah Kelurahan Koto Jaya", ClientKind::Officer).await
+    }
+    /// Kelurahan Bandar Ratu (17.06.02.1018).
+    pub async fn other_village(&self) -> Client<'_> {
+        self.client("Pemerintah Kelurahan Bandar Ratu", ClientKind::Officer).await
+    }
+    /// BPJS Kesehatan, national: its integration.
+    pub async fn bpjs(&self) -> Client<'_> {
+        self.client("BPJS Kesehatan", ClientKind::System).await
+    }
+    /// The branch of Mukomuko.
+    pub async fn bpjs_branch(&self) -> Client<'_> {
+        self.client("BPJS Kesehatan Mukomuko", ClientKind::Officer).await
+    }
+    /// The branch of another region.
+    pub async fn bpjs_elsewhere(&self) -> Client<'_> {
+        self.client("BPJS Kesehatan Kerinci", ClientKind::Officer).await
+    }
+    /// Figures of Bengkulu.
+    pub async fn dashboard(&self) -> Client<'_> {
+        self.client("Dinas Sosial Provinsi Bengkulu", ClientKind::Dashboard).await
+    }
+    /// Without a token.
+    pub fn nobody(&self) -> Client<'_> {
+        Client::nobody(self)
+    }
+
+    /// One client per role, by the name that the authorization table uses.
+    pub async fn roles(&self) -> Vec<(&'static str, Client<'_>)> {
+        vec![
+            ("ministry", self.ministry().await),
+            ("province", self.province().await),
+            ("regency", self.regency().await),
+            ("other regency", self.other_regency().await),
+            ("village", self.village().await),
+            ("bpjs", self.bpjs().await),
+            ("bpjs elsewhere", self.bpjs_elsewhere().await),
+            ("dashboard", self.dashboard().await),
+            ("nobody", self.nobody()),
+        ]
+    }
+
+    /// Id of a demo agency.
+    pub async fn agency(&self, name: &str) -> String {
+        self.texts(&format!("SELECT id FROM agencies WHERE name = '{name}'")).await.remove(0)
+    }
+}
+
+/// A configuration for tests on one database.
+pub fn config(base: &str, database_url: &str) -> Config {
+    let keys = shared_dir().join("keys");
+    Config {
+        settings: Settings {
+            public_url: base.to_owned(),
+            issuer: base.to_owned(),
+            trusted_proxies: vec![],
+            demo: false,
+        },
+        database_url: database_url.to_owned().into(),
+        database_ca_file: None,
+        database_pool: 8,
+        listen: ([127, 0, 0, 1], 0).into(),
+        admin_listen: None,
+        workers: 1,
+        signing_keys_dir: keys.clone(),
+        data_keys_dir: keys,
+        log_format: LogFormat::Json,
+        log_level: "info".to_owned(),
+    }
+}
+
+/// Whether an agency of this kind may name an acting user.
+pub(crate) fn acting_user(kind: ClientKind, _agency: AgencyKind) -> Option<&'static str> {
+    (kind == ClientKind::Officer).then_some("staf-0017")
+}
