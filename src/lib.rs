@@ -6,6 +6,8 @@ pub mod demo;
 pub mod server;
 pub mod worker;
 
+pub mod volunteers;
+
 pub mod agencies;
 pub mod regions;
 
@@ -47,5 +49,5 @@ pub fn document_text(public_url: &str) -> anyhow::Result<String> {
 
 /// Every error code that an answer may carry, by module.
 pub fn error_codes() -> Vec<&'static Code> {
-    [platform::error::CODES, access::rules::CODES, agencies::rules::CODES].concat()
+    [platform::error::CODES, access::rules::CODES, agencies::rules::CODES, volunteers::rules::CODES].concat()
 }

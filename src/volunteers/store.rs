@@ -1,0 +1,246 @@
+//! Every SQL statement on volunteers, who they are, their postings and their history.
+use super::rules::{HistoryAction, IdentityState, NikWarning, TrainingLevel, VolunteerStatus};
+use crate::access::rules::{AgencyId, Caller, Scope, VolunteerId};
+use crate::changes::rules::{Audience, Change, Op};
+use crate::changes::store as changes;
+use crate::codes::rules::Code;
+use crate::platform::db::Conn;
+use crate::platform::nik::{NikStatus, Sex};
+use crate::platform::region_code::{RegionCode, RegionLevel};
+use crate::schema::{
+    volunteer_history as history, volunteer_people as people, volunteer_postings as postings, volunteers as t,
+};
+use chrono::{DateTime, NaiveDate, Utc};
+use diesel::dsl::auto_type;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use uuid::Uuid;
+
+/// A volunteer as stored, without the person.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = t, check_for_backend(diesel::pg::Pg), treat_none_as_default_value = false)]
+pub struct Volunteer {
+    /// Its id, which also names the person in the audit record.
+    pub id: VolunteerId,
+    /// Where it stands.
+    pub status: VolunteerStatus,
+    /// When that was recorded.
+    pub status_since: DateTime<Utc>,
+    /// Agency that recorded it.
+    pub status_by: AgencyId,
+    /// Since when it holds.
+    pub effective_on: NaiveDate,
+    /// What a correction goes back to.
+    pub ended_from: Option<VolunteerStatus>,
+    /// Highest training passed.
+    pub level: TrainingLevel,
+    /// As in civil registration, if known.
+    pub sex: Option<Sex>,
+    /// Of the current posting.
+    pub province_code: RegionCode,
+    /// Of the current posting.
+    pub regency_code: RegionCode,
+    /// Of the current posting.
+    pub district_code: RegionCode,
+    /// The current posting.
+    pub village_code: RegionCode,
+    /// Codes of the list `psm-functions`.
+    pub functions: Vec<Code>,
+    /// Year of the first appointment.
+    pub appointed_year: Option<i16>,
+    /// Appointment letter.
+    pub sk_number: Option<String>,
+    /// Appointment letter.
+    pub sk_date: Option<NaiveDate>,
+    /// Appointment letter.
+    pub sk_official: Option<String>,
+    /// Raised by every change.
+    pub version: i32,
+    /// Client that created it.
+    pub created_by: Option<Uuid>,
+    /// Digest of the create, so that the same create gives the row again.
+    pub create_request: Option<Vec<u8>>,
+    /// When.
+    pub created_at: DateTime<Utc>,
+    /// Last change.
+    pub updated_at: DateTime<Utc>,
+    /// Agency of the last change.
+    pub updated_by: AgencyId,
+}
+
+impl Volunteer {
+    /// Posts it: the four codes of a village.
+    pub fn post_to(&mut self, village: &RegionCode) {
+        let at = |level| village.at(level).unwrap_or_else(|| village.clone());
+        self.province_code = at(RegionLevel::Province);
+        self.regency_code = at(RegionLevel::Regency);
+        self.district_code = at(RegionLevel::District);
+        self.village_code = village.clone();
+    }
+
+    /// Who sees it: the governments of its village and above, and its phone.
+    pub fn audience(&self) -> Audience {
+        Audience { agencies: vec![], regions: vec![self.village_code.clone()], volunteers: vec![self.id] }
+    }
+}
+
+/// Who a volunteer is. It leaves only through a view; there is neither `Serialize` nor a telling `Debug`.
+#[derive(Clone, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = people, primary_key(volunteer_id), check_for_backend(diesel::pg::Pg))]
+#[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
+pub struct Person {
+    /// Whose.
+    pub volunteer_id: VolunteerId,
+    /// Full name.
+    pub name: String,
+    /// As names are compared.
+    pub folded_name: String,
+    /// If known.
+    pub birth_date: Option<NaiveDate>,
+    /// If known.
+    pub birth_place: Option<String>,
+    /// Street, house, neighbourhood.
+    pub address: Option<String>,
+    /// International form.
+    pub phone: Option<String>,
+    /// If known.
+    pub email: Option<String>,
+    /// Last education.
+    pub education: Option<String>,
+    /// Main occupation.
+    pub occupation: Option<String>,
+    /// Number in the office's own register.
+    pub member_number: Option<String>,
+    /// Basic training passed before this registry.
+    pub certificate_number: Option<String>,
+    /// Who held it.
+    pub certificate_organiser: Option<String>,
+    /// When.
+    pub certificate_date: Option<NaiveDate>,
+    /// What is known of the NIK.
+    pub nik_status: NikStatus,
+    /// Encrypted.
+    pub nik: Option<Vec<u8>>,
+    /// By which it is found.
+    pub nik_index: Option<Vec<u8>>,
+    /// What is shown of it.
+    pub nik_last_four: Option<String>,
+    /// Where it differs from what is stated.
+    pub nik_warnings: Vec<NikWarning>,
+    /// Whether it is that of this row only.
+    pub identity_state: IdentityState,
+}
+
+impl std::fmt::Debug for Person {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Person({})", self.volunteer_id)
+    }
+}
+
+/// A move of the status.
+#[derive(Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = history, check_for_backend(diesel::pg::Pg), treat_none_as_default_value = false)]
+pub struct HistoryRow {
+    /// Of the row.
+    pub id: Uuid,
+    /// Whose.
+    pub volunteer_id: VolunteerId,
+    /// When it was recorded.
+    pub at: DateTime<Utc>,
+    /// What was done.
+    pub action: HistoryAction,
+    /// None: it was registered.
+    pub from_status: Option<VolunteerStatus>,
+    /// What it led to.
+    pub to_status: VolunteerStatus,
+    /// Since when that holds.
+    pub effective_on: NaiveDate,
+    /// Who did it.
+    pub agency_id: AgencyId,
+    /// The officer at the keyboard.
+    pub acting_user: Option<String>,
+    /// Code of the list `volunteer-reasons`.
+    pub reason: Option<Code>,
+    /// May tell of the person.
+    pub note: Option<String>,
+}
+
+/// A posting.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = postings, check_for_backend(diesel::pg::Pg), treat_none_as_default_value = false)]
+pub struct Posting {
+    /// Of the row.
+    pub id: Uuid,
+    /// Whose.
+    pub volunteer_id: VolunteerId,
+    /// Where.
+    pub village_code: RegionCode,
+    /// First day.
+    pub valid_from: NaiveDate,
+    /// First day that it no longer holds; none: the current one.
+    pub valid_until: Option<NaiveDate>,
+    /// Agency that decided it.
+    pub posted_by: AgencyId,
+    /// When it was recorded.
+    pub created_at: DateTime<Utc>,
+}
+
+#[auto_type(type_alias, type_name = "Visible")]
+fn in_window(from: String, until: String, own: VolunteerId) -> _ {
+    t::village_code.ge(from).and(t::village_code.lt(until)).or(t::id.eq(own))
+}
+
+/// The volunteers that a caller sees: governments those of their region, a phone itself, source systems none.
+pub fn visible_to(caller: &Caller) -> Visible {
+    let window = caller.sight.window();
+    in_window(window.from, window.until, window.own)
+}
+
+/// A volunteer that the caller sees.
+pub async fn find(conn: &mut &Conn, caller: &Caller, id: VolunteerId) -> QueryResult<Volunteer> {
+    t::table.find(id).filter(visible_to(caller)).select(Volunteer::as_select()).first(conn).await
+}
+
+/// The same, held until the transaction ends.
+pub async fn lock(conn: &mut Conn, caller: &Caller, id: VolunteerId) -> QueryResult<Volunteer> {
+    t::table.find(id).filter(visible_to(caller)).select(Volunteer::as_select()).for_update().first(conn).await
+}
+
+/// Derives the level anew from passed training; returns the volunteer as it is now. Part of the transaction that records
+/// the result. Unchanged, it is not a change: no new version, nothing published.
+pub async fn set_level(
+    conn: &mut Conn,
+    id: VolunteerId,
+    level: TrainingLevel,
+    now: DateTime<Utc>,
+) -> QueryResult<Volunteer> {
+    let before = t::table.find(id).select(Volunteer::as_select()).for_update().first(conn).await?;
+    if before.level == level {
+        return Ok(before);
+    }
+    let change = (t::level.eq(level), t::version.eq(t::version + 1), t::updated_at.eq(now));
+    let after: Volunteer =
+        diesel::update(t::table.find(id)).set(change).returning(Volunteer::as_returning()).get_result(conn).await?;
+    publish(conn, Some(&before), &after, now).await?;
+    Ok(after)
+}
+
+/// Publishes a change of a volunteer, to those who saw it before and those who see it now.
+pub async fn publish(
+    conn: &mut Conn,
+    before: Option<&Volunteer>,
+    after: &Volunteer,
+    at: DateTime<Utc>,
+) -> QueryResult<()> {
+    let change = Change {
+        entity: "volunteer",
+        id: after.id.0,
+        version: after.version,
+        op: Op::Upsert,
+        scope: Scope::VolunteersRead,
+        before: before.map(Volunteer::audience).unwrap_or_default(),
+        after: after.audience(),
+        at,
+    };
+    changes::publish(conn, &change).await
+}
