@@ -29,7 +29,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 /// Every route of the service, in the order a newcomer should read them.
 pub fn routes(cfg: &mut ServiceConfig) {
-    cfg.configure(agencies::routes).configure(regions::routes).configure(codes::routes);
+    cfg.configure(volunteers::routes).configure(agencies::routes).configure(regions::routes).configure(codes::routes);
     cfg.service(platform::app::live).service(platform::app::ready).service(platform::app::read_document);
 }
 
