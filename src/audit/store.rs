@@ -1,7 +1,7 @@
 //! Every SQL statement on `audit_events`.
 use super::rules::Event;
 use crate::platform::db::sql::{unnest, uuids, words};
-use crate::platform::db::{Conn, GroupCommit, GroupInsert};
+use crate::platform::db::{Conn, DbError, GroupCommit, GroupInsert};
 use crate::platform::error::{ApiError, ApiResult};
 use crate::schema::audit_events as t;
 use diesel::prelude::*;
@@ -24,7 +24,8 @@ impl Recorder {
 
     /// Returns when the event is committed. On an error show nothing of what it speaks of: 503.
     pub async fn record(&self, event: Event) -> ApiResult<()> {
-        self.0.commit(event).await.map_err(ApiError::from)
+        // Refused or unreachable is the same to the caller: try again later.
+        self.0.commit(event).await.map_err(|error| DbError::Unavailable(error.to_string().into()).into())
     }
 }
 

@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 codes! {
     /// The NIK is that of a volunteer whom the caller sees: `id` names it.
     VOLUNTEER_EXISTS = (409, "volunteer_exists", "NIK ini sudah terdaftar.", "This NIK is already registered.");
-    /// The volunteer is not in a status that the act begins from: `status`, `since` and `by` tell.
+    /// The volunteer is not in a status that the act begins from: `state`, `since` and `by` tell.
     VOLUNTEER_STATE_CONFLICT = (409, "volunteer_state_conflict", "Status PSM tidak memungkinkan tindakan ini.", "The status of the volunteer does not allow this act.");
     /// The caller sees the volunteer but does not decide on it.
     NOT_THE_AUTHORITY = (403, "not_the_authority", "Hanya Dinas Sosial wilayah penugasan yang berwenang.", "Only the social office of the posting's region decides.");

@@ -21,3 +21,4 @@ mod oauth;
 mod platform;
 mod regions;
 mod schema;
+mod volunteers;

@@ -137,7 +137,7 @@ async fn decide(decision: Decision, db: Db) -> ApiResult<Answer> {
 /// What stands in the way: the status, since when, and who set it.
 pub(super) fn conflict(volunteer: &Volunteer) -> ApiError {
     ApiError::from(&VOLUNTEER_STATE_CONFLICT)
-        .member("status", volunteer.status)
+        .member("state", volunteer.status)
         .member("since", volunteer.status_since)
         .member("by", volunteer.status_by)
 }
