@@ -6,6 +6,8 @@ pub mod demo;
 pub mod server;
 pub mod worker;
 
+pub mod statistics;
+
 pub mod volunteers;
 
 pub mod agencies;
@@ -29,7 +31,11 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 /// Every route of the service, in the order a newcomer should read them.
 pub fn routes(cfg: &mut ServiceConfig) {
-    cfg.configure(volunteers::routes).configure(agencies::routes).configure(regions::routes).configure(codes::routes);
+    cfg.configure(statistics::routes)
+        .configure(volunteers::routes)
+        .configure(agencies::routes)
+        .configure(regions::routes)
+        .configure(codes::routes);
     cfg.service(platform::app::live).service(platform::app::ready).service(platform::app::read_document);
 }
 

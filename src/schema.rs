@@ -157,6 +157,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    coverage_figures (id) {
+        id -> Int8,
+        village_code -> Text,
+        active -> Int4,
+        folded -> Bool,
+    }
+}
+
+diesel::table! {
     idempotency_keys (agency_id, client_id, key) {
         agency_id -> Uuid,
         client_id -> Uuid,
@@ -210,6 +219,19 @@ diesel::table! {
         version -> Int4,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    volunteer_figures (id) {
+        id -> Int8,
+        region_code -> Text,
+        parent_code -> Nullable<Text>,
+        status -> Text,
+        level -> Text,
+        sex -> Text,
+        count -> Int4,
+        folded -> Bool,
     }
 }
 
@@ -320,11 +342,13 @@ diesel::allow_tables_to_appear_in_same_query!(
     clients,
     code_lists,
     codes,
+    coverage_figures,
     idempotency_keys,
     installation,
     regions,
     source_system_services,
     source_systems,
+    volunteer_figures,
     volunteer_history,
     volunteer_people,
     volunteer_postings,

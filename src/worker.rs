@@ -5,6 +5,7 @@ use crate::platform::app::App;
 use crate::platform::db::Writer;
 use crate::platform::error::ApiResult;
 use crate::platform::idempotency;
+use crate::statistics::store as statistics;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub async fn turn(app: &Arc<App>, writer: &Writer) -> ApiResult<()> {
     let now = app.clock.now();
     let answers = writer.run(async move |c| ApiResult::Ok(idempotency::sweep(c, now).await?)).await?;
     let assertions = writer.run(async move |c| ApiResult::Ok(agencies::sweep_assertions(c, now).await?)).await?;
-    tracing::info!(answers, assertions, "swept");
+    let folded = writer.run(async move |c| ApiResult::Ok(statistics::fold(c).await?)).await?;
+    tracing::info!(answers, assertions, folded, "swept and folded");
     Ok(())
 }

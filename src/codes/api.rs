@@ -1,5 +1,5 @@
 //! Endpoints under `/v1/code-lists`.
-use super::rules::Code;
+use super::rules::{Code, Labels};
 use super::store::{self, CodeList, Entry};
 use crate::access::api::Permit;
 use crate::access::rules::ReadReference;
@@ -13,15 +13,6 @@ use utoipa::ToSchema;
 
 /// Lists change rarely: a phone may use them offline and ask once an hour.
 const CACHE: &str = "private, max-age=3600";
-
-/// A text in both languages.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Labels {
-    /// Indonesian.
-    pub id: String,
-    /// English.
-    pub en: String,
-}
 
 /// A code list without its codes.
 #[derive(Debug, Serialize, ToSchema)]

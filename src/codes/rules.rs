@@ -51,6 +51,15 @@ impl diesel::deserialize::FromSql<sql_types::Text, Pg> for Code {
     }
 }
 
+/// A text in both languages.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct Labels {
+    /// Indonesian.
+    pub id: String,
+    /// English.
+    pub en: String,
+}
+
 /// Whether a code with these dates may be given on `day`.
 pub fn valid_on(from: NaiveDate, until: Option<NaiveDate>, day: NaiveDate) -> bool {
     from <= day && until.is_none_or(|end| day < end)

@@ -86,6 +86,15 @@ pub async fn current(conn: &mut Conn, codes: &[RegionCode]) -> QueryResult<Vec<R
     t::table.filter(t::code.eq_any(codes)).filter(t::last_listed.is_null()).select(t::code).load(conn).await
 }
 
+/// The regions directly in one (none: the provinces), current and retired, in the order of codes.
+pub async fn children(conn: &mut &Conn, parent: Option<&RegionCode>) -> QueryResult<Vec<Region>> {
+    let query = t::table.select(Region::as_select()).order(t::code);
+    match parent {
+        Some(parent) => query.filter(t::parent_code.eq(parent)).load(conn).await,
+        None => query.filter(t::parent_code.is_null()).load(conn).await,
+    }
+}
+
 /// The current villages of a regency, in the order of codes.
 pub async fn villages(conn: &mut Conn, regency: &RegionCode) -> QueryResult<Vec<RegionCode>> {
     t::table

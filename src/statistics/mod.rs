@@ -1,0 +1,13 @@
+//! Figures that equal the lists behind them: volunteers, and the villages that have one.
+//!
+//! They are read from rows that triggers write in the transaction of each change (`migrations/*_figures`), never counted
+//! from the lists themselves. A figure and its list are the same at every moment: both are of committed changes.
+pub mod api;
+pub mod rules;
+pub mod store;
+
+/// Routes of this module.
+pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
+    cfg.service(api::volunteers::read_volunteer_figures);
+    cfg.service(api::coverage::read_coverage).service(api::coverage::list_coverage_villages);
+}

@@ -1,0 +1,169 @@
+//! What is counted, by what, and for whom. Pure.
+use crate::access::rules::{Caller, Sight};
+use crate::codes::rules::Labels;
+use crate::platform::error::{ApiError, ApiResult, Fault, Place};
+use crate::platform::region_code::{RegionCode, RegionLevel};
+use crate::text_enum;
+use crate::volunteers::rules::{TrainingLevel, VolunteerStatus};
+
+/// Raised when what is counted changes its meaning.
+pub const DEFINITION_VERSION: i32 = 1;
+
+/// Active volunteers that a village should have: a target, never a constraint.
+pub const TARGET: i64 = 1;
+
+text_enum! {
+    /// By what volunteers are counted.
+    VolunteerGroup {
+        /// Where they stand.
+        Status = "status",
+        /// Highest training passed.
+        Level = "level",
+        /// As in civil registration.
+        Sex = "sex",
+        /// The regions directly below.
+        Region = "region",
+    }
+}
+
+text_enum! {
+    /// By what villages are counted.
+    CoverageGroup {
+        /// How near the target.
+        State = "state",
+        /// The regions directly below.
+        Region = "region",
+    }
+}
+
+text_enum! {
+    /// How near a village is to its target of active volunteers.
+    CoverageState {
+        /// It has none.
+        None = "none",
+        /// It has some, fewer than the target.
+        Below = "below",
+        /// It has as many as it should, or more.
+        Met = "met",
+    }
+}
+
+text_enum! {
+    /// Sex as figures tell it.
+    SexGroup {
+        /// Perempuan.
+        Female = "female",
+        /// Laki-laki.
+        Male = "male",
+        /// Not known.
+        Unknown = "unknown",
+    }
+}
+
+impl CoverageState {
+    /// Of a village with so many active volunteers.
+    pub fn of(active: i64) -> Self {
+        match active {
+            ..=0 => Self::None,
+            n if n < TARGET => Self::Below,
+            _ => Self::Met,
+        }
+    }
+
+    /// The half-open range of active volunteers that it means.
+    pub fn range(self) -> (i64, i64) {
+        match self {
+            Self::None => (i64::MIN, 1),
+            Self::Below => (1, TARGET),
+            Self::Met => (TARGET, i64::MAX),
+        }
+    }
+}
+
+/// A text in both languages.
+pub fn labels(id: &str, en: &str) -> Labels {
+    Labels { id: id.to_owned(), en: en.to_owned() }
+}
+
+/// What a status is called.
+pub fn status_labels(status: VolunteerStatus) -> Labels {
+    match status {
+        VolunteerStatus::Candidate => labels("Calon", "Candidate"),
+        VolunteerStatus::Verified => labels("Terverifikasi", "Verified"),
+        VolunteerStatus::Selected => labels("Terpilih", "Selected"),
+        VolunteerStatus::Active => labels("Aktif", "Active"),
+        VolunteerStatus::Inactive => labels("Nonaktif", "Inactive"),
+        VolunteerStatus::Rejected => labels("Ditolak", "Rejected"),
+        VolunteerStatus::Resigned => labels("Mengundurkan diri", "Resigned"),
+        VolunteerStatus::Dismissed => labels("Diberhentikan", "Dismissed"),
+        VolunteerStatus::Deceased => labels("Meninggal dunia", "Deceased"),
+    }
+}
+
+/// What a level is called.
+pub fn level_labels(level: TrainingLevel) -> Labels {
+    match level {
+        TrainingLevel::None => labels("Belum mengikuti Bimtek", "No training"),
+        TrainingLevel::Basic => labels("Bimtek dasar", "Basic training"),
+        TrainingLevel::Advanced => labels("Bimtek lanjutan", "Advanced training"),
+    }
+}
+
+/// What a sex is called.
+pub fn sex_labels(sex: SexGroup) -> Labels {
+    match sex {
+        SexGroup::Female => labels("Perempuan", "Female"),
+        SexGroup::Male => labels("Laki-laki", "Male"),
+        SexGroup::Unknown => labels("Tidak diketahui", "Not known"),
+    }
+}
+
+/// What a state of coverage is called.
+pub fn state_labels(state: CoverageState) -> Labels {
+    match state {
+        CoverageState::None => labels("Tanpa PSM aktif", "No active volunteer"),
+        CoverageState::Below => labels("Di bawah sasaran", "Below the target"),
+        CoverageState::Met => labels("Sasaran terpenuhi", "Target met"),
+    }
+}
+
+/// The region that is asked for: the caller's own unless it names one that lies in it. `None`: the country. One outside is
+/// as good as missing.
+pub fn scope(caller: &Caller, asked: Option<RegionCode>) -> ApiResult<Option<RegionCode>> {
+    match (&caller.sight, asked) {
+        (Sight::Everything, asked) => Ok(asked),
+        (Sight::Region(own), None) => Ok(Some(own.clone())),
+        (Sight::Region(own), Some(asked)) if own.contains(&asked) => Ok(Some(asked)),
+        _ => Err(ApiError::not_found()),
+    }
+}
+
+/// The level directly below a region; a village has none.
+pub fn level_below(region: Option<&RegionCode>) -> ApiResult<RegionLevel> {
+    match region.map(RegionCode::level) {
+        None => Ok(RegionLevel::Province),
+        Some(RegionLevel::Province) => Ok(RegionLevel::Regency),
+        Some(RegionLevel::Regency) => Ok(RegionLevel::District),
+        Some(RegionLevel::District) => Ok(RegionLevel::Village),
+        Some(RegionLevel::Village) => {
+            let fault = Fault::new("no_deeper_level", "desa tidak dibagi lagi", "a village has no parts");
+            Err(ApiError::malformed(Place::Parameter("group_by".to_owned()), fault))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_part_all_numbers() {
+        for active in -1..5 {
+            let holding: Vec<_> = CoverageState::ALL
+                .iter()
+                .filter(|state| (state.range().0..state.range().1).contains(&active))
+                .collect();
+            assert_eq!(holding, [&CoverageState::of(active)]);
+        }
+    }
+}
