@@ -9,13 +9,13 @@ pub mod store;
 
 /// Routes of this module.
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
-    use api::{decide, identity, postings, read, register, update};
+    use api::{actions, identity, postings, read, register, update};
     cfg.service(read::list_volunteers).service(register::create_volunteer).service(identity::search_volunteers);
     cfg.service(read::read_volunteer).service(update::update_volunteer).service(identity::reveal_volunteer);
-    cfg.service(decide::verify_volunteer).service(decide::select_volunteer).service(decide::activate_volunteer);
-    cfg.service(decide::deactivate_volunteer).service(decide::reactivate_volunteer);
-    cfg.service(decide::reject_volunteer).service(decide::resign_volunteer).service(decide::dismiss_volunteer);
-    cfg.service(decide::declare_volunteer_deceased).service(decide::reapply_volunteer);
-    cfg.service(decide::correct_volunteer).service(read::read_volunteer_history);
+    cfg.service(actions::verify_volunteer).service(actions::select_volunteer).service(actions::activate_volunteer);
+    cfg.service(actions::deactivate_volunteer).service(actions::reactivate_volunteer);
+    cfg.service(actions::reject_volunteer).service(actions::resign_volunteer).service(actions::dismiss_volunteer);
+    cfg.service(actions::declare_volunteer_deceased).service(actions::reapply_volunteer);
+    cfg.service(actions::correct_volunteer).service(read::read_volunteer_history);
     cfg.service(postings::read_volunteer_postings).service(postings::transfer_volunteer);
 }

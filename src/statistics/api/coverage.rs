@@ -122,9 +122,10 @@ pub async fn list_coverage_villages(
     let (states, after): (_, Option<RegionCode>) = (&paged.filter.state, paged.after()?);
     let rows =
         db.read(async |c| store::villages(c, region.as_ref(), states, after.clone(), paged.limit + 1).await).await?;
-    let total = match paged.count {
-        true => Some(db.read(async |c| store::count_villages(c, region.as_ref(), states).await).await?),
-        false => None,
+    let total = if paged.count {
+        Some(db.read(async |c| store::count_villages(c, region.as_ref(), states).await).await?)
+    } else {
+        None
     };
     let (rows, after) = paged.cut(rows, |village| village.village_code.clone());
     let view = |village: store::Village| CoverageVillage {

@@ -1,5 +1,6 @@
 //! Endpoints under `/v1/volunteers`, and what they show.
-pub mod decide;
+pub mod actions;
+mod decide;
 pub mod identity;
 pub mod postings;
 pub mod read;

@@ -84,10 +84,8 @@ pub async fn list_volunteers(
 ) -> ApiResult<Answer> {
     let (wanted, after): (_, Option<VolunteerId>) = (paged.filter.wanted(), paged.after()?);
     let rows = db.read(async |c| store::list(c, &caller, &wanted, after, paged.limit + 1).await).await?;
-    let total = match paged.count {
-        true => Some(db.read(async |c| store::count(c, &caller, &wanted).await).await?),
-        false => None,
-    };
+    let total =
+        if paged.count { Some(db.read(async |c| store::count(c, &caller, &wanted).await).await?) } else { None };
     let (rows, after) = paged.cut(rows, |(volunteer, _)| volunteer.id);
     if let Some(event) = showing(&caller, &app, "volunteer.list", rows.iter().map(|(volunteer, _)| volunteer)) {
         recorder.record(event).await?;

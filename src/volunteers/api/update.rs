@@ -160,7 +160,7 @@ async fn apply(
 fn describe(person: &mut Person, patch: VolunteerPatch) {
     if let Some(name) = patch.name {
         person.folded_name = fold(name.as_str());
-        person.name = name.as_str().to_owned();
+        name.as_str().clone_into(&mut person.name);
     }
     person.birth_date = patch.birth_date.unwrap_or(person.birth_date);
     person.certificate_date = patch.certificate_date.unwrap_or(person.certificate_date);
@@ -199,6 +199,6 @@ pub(super) fn open_nik(app: &App, person: &Person) -> ApiResult<Option<Nik>> {
     let Some(sealed) = &person.nik else { return Ok(None) };
     let closed = |_| ApiError::internal("a stored NIK does not open");
     let plain = app.keys.decrypt(&nik_context(person.volunteer_id), sealed).map_err(closed)?;
-    let nik = Nik::parse(&plain).map_err(|_| ApiError::internal("a stored NIK does not parse"))?;
+    let nik = Nik::parse(&plain).map_err(|_fault| ApiError::internal("a stored NIK does not parse"))?;
     Ok(Some(nik))
 }

@@ -1,6 +1,12 @@
 //! Every SQL statement on volunteers, who they are, their postings and their history.
-use super::rules::{HistoryAction, IdentityState, NikWarning, TrainingLevel, VolunteerStatus};
-use crate::access::rules::{AgencyId, Caller, Scope, Sight, VolunteerId};
+mod list;
+mod records;
+
+pub use list::{Wanted, count, find_by_nik, find_by_phone, list};
+pub use records::{HistoryRow, Posting, add_history, history, posted_since, postings, replace_posting};
+
+use super::rules::{IdentityState, NikWarning, TrainingLevel, VolunteerStatus};
+use crate::access::rules::{AgencyId, Caller, Scope, VolunteerId};
 use crate::changes::rules::{Audience, Change, Op};
 use crate::changes::store as changes;
 use crate::codes::rules::Code;
@@ -8,12 +14,9 @@ use crate::platform::db::Conn;
 use crate::platform::db::sql::pg_advisory_xact_lock;
 use crate::platform::nik::{NikStatus, Sex};
 use crate::platform::region_code::{RegionCode, RegionLevel};
-use crate::schema::{
-    volunteer_history as history, volunteer_people as people, volunteer_postings as postings, volunteers as t,
-};
+use crate::schema::{volunteer_people as people, volunteer_postings as postings_table, volunteers as t};
 use chrono::{DateTime, NaiveDate, Utc};
-use diesel::dsl::{InnerJoin, IntoBoxed, auto_type, count_star};
-use diesel::pg::Pg;
+use diesel::dsl::auto_type;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
@@ -140,53 +143,8 @@ impl std::fmt::Debug for Person {
     }
 }
 
-/// A move of the status.
-#[derive(Clone, Queryable, Selectable, Insertable)]
-#[diesel(table_name = history, check_for_backend(diesel::pg::Pg), treat_none_as_default_value = false)]
-pub struct HistoryRow {
-    /// Of the row.
-    pub id: Uuid,
-    /// Whose.
-    pub volunteer_id: VolunteerId,
-    /// When it was recorded.
-    pub at: DateTime<Utc>,
-    /// What was done.
-    pub action: HistoryAction,
-    /// None: it was registered.
-    pub from_status: Option<VolunteerStatus>,
-    /// What it led to.
-    pub to_status: VolunteerStatus,
-    /// Since when that holds.
-    pub effective_on: NaiveDate,
-    /// Who did it.
-    pub agency_id: AgencyId,
-    /// The officer at the keyboard.
-    pub acting_user: Option<String>,
-    /// Code of the list `volunteer-reasons`.
-    pub reason: Option<Code>,
-    /// May tell of the person.
-    pub note: Option<String>,
-}
-
-/// A posting.
-#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
-#[diesel(table_name = postings, check_for_backend(diesel::pg::Pg), treat_none_as_default_value = false)]
-pub struct Posting {
-    /// Of the row.
-    pub id: Uuid,
-    /// Whose.
-    pub volunteer_id: VolunteerId,
-    /// Where.
-    pub village_code: RegionCode,
-    /// First day.
-    pub valid_from: NaiveDate,
-    /// First day that it no longer holds; none: the current one.
-    pub valid_until: Option<NaiveDate>,
-    /// Agency that decided it.
-    pub posted_by: AgencyId,
-    /// When it was recorded.
-    pub created_at: DateTime<Utc>,
-}
+/// A volunteer and the person.
+pub type Full = (Volunteer, Person);
 
 #[auto_type(type_alias, type_name = "Visible")]
 fn in_window(from: String, until: String, own: VolunteerId) -> _ {
@@ -197,86 +155,6 @@ fn in_window(from: String, until: String, own: VolunteerId) -> _ {
 pub fn visible_to(caller: &Caller) -> Visible {
     let window = caller.sight.window();
     in_window(window.from, window.until, window.own)
-}
-
-/// Which volunteers: repeated is or, different is and.
-#[derive(Debug, Default)]
-pub struct Wanted {
-    /// Posted in this region's subtree.
-    pub region: Option<RegionCode>,
-    /// In one of these.
-    pub status: Vec<VolunteerStatus>,
-    /// Of one of these.
-    pub level: Vec<TrainingLevel>,
-    /// Of one of these; none in it: not known.
-    pub sex: Vec<Option<Sex>>,
-    /// With this function.
-    pub function: Option<Code>,
-}
-
-/// A volunteer and the person.
-pub type Full = (Volunteer, Person);
-type Narrowed<'a> = IntoBoxed<'a, InnerJoin<t::table, people::table>, Pg>;
-
-/// The one predicate of list and count: what the caller sees, as it was asked for. The equality on a code column is what
-/// an index serves.
-fn narrowed<'a>(caller: &Caller, wanted: &'a Wanted) -> Narrowed<'a> {
-    let mut query = t::table.inner_join(people::table).filter(visible_to(caller)).into_boxed();
-    if let Sight::Own(own) = caller.sight {
-        query = query.filter(t::id.eq(own));
-    }
-    let region = match (&wanted.region, caller.sight.region()) {
-        (Some(wanted), Some(own)) if wanted.contains(own) => Some(own),
-        (Some(wanted), _) => Some(wanted),
-        (None, own) => own,
-    };
-    if let Some(code) = region {
-        let code = code.clone();
-        query = match code.level() {
-            RegionLevel::Province => query.filter(t::province_code.eq(code)),
-            RegionLevel::Regency => query.filter(t::regency_code.eq(code)),
-            RegionLevel::District => query.filter(t::district_code.eq(code)),
-            RegionLevel::Village => query.filter(t::village_code.eq(code)),
-        };
-    }
-    query = match wanted.status.as_slice() {
-        [] => query,
-        [one] => query.filter(t::status.eq(one)), // an index has it in the order of the list
-        several => query.filter(t::status.eq_any(several)),
-    };
-    if !wanted.level.is_empty() {
-        query = query.filter(t::level.eq_any(&wanted.level));
-    }
-    if !wanted.sex.is_empty() {
-        let known: Vec<Sex> = wanted.sex.iter().copied().flatten().collect();
-        let one_of = t::sex.eq_any(known);
-        query =
-            if wanted.sex.contains(&None) { query.filter(one_of.or(t::sex.is_null())) } else { query.filter(one_of) };
-    }
-    if let Some(function) = &wanted.function {
-        query = query.filter(t::functions.contains(vec![function.as_str()]));
-    }
-    query
-}
-
-/// A page, in the order of registration.
-pub async fn list(
-    conn: &mut &Conn,
-    caller: &Caller,
-    wanted: &Wanted,
-    after: Option<VolunteerId>,
-    limit: i64,
-) -> QueryResult<Vec<Full>> {
-    let mut query = narrowed(caller, wanted);
-    if let Some(after) = after {
-        query = query.filter(t::id.gt(after));
-    }
-    query.select((Volunteer::as_select(), Person::as_select())).order(t::id).limit(limit).load(conn).await
-}
-
-/// How many the whole list has.
-pub async fn count(conn: &mut &Conn, caller: &Caller, wanted: &Wanted) -> QueryResult<i64> {
-    narrowed(caller, wanted).select(count_star()).get_result(conn).await
 }
 
 /// A volunteer that the caller sees, with the person.
@@ -290,21 +168,6 @@ pub async fn lock_full(conn: &mut Conn, caller: &Caller, id: VolunteerId) -> Que
     let one = t::table.inner_join(people::table).filter(t::id.eq(id)).filter(visible_to(caller));
     one.select((Volunteer::as_select(), Person::as_select())).for_update().first(conn).await
 }
-
-/// Volunteers that the caller sees, with this NIK: more than one only while an identity is disputed.
-pub async fn find_by_nik(conn: &mut &Conn, caller: &Caller, nik_index: &[u8]) -> QueryResult<Vec<Full>> {
-    let found = t::table.inner_join(people::table).filter(people::nik_index.eq(nik_index)).filter(visible_to(caller));
-    found.select((Volunteer::as_select(), Person::as_select())).order(t::id).limit(SEARCH_LIMIT).load(conn).await
-}
-
-/// Volunteers that the caller sees, with this telephone number.
-pub async fn find_by_phone(conn: &mut &Conn, caller: &Caller, phone: &str) -> QueryResult<Vec<Full>> {
-    let found = t::table.inner_join(people::table).filter(people::phone.eq(phone)).filter(visible_to(caller));
-    found.select((Volunteer::as_select(), Person::as_select())).order(t::id).limit(SEARCH_LIMIT).load(conn).await
-}
-
-/// A family may share a telephone; no search gives more than this.
-const SEARCH_LIMIT: i64 = 50;
 
 /// Who created the row of this id, and with what: of any caller, for an id that is taken is taken for all.
 pub async fn find_create(conn: &mut Conn, id: VolunteerId) -> QueryResult<Option<(Option<Uuid>, Option<Vec<u8>>)>> {
@@ -337,7 +200,7 @@ pub async fn create(
 ) -> QueryResult<()> {
     diesel::insert_into(t::table).values(volunteer).execute(conn).await?;
     diesel::insert_into(people::table).values(person).execute(conn).await?;
-    diesel::insert_into(postings::table).values(posting).execute(conn).await?;
+    diesel::insert_into(postings_table::table).values(posting).execute(conn).await?;
     add_history(conn, first).await
 }
 
@@ -352,49 +215,6 @@ pub async fn save(conn: &mut Conn, volunteer: &mut Volunteer, by: AgencyId, now:
 /// Writes the person of a volunteer that is locked.
 pub async fn save_person(conn: &mut Conn, person: &Person) -> QueryResult<()> {
     diesel::update(people::table.find(person.volunteer_id)).set(person).execute(conn).await.map(drop)
-}
-
-/// Adds to the history.
-pub async fn add_history(conn: &mut Conn, row: &HistoryRow) -> QueryResult<()> {
-    diesel::insert_into(history::table).values(row).execute(conn).await.map(drop)
-}
-
-/// What happened to a volunteer that the caller sees, oldest first. Never empty for one who exists.
-pub async fn history(conn: &mut &Conn, caller: &Caller, id: VolunteerId) -> QueryResult<Vec<HistoryRow>> {
-    history::table
-        .inner_join(t::table)
-        .filter(history::volunteer_id.eq(id))
-        .filter(visible_to(caller))
-        .select(HistoryRow::as_select())
-        .order((history::at, history::id))
-        .load(conn)
-        .await
-}
-
-/// Where a volunteer that the caller sees was posted, oldest first. Never empty for one who exists.
-pub async fn postings(conn: &mut &Conn, caller: &Caller, id: VolunteerId) -> QueryResult<Vec<Posting>> {
-    postings::table
-        .inner_join(t::table)
-        .filter(postings::volunteer_id.eq(id))
-        .filter(visible_to(caller))
-        .select(Posting::as_select())
-        .order((postings::valid_from, postings::created_at))
-        .load(conn)
-        .await
-}
-
-/// First day of the current posting.
-pub async fn posted_since(conn: &mut Conn, id: VolunteerId) -> QueryResult<NaiveDate> {
-    let current = postings::table.filter(postings::volunteer_id.eq(id).and(postings::valid_until.is_null()));
-    current.select(postings::valid_from).first(conn).await
-}
-
-/// Ends the current posting on the day that the new one begins.
-pub async fn replace_posting(conn: &mut Conn, new: &Posting) -> QueryResult<()> {
-    let current =
-        postings::table.filter(postings::volunteer_id.eq(new.volunteer_id).and(postings::valid_until.is_null()));
-    diesel::update(current).set(postings::valid_until.eq(new.valid_from)).execute(conn).await?;
-    diesel::insert_into(postings::table).values(new).execute(conn).await.map(drop)
 }
 
 /// Whether no volunteer is registered yet.
