@@ -8,7 +8,7 @@ use crate::platform::idempotency;
 use std::sync::Arc;
 use std::time::Duration;
 
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 
 /// Runs all jobs once a minute until the service stops.
 pub async fn run(app: Arc<App>, writer: Writer) {

@@ -31,6 +31,19 @@ pub struct RequestInfo {
     trace: String,
 }
 
+impl RequestInfo {
+    fn read(headers: &HeaderMap, operation: Option<&Operation>, app: &App) -> Self {
+        let sent = header(headers, "x-request-id").and_then(|id| Uuid::try_parse(id).ok());
+        Self {
+            id: sent.unwrap_or_else(|| app.clock.new_id()),
+            language: language(headers),
+            operation: operation.map_or_else(|| Arc::from("none"), |operation| operation.id.clone()),
+            secured: operation.is_some_and(|operation| operation.secured),
+            trace: trace_id(headers),
+        }
+    }
+}
+
 /// Who sent it, once that is known: for the log, for cursors and for idempotency keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Identity {
@@ -119,16 +132,7 @@ pub async fn around(
         req.head_mut().method = Method::GET;
     }
     let found = app.routes.find(req.path(), req.method());
-    let operation = found.as_ref().map_or_else(|_| Arc::from("none"), |operation| operation.id.clone());
-    let info = RequestInfo {
-        id: header(req.headers(), "x-request-id")
-            .and_then(|id| Uuid::try_parse(id).ok())
-            .unwrap_or_else(|| app.clock.new_id()),
-        language: language(req.headers()),
-        trace: trace_id(req.headers()),
-        secured: found.as_ref().is_ok_and(|operation| operation.secured),
-        operation: operation.clone(),
-    };
+    let info = RequestInfo::read(req.headers(), found.as_ref().ok(), &app);
     req.extensions_mut().insert(info.clone());
     let base = app.settings.public_url.clone();
     let rendered = |error: ApiError| Rendered { error, info: info.clone(), base: base.clone() };
@@ -154,7 +158,7 @@ pub async fn around(
     };
     telemetry::request(&telemetry::Request {
         method: &method,
-        operation: &operation,
+        operation: &info.operation,
         status: status.as_u16(),
         elapsed: started.elapsed(),
         id: info.id,
