@@ -21,6 +21,7 @@ fn data_dir(name: &str) -> PathBuf {
 }
 
 fn start(dir: &Path) -> Demo {
+    std::fs::create_dir_all(dir.parent().unwrap()).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_simpul"))
         .args(["demo", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(dir)
@@ -252,4 +253,32 @@ fn serve_names_every_fault_and_refuses_what_a_demo_made() {
     stop(demo, "-TERM");
     nothing_is_left(&dir);
     std::fs::remove_dir_all(&dir).unwrap();
+}
+
+/// The commands of the README, from its text.
+#[test]
+fn the_readme_walk_works_as_written() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let walk = readme.split("## First walk").nth(1).unwrap().split("\n## ").next().unwrap();
+    let blocks: Vec<&str> = walk.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap()).collect();
+    let place = data_dir("readme");
+    let demo = start(&place.join(".data"));
+    let script = blocks.join("\n").replace("BASE=http://127.0.0.1:8080", &format!("BASE={}", demo.base));
+    assert!(script.contains(&demo.base), "the walk begins with BASE=");
+    let output = Command::new("bash").args(["-euo", "pipefail", "-c", &script]).current_dir(&place).output().unwrap();
+    let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}\n{wrong}");
+    for expected in [
+        "Dinas Sosial Kabupaten Mukomuko",
+        "17.06 Kabupaten Mukomuko",
+        "Koto Jaya",
+        "BPJS Kesehatan Mukomuko",
+        "PPKS-08 Lanjut Usia Terlantar",
+    ] {
+        assert!(said.contains(expected), "{expected} is not in: {said}");
+    }
+    assert!(!said.contains("urn:uuid:"), "a problem in: {said}");
+    stop(demo, "-TERM");
+    nothing_is_left(&place);
+    std::fs::remove_dir_all(&place).unwrap();
 }
