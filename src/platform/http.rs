@@ -294,4 +294,40 @@ mod tests {
             assert_ne!(trace_id(&with("traceparent", bad)), trace, "{bad}");
         }
     }
+
+    /// No handler of ours should panic; if one does, the client gets an answer and the next request another.
+    #[actix_web::test]
+    async fn a_panic_is_a_500_like_any_other() {
+        let dir = std::env::temp_dir().join(format!("simpul-panic-{}", std::process::id()));
+        super::super::crypto::Keys::create(&dir, false).unwrap();
+        let document = serde_json::json!({ "paths": { "/panic": { "get": { "operationId": "panic" } } } });
+        let settings = super::super::config::Settings {
+            public_url: "http://localhost".to_owned(),
+            issuer: "http://localhost".to_owned(),
+            demo: false,
+        };
+        let app = Arc::new(App {
+            routes: RouteTable::new(&document).unwrap(),
+            document: vec![],
+            stopping: std::sync::atomic::AtomicBool::new(false),
+            settings,
+            clock: super::super::clock::Clock::default(),
+            keys: Arc::new(super::super::crypto::Keys::load(&dir, false).unwrap()),
+        });
+        std::fs::remove_dir_all(&dir).unwrap();
+        let panicking = actix_web::web::resource("/panic").get(async || -> HttpResponse { panic!("1706024508950001") });
+        let service =
+            actix_web::App::new().app_data(app).service(panicking).wrap(actix_web::middleware::from_fn(around));
+        let service = actix_web::test::init_service(service).await;
+        for _ in 0..2 {
+            let request = actix_web::test::TestRequest::get().uri("/panic").to_request();
+            let error = actix_web::test::try_call_service(&service, request).await.unwrap_err();
+            let response = error.error_response();
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            assert!(response.headers().contains_key("x-request-id"));
+            let body = actix_web::body::to_bytes(response.into_body()).await.unwrap();
+            let text = String::from_utf8(body.to_vec()).unwrap();
+            assert!(text.contains("\"internal\"") && !text.contains("1706024508950001"), "{text}");
+        }
+    }
 }

@@ -20,6 +20,10 @@ crate::text_enum! {
 
 /// Sends log lines to stderr. The log and the counters are the only things of a process that are global.
 pub fn start_log(format: LogFormat, level: &str) -> anyhow::Result<()> {
+    // The message of a panic may quote the value that caused it; where it happened is enough.
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!(at = panic.location().map(tracing::field::display), "panicked");
+    }));
     let filter = EnvFilter::try_new(level)?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)

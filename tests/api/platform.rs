@@ -240,3 +240,30 @@ fn a_transaction_is_tried_again_after_a_deadlock_and_only_then() {
         assert_eq!(versions, [expected.clone(), expected]);
     });
 }
+
+#[test]
+fn the_worker_sweeps_what_is_no_longer_kept() {
+    run(async |app| {
+        let ministry = app.ministry().await;
+        ministry
+            .post("/v1/agencies", serde_json::json!({ "kind": "other", "name": "X", "scopes": [] }))
+            .await
+            .expect(201);
+        let kept = async || {
+            app.number("SELECT (SELECT count(*) FROM idempotency_keys) + (SELECT count(*) FROM client_assertions)")
+                .await
+        };
+        support::execute(
+            &app.database_url("simpul_service"),
+            "INSERT INTO client_assertions SELECT id, 'x', now() + interval '1 hour' FROM clients LIMIT 1",
+        )
+        .await;
+        assert_eq!(kept().await, 2);
+        let turn = async || simpul::worker::turn(&app.running().app, &app.running().writer).await.unwrap();
+        turn().await;
+        assert_eq!(kept().await, 2);
+        app.pass(chrono::TimeDelta::days(8));
+        turn().await;
+        assert_eq!(kept().await, 0);
+    });
+}
