@@ -6,6 +6,8 @@ pub mod demo;
 pub mod server;
 pub mod worker;
 
+pub mod volunteers;
+
 pub mod agencies;
 pub mod regions;
 
@@ -27,7 +29,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 /// Every route of the service, in the order a newcomer should read them.
 pub fn routes(cfg: &mut ServiceConfig) {
-    cfg.configure(agencies::routes).configure(regions::routes).configure(codes::routes);
+    cfg.configure(volunteers::routes).configure(agencies::routes).configure(regions::routes).configure(codes::routes);
     cfg.service(platform::app::live).service(platform::app::ready).service(platform::app::read_document);
 }
 
@@ -47,5 +49,5 @@ pub fn document_text(public_url: &str) -> anyhow::Result<String> {
 
 /// Every error code that an answer may carry, by module.
 pub fn error_codes() -> Vec<&'static Code> {
-    [platform::error::CODES, access::rules::CODES, agencies::rules::CODES].concat()
+    [platform::error::CODES, access::rules::CODES, agencies::rules::CODES, volunteers::rules::CODES].concat()
 }

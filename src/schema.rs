@@ -213,13 +213,101 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    volunteer_history (id) {
+        id -> Uuid,
+        volunteer_id -> Uuid,
+        at -> Timestamptz,
+        action -> Text,
+        from_status -> Nullable<Text>,
+        to_status -> Text,
+        effective_on -> Date,
+        agency_id -> Uuid,
+        acting_user -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        list -> Nullable<Text>,
+        note -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    volunteer_people (volunteer_id) {
+        volunteer_id -> Uuid,
+        name -> Text,
+        folded_name -> Text,
+        birth_date -> Nullable<Date>,
+        birth_place -> Nullable<Text>,
+        address -> Nullable<Text>,
+        phone -> Nullable<Text>,
+        email -> Nullable<Text>,
+        education -> Nullable<Text>,
+        occupation -> Nullable<Text>,
+        member_number -> Nullable<Text>,
+        certificate_number -> Nullable<Text>,
+        certificate_organiser -> Nullable<Text>,
+        certificate_date -> Nullable<Date>,
+        nik_status -> Text,
+        nik -> Nullable<Bytea>,
+        nik_index -> Nullable<Bytea>,
+        nik_last_four -> Nullable<Text>,
+        nik_warnings -> Array<Text>,
+        identity_state -> Text,
+    }
+}
+
+diesel::table! {
+    volunteer_postings (id) {
+        id -> Uuid,
+        volunteer_id -> Uuid,
+        village_code -> Text,
+        valid_from -> Date,
+        valid_until -> Nullable<Date>,
+        posted_by -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    volunteers (id) {
+        id -> Uuid,
+        status -> Text,
+        status_since -> Timestamptz,
+        status_by -> Uuid,
+        effective_on -> Date,
+        ended_from -> Nullable<Text>,
+        level -> Text,
+        sex -> Nullable<Text>,
+        province_code -> Text,
+        regency_code -> Text,
+        district_code -> Text,
+        village_code -> Text,
+        functions -> Array<Text>,
+        appointed_year -> Nullable<Int2>,
+        sk_number -> Nullable<Text>,
+        sk_date -> Nullable<Date>,
+        sk_official -> Nullable<Text>,
+        version -> Int4,
+        created_by -> Nullable<Uuid>,
+        create_request -> Nullable<Bytea>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        updated_by -> Uuid,
+    }
+}
+
 diesel::joinable!(client_assertions -> clients (client_id));
 diesel::joinable!(client_keys -> clients (client_id));
 diesel::joinable!(client_secrets -> clients (client_id));
 diesel::joinable!(clients -> agencies (agency_id));
+diesel::joinable!(clients -> volunteers (volunteer_id));
 diesel::joinable!(codes -> code_lists (list));
 diesel::joinable!(source_system_services -> source_systems (agency_id));
 diesel::joinable!(source_systems -> agencies (agency_id));
+diesel::joinable!(volunteer_history -> volunteers (volunteer_id));
+diesel::joinable!(volunteer_people -> volunteers (volunteer_id));
+diesel::joinable!(volunteer_postings -> regions (village_code));
+diesel::joinable!(volunteer_postings -> volunteers (volunteer_id));
+diesel::joinable!(volunteers -> regions (village_code));
 
 diesel::allow_tables_to_appear_in_same_query!(
     access_state,
@@ -237,4 +325,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     regions,
     source_system_services,
     source_systems,
+    volunteer_history,
+    volunteer_people,
+    volunteer_postings,
+    volunteers,
 );

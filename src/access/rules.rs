@@ -238,6 +238,50 @@ pub enum Sight {
     Own(VolunteerId),
 }
 
+/// Whose rows a caller sees, as a query asks it: rows whose village lies in the half-open range of codes, and the one
+/// volunteer's. The same statement serves every caller, so it is prepared once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// First village code.
+    pub from: String,
+    /// First code behind the last one.
+    pub until: String,
+    /// A phone's volunteer; nil for everyone else.
+    pub own: VolunteerId,
+}
+
+impl Sight {
+    /// Of rows that governments see by region and a phone by its volunteer; source systems see none of these.
+    pub fn window(&self) -> Window {
+        let (from, until) = match self {
+            // Codes are digits and dots, which stand before the colon; behind a dot stands the slash.
+            Self::Everything => (String::new(), ":".to_owned()),
+            Self::Region(code) => (code.to_string(), format!("{code}/")),
+            Self::Addressed(_) | Self::Own(_) => (String::new(), String::new()),
+        };
+        Window { from, until, own: if let Self::Own(id) = self { *id } else { VolunteerId(Uuid::nil()) } }
+    }
+
+    /// The region that all of them lie in, for callers that see by region.
+    pub fn region(&self) -> Option<&RegionCode> {
+        if let Self::Region(code) = self { Some(code) } else { None }
+    }
+}
+
+text_enum! {
+    /// Why an identity number is shown in full or a person is searched by one. Recorded.
+    RevealPurpose {
+        /// Whether the person may have the service.
+        Eligibility = "eligibility",
+        /// Whether it is the person.
+        IdentityCheck = "identity_check",
+        /// The service cannot be given without it.
+        ServiceDelivery = "service_delivery",
+        /// A law asks for it.
+        LegalDuty = "legal_duty",
+    }
+}
+
 /// Who is calling, as of this request: the token's word, cut to what the database still grants.
 #[derive(Debug)]
 pub struct Caller {
@@ -291,6 +335,51 @@ impl Permission for ReadReference {
     const SCOPES: &'static [Scope] = &[];
 }
 
+/// See volunteers, each caller those of its sight.
+pub struct ReadVolunteers;
+impl Permission for ReadVolunteers {
+    const SCOPES: &'static [Scope] = &[Scope::VolunteersRead];
+}
+
+/// Register a candidate.
+pub struct ProposeVolunteers;
+impl Permission for ProposeVolunteers {
+    const SCOPES: &'static [Scope] = &[Scope::VolunteersPropose, Scope::VolunteersWrite];
+}
+
+/// Change what is known of a volunteer.
+pub struct WriteVolunteers;
+impl Permission for WriteVolunteers {
+    const SCOPES: &'static [Scope] = &[Scope::VolunteersWrite];
+}
+
+/// Decide on a volunteer: status and posting.
+pub struct DecideVolunteers;
+impl Permission for DecideVolunteers {
+    const SCOPES: &'static [Scope] = &[Scope::VolunteersWrite];
+    const ACTING_USER: bool = true;
+}
+
+/// Search volunteers by a personal number.
+pub struct SearchVolunteers;
+impl Permission for SearchVolunteers {
+    const SCOPES: &'static [Scope] = &[Scope::VolunteersRead];
+    const ACTING_USER: bool = true;
+}
+
+/// See identity numbers in full.
+pub struct RevealIdentity;
+impl Permission for RevealIdentity {
+    const SCOPES: &'static [Scope] = &[Scope::IdentityReveal];
+    const ACTING_USER: bool = true;
+}
+
+/// See figures.
+pub struct ReadStatistics;
+impl Permission for ReadStatistics {
+    const SCOPES: &'static [Scope] = &[Scope::StatisticsRead];
+}
+
 /// Create, change, suspend agencies.
 pub struct AdministerAgencies;
 impl Permission for AdministerAgencies {
@@ -313,6 +402,20 @@ mod tests {
         }
         let bits: std::collections::BTreeSet<_> = Scope::ALL.iter().map(|scope| scope.bit()).collect();
         assert_eq!(bits.len(), Scope::ALL.len());
+    }
+
+    #[test]
+    fn a_window_holds_the_subtree_and_nothing_beside_it() {
+        let inside = |sight: Sight, village: &str| {
+            let window = sight.window();
+            window.from.as_str() <= village && village < window.until.as_str()
+        };
+        let region = |raw| Sight::Region(RegionCode::parse(raw).unwrap());
+        assert!(inside(Sight::Everything, "11.01.01.2001") && inside(Sight::Everything, "97.01.01.2001"));
+        assert!(inside(region("17.06"), "17.06.02.1009") && inside(region("17.06.02.1009"), "17.06.02.1009"));
+        assert!(!inside(region("17.06"), "17.07.01.2001") && !inside(region("17.06.02.1009"), "17.06.02.1010"));
+        assert!(!inside(Sight::Own(VolunteerId(Uuid::nil())), "17.06.02.1009"));
+        assert!(!inside(Sight::Addressed(vec![]), "17.06.02.1009"));
     }
 
     #[test]

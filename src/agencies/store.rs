@@ -147,6 +147,22 @@ pub async fn create_client(conn: &mut Conn, new: &NewClient, now: DateTime<Utc>)
     refresh_access(conn, new.agency).await
 }
 
+/// Closes the gate for the phones of a volunteer who has left, for good: who comes back registers a phone anew.
+pub async fn disable_phones(conn: &mut Conn, volunteer: VolunteerId, now: DateTime<Utc>) -> QueryResult<()> {
+    let phones = clients::table.filter(clients::volunteer_id.eq(volunteer).and(clients::state.eq(ClientState::Active)));
+    let change = (
+        clients::state.eq(ClientState::Disabled),
+        clients::version.eq(clients::version + 1),
+        clients::updated_at.eq(now),
+    );
+    let agencies: Vec<AgencyId> =
+        diesel::update(phones).set(change).returning(clients::agency_id).get_results(conn).await?;
+    for agency in agencies {
+        refresh_access(conn, agency).await?;
+    }
+    Ok(())
+}
+
 /// Registers a public key.
 pub async fn add_key(
     conn: &mut Conn,

@@ -1,8 +1,8 @@
 //! Every SQL statement on `audit_events`.
 use super::rules::Event;
 use crate::platform::db::sql::{unnest, uuids, words};
-use crate::platform::db::{Conn, GroupCommit, GroupInsert, Target};
-use crate::platform::error::{ApiError, ApiResult};
+use crate::platform::db::{Conn, DbError, GroupCommit, GroupInsert, Target};
+use crate::platform::error::ApiResult;
 use crate::platform::http::Identity;
 use crate::schema::audit_events as t;
 use diesel::prelude::*;
@@ -37,7 +37,8 @@ impl Recorder {
 
     /// Returns when the event is committed. On an error show nothing of what it speaks of: 503.
     pub async fn record(&self, event: Event) -> ApiResult<()> {
-        self.commits.commit(event).await.map_err(ApiError::from)
+        // Refused or unreachable is the same to the caller: try again later.
+        self.commits.commit(event).await.map_err(|error| DbError::Unavailable(error.to_string().into()).into())
     }
 
     /// Records a refusal, in a transaction of its own: the request had none, or rolled it back.

@@ -3,6 +3,7 @@
 //! What it makes is marked as a demo, keys and database alike, and `simpul serve` refuses both.
 pub mod cluster;
 mod seed;
+mod volunteers;
 
 pub use seed::{Credential, seed};
 
@@ -17,6 +18,7 @@ use cluster::Cluster;
 use std::ffi::OsString;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 const DATABASE: &str = "simpul";
@@ -79,7 +81,8 @@ pub async fn start(options: Options) -> anyhow::Result<Demo> {
         regions::load(&service, &table).await?;
     }
     let credentials = options.data_dir.join("demo").join("credentials.json");
-    let example = seed::seed(&service, &clock, &credentials).await?;
+    let data_keys = Arc::new(Keys::load(&config.data_keys_dir, true)?);
+    let example = seed::seed(&service, &clock, &data_keys, &credentials).await?;
     let running = server::start(&config, listener, clock, None).await?;
     let jobs = tokio::spawn(worker::run(running.app.clone(), running.writer.clone()));
     Ok(Demo { running, jobs, cluster, credentials, example })

@@ -1,17 +1,19 @@
 //! The demo's data: the Bimtek of Kabupaten Mukomuko, 17 May 2023, and the agencies around it. Real regions, invented
 //! people.
-use crate::access::rules::{AgencyId, AgencyKind, ClientId, ClientKind, Scope, Scopes};
+use crate::access::rules::{AgencyId, AgencyKind, ClientId, ClientKind, Scope, Scopes, VolunteerId};
 use crate::access::tokens;
 use crate::agencies::rules::{AgencyState, NewClient};
 use crate::agencies::store::{self, Agency, SourceSystem};
 use crate::codes::rules::Code;
 use crate::platform::clock::Clock;
-use crate::platform::crypto;
+use crate::platform::crypto::{self, Keys};
 use crate::platform::db::{Conn, Target, Writer};
 use crate::platform::error::{ApiError, ApiResult};
 use crate::platform::region_code::RegionCode;
 use crate::platform::text::Line;
+use crate::volunteers;
 use std::path::Path;
+use std::sync::Arc;
 
 /// How a demo client proves itself; one entry of `credentials.json`.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -63,6 +65,8 @@ const CARE: &[&str] = &[
     "kip_kuliah_recommendation",
     "uninhabitable_house",
 ];
+/// Where the Bimtek was held.
+const MUKOMUKO: &str = "17.06";
 const BPJS: &[&str] = &["pbi_jk_reactivation", "bpjs_registration"];
 const OFFICER: &[ClientKind] = &[ClientKind::Officer];
 /// The demo's own phone and figures get clients of their own.
@@ -193,6 +197,16 @@ pub fn scopes_of(kind: AgencyKind) -> Vec<Scope> {
 fn client_scopes(agency: AgencyKind, client: ClientKind) -> Vec<Scope> {
     match client {
         ClientKind::Dashboard => vec![Scope::StatisticsRead],
+        ClientKind::Phone => vec![
+            Scope::VolunteersRead,
+            Scope::CasesRead,
+            Scope::CasesWrite,
+            Scope::ReferralsRead,
+            Scope::ReferralsSend,
+            Scope::TrainingRead,
+            Scope::TrainingEnrol,
+            Scope::ChangesRead,
+        ],
         _ => scopes_of(agency),
     }
 }
@@ -207,53 +221,97 @@ fn purpose(client: ClientKind) -> &'static str {
 }
 
 /// Makes what is missing; returns the credential that the greeting shows.
-pub async fn seed(target: &Target, clock: &Clock, file: &Path) -> anyhow::Result<Credential> {
-    let fresh = file.with_extension("json.new");
+pub async fn seed(target: &Target, clock: &Clock, keys: &Arc<Keys>, file: &Path) -> anyhow::Result<Credential> {
     std::fs::create_dir_all(file.parent().unwrap_or(Path::new(".")))?;
     let writer = Writer::new(target, 1)?;
-    let empty = writer.run(async move |c| ApiResult::Ok(store::is_empty(c).await?)).await?;
-    if empty {
+    if writer.run(async move |c| ApiResult::Ok(store::is_empty(c).await?)).await? {
         let credentials = credentials(clock)?;
-        // Written before the commit and named after it: the credentials of what is stored are never lost.
-        std::fs::remove_file(&fresh)
-            .or_else(|e| if e.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(e) })?;
-        crypto::write_private(&fresh, &serde_json::to_vec_pretty(&credentials)?)?;
+        stage(file, &credentials)?;
         let clock = clock.clone();
         writer.run(async move |c| agencies(c, &clock, &credentials).await).await?;
     }
-    writer.drain().await;
-    if fresh.exists() {
-        std::fs::rename(&fresh, file)?;
+    settle(file)?;
+    if writer.run(async move |c| ApiResult::Ok(volunteers::store::is_empty(c).await?)).await? {
+        let (phone, volunteer) = phone(clock)?;
+        let mut credentials = read(file)?;
+        credentials.retain(|credential| credential.client_kind != ClientKind::Phone);
+        credentials.push(phone.clone());
+        stage(file, &credentials)?;
+        let (clock, keys) = (clock.clone(), keys.clone());
+        writer
+            .run(async move |c| {
+                super::volunteers::seed(c, &clock, &keys, volunteer).await?;
+                let office = super::volunteers::office(c, MUKOMUKO).await?;
+                client(c, &clock, office, &phone).await
+            })
+            .await?;
     }
-    let text = std::fs::read(file)
-        .map_err(|e| anyhow::anyhow!("cannot read {}: {e}; remove the data directory to begin anew", file.display()))?;
-    let credentials: Vec<Credential> = serde_json::from_slice(&text)?;
-    let mut officers = credentials.into_iter().filter(|c| c.client_kind == ClientKind::Officer);
+    settle(file)?;
+    writer.drain().await;
+    let mut officers = read(file)?.into_iter().filter(|c| c.client_kind == ClientKind::Officer);
     officers
         .find(|c| c.agency_kind == AgencyKind::DinsosRegency)
         .ok_or_else(|| anyhow::anyhow!("{} has no officer", file.display()))
+}
+
+/// Writes credentials before the commit of what they open; [`settle`] names them after it. Those of what is stored are
+/// never lost.
+fn stage(file: &Path, credentials: &[Credential]) -> anyhow::Result<()> {
+    let fresh = file.with_extension("json.new");
+    std::fs::remove_file(&fresh).or_else(|e| if e.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(e) })?;
+    crypto::write_private(&fresh, &serde_json::to_vec_pretty(credentials)?)
+}
+
+fn settle(file: &Path) -> anyhow::Result<()> {
+    let fresh = file.with_extension("json.new");
+    if fresh.exists() {
+        std::fs::rename(&fresh, file)?;
+    }
+    Ok(())
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<Credential>> {
+    let text = std::fs::read(file)
+        .map_err(|e| anyhow::anyhow!("cannot read {}: {e}; remove the data directory to begin anew", file.display()))?;
+    Ok(serde_json::from_slice(&text)?)
+}
+
+/// The phone of one volunteer of Mukomuko.
+fn phone(clock: &Clock) -> anyhow::Result<(Credential, VolunteerId)> {
+    let volunteer = VolunteerId(clock.new_id());
+    let plan = PLANS
+        .iter()
+        .find(|plan| plan.regions == [MUKOMUKO])
+        .ok_or_else(|| anyhow::anyhow!("no agency of {MUKOMUKO}"))?;
+    let mut credential = credential(clock, plan, ClientKind::Phone)?;
+    credential.volunteer_id = Some(volunteer.to_string());
+    Ok((credential, volunteer))
 }
 
 fn credentials(clock: &Clock) -> anyhow::Result<Vec<Credential>> {
     let mut list = vec![];
     for plan in PLANS {
         for kind in plan.clients {
-            let private_key_pem = tokens::new_key_pem()?;
-            list.push(Credential {
-                agency: plan.name.to_owned(),
-                agency_kind: plan.kind,
-                region: plan.regions.first().and_then(|raw| RegionCode::parse(raw).ok()),
-                client_kind: *kind,
-                client_id: clock.new_id().to_string(),
-                client_secret: crypto::random_secret()?,
-                kid: tokens::public_jwk(&private_key_pem)?.common.key_id.unwrap_or_default(),
-                private_key_pem,
-                scopes: client_scopes(plan.kind, *kind),
-                volunteer_id: None,
-            });
+            list.push(credential(clock, plan, *kind)?);
         }
     }
     Ok(list)
+}
+
+fn credential(clock: &Clock, plan: &Plan, kind: ClientKind) -> anyhow::Result<Credential> {
+    let private_key_pem = tokens::new_key_pem()?;
+    Ok(Credential {
+        agency: plan.name.to_owned(),
+        agency_kind: plan.kind,
+        region: plan.regions.first().and_then(|raw| RegionCode::parse(raw).ok()),
+        client_kind: kind,
+        client_id: clock.new_id().to_string(),
+        client_secret: crypto::random_secret()?,
+        kid: tokens::public_jwk(&private_key_pem)?.common.key_id.unwrap_or_default(),
+        private_key_pem,
+        scopes: client_scopes(plan.kind, kind),
+        volunteer_id: None,
+    })
 }
 
 async fn agencies(conn: &mut Conn, clock: &Clock, credentials: &[Credential]) -> ApiResult<()> {
@@ -307,7 +365,7 @@ async fn client(conn: &mut Conn, clock: &Clock, agency: AgencyId, credential: &C
         name: line(credential.client_kind.as_str())?,
         purpose: line(purpose(credential.client_kind))?,
         scopes: credential.scopes.clone(),
-        volunteer: None,
+        volunteer: credential.volunteer_id.as_deref().and_then(|id| id.parse().ok()).map(VolunteerId),
     };
     store::create_client(conn, &new, now).await?;
     let jwk = tokens::public_jwk(&credential.private_key_pem).map_err(ApiError::internal)?;

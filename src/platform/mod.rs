@@ -14,6 +14,7 @@ pub mod input;
 pub mod nik;
 pub mod openapi;
 pub mod page;
+pub mod person;
 pub mod region_code;
 pub mod telemetry;
 pub mod text;

@@ -113,7 +113,8 @@ fn answers(path: &str, method: &str, operation: &Value) -> Vec<(String, Value)> 
         ),
         ("401", secured, "No token, or one that is not valid (RFC 6750)."),
         ("403", secured, "The token has no right to this operation."),
-        ("404", takes("path"), "Missing, or not yours."),
+        // A repeated create is not answered again to who no longer sees the row.
+        ("404", takes("path") || has("Idempotency-Key"), "Missing, or not yours."),
         ("408", body && !oauth, "The body came too slowly."),
         (
             "409",

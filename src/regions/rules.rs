@@ -2,6 +2,7 @@
 use crate::platform::region_code::{RegionCode, RegionLevel};
 use crate::platform::text::fold;
 use crate::text_enum;
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use std::io::Read;
 
 text_enum! {
@@ -63,6 +64,16 @@ impl TimeZone {
             81..=82 | 91..=97 => Self::Wit,
             _ => Self::Wib,
         }
+    }
+
+    /// The day that it is there.
+    pub fn day(self, at: DateTime<Utc>) -> NaiveDate {
+        let hours = match self {
+            Self::Wib => 7,
+            Self::Wita => 8,
+            Self::Wit => 9,
+        };
+        (at + TimeDelta::hours(hours)).date_naive()
     }
 }
 

@@ -86,6 +86,21 @@ pub async fn current(conn: &mut Conn, codes: &[RegionCode]) -> QueryResult<Vec<R
     t::table.filter(t::code.eq_any(codes)).filter(t::last_listed.is_null()).select(t::code).load(conn).await
 }
 
+/// The current villages of a regency, in the order of codes.
+pub async fn villages(conn: &mut Conn, regency: &RegionCode) -> QueryResult<Vec<RegionCode>> {
+    t::table
+        .filter(t::regency_code.eq(regency).and(t::level.eq(RegionLevel::Village)).and(t::last_listed.is_null()))
+        .select(t::code)
+        .order(t::code)
+        .load(conn)
+        .await
+}
+
+/// Whether the code is that of a region, current or retired.
+pub async fn exists(conn: &mut Conn, code: &RegionCode) -> QueryResult<bool> {
+    diesel::select(diesel::dsl::exists(t::table.find(code))).get_result(conn).await
+}
+
 /// Inserts or updates regions; parents first.
 pub async fn save(conn: &mut AsyncPgConnection, rows: &[Listed]) -> QueryResult<usize> {
     fn column<'a, T>(rows: &'a [Listed], of: impl Fn(&'a Listed) -> T) -> Vec<T> {

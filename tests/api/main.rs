@@ -22,3 +22,4 @@ mod oauth;
 mod platform;
 mod regions;
 mod schema;
+mod volunteers;

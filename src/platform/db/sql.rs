@@ -11,6 +11,8 @@ extern "SQL" {
     fn words(list: Text) -> Array<Text>;
     /// Takes a lock until the transaction ends, or says that it is taken.
     fn pg_try_advisory_xact_lock(key: diesel::sql_types::BigInt) -> diesel::sql_types::Bool;
+    /// The same, after waiting for it. It gives nothing back; run it with `execute`.
+    fn pg_advisory_xact_lock(key: diesel::sql_types::BigInt) -> diesel::sql_types::Bool;
     /// A setting of the session.
     fn current_setting(name: Text) -> Text;
 }

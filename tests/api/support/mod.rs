@@ -96,7 +96,8 @@ async fn make_template(cluster: &TestCluster) -> anyhow::Result<()> {
     std::fs::remove_dir_all(&shared).ok();
     Keys::create(&shared.join("keys"), false)?;
     simpul::access::tokens::Signer::create(&shared.join("keys"), false)?;
-    simpul::demo::seed(&service, &Clock::default(), &shared.join("credentials.json")).await?;
+    let keys = std::sync::Arc::new(Keys::load(&shared.join("keys"), false)?);
+    simpul::demo::seed(&service, &Clock::default(), &keys, &shared.join("credentials.json")).await?;
     Ok(())
 }
 
@@ -231,6 +232,10 @@ impl TestApp {
     pub async fn dashboard(&self) -> Client<'_> {
         self.client("Dinas Sosial Provinsi Bengkulu", ClientKind::Dashboard).await
     }
+    /// The phone of a volunteer of Koto Jaya (17.06.02.1017).
+    pub async fn phone(&self) -> Client<'_> {
+        self.client("Dinas Sosial Kabupaten Mukomuko", ClientKind::Phone).await
+    }
     /// Without a token.
     pub fn nobody(&self) -> Client<'_> {
         Client::nobody(self)
@@ -250,6 +255,7 @@ impl TestApp {
             ("bpjs branch", self.bpjs_branch().await),
             ("bpjs elsewhere", self.bpjs_elsewhere().await),
             ("dashboard", self.dashboard().await),
+            ("phone", self.phone().await),
             ("nobody", self.nobody()),
         ]
     }

@@ -1,0 +1,10 @@
+ALTER TABLE clients DROP CONSTRAINT clients_volunteer_id_fkey;
+DROP INDEX clients_by_volunteer;
+DROP TABLE volunteer_history;
+DROP TABLE volunteer_postings;
+DROP TABLE volunteer_people;
+DROP TABLE volunteers;
+DROP FUNCTION volunteers_move_as_listed;
+DROP FUNCTION volunteer_postings_never_overlap;
+DELETE FROM codes WHERE list = 'volunteer-reasons';
+DELETE FROM code_lists WHERE name = 'volunteer-reasons';

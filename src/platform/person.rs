@@ -1,0 +1,200 @@
+//! What is shown of a person to whoever may not see the person: initials and an age band. And how a person is reached:
+//! telephone and e-mail, parsed at the edge.
+use super::error::Fault;
+use crate::text_enum;
+use chrono::NaiveDate;
+use std::borrow::Cow;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, schema::Type};
+
+text_enum! {
+    /// Age in whole years, coarse enough to tell nobody apart.
+    AgeBand {
+        /// Balita.
+        UnderFive = "0-4",
+        /// Primary school.
+        Child = "5-11",
+        /// Secondary school.
+        Adolescent = "12-17",
+        /// Young adult.
+        Youth = "18-24",
+        /// Adult.
+        Adult = "25-44",
+        /// Older adult.
+        Older = "45-59",
+        /// Lanjut usia (UU 13/1998).
+        Elderly = "60+",
+    }
+}
+
+impl AgeBand {
+    /// Of somebody born on `birth_date`, on the day `today`.
+    pub fn of(birth_date: NaiveDate, today: NaiveDate) -> Self {
+        match age(birth_date, today) {
+            0..=4 => Self::UnderFive,
+            5..=11 => Self::Child,
+            12..=17 => Self::Adolescent,
+            18..=24 => Self::Youth,
+            25..=44 => Self::Adult,
+            45..=59 => Self::Older,
+            _ => Self::Elderly,
+        }
+    }
+}
+
+/// Age in whole years; 0 before birth.
+pub fn age(birth_date: NaiveDate, today: NaiveDate) -> u32 {
+    today.years_since(birth_date).unwrap_or_default()
+}
+
+/// `Siti Aminah` is `S. A.`; at most three letters, for a long name would tell much.
+pub fn initials(name: &str) -> String {
+    let first = |word: &str| word.chars().find(|c| c.is_alphanumeric());
+    let letters: Vec<String> =
+        name.split_whitespace().filter_map(first).take(3).map(|c| format!("{}.", c.to_uppercase())).collect();
+    letters.join(" ")
+}
+
+/// A telephone number in international form: `+6281234567890`.
+#[derive(Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub struct Phone(String);
+
+/// Not a telephone number.
+pub const MALFORMED_PHONE: Fault = Fault::new(
+    "phone_malformed",
+    "bukan nomor telepon; contoh: 0812 3456 7890 atau +62 812 3456 7890",
+    "not a telephone number; examples: 0812 3456 7890 or +62 812 3456 7890",
+);
+
+impl Phone {
+    /// The international form, in which numbers are stored and compared.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Phone {
+    type Error = Fault;
+    fn try_from(raw: String) -> Result<Self, Fault> {
+        let digits: String = raw.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')')).collect();
+        let number = match (digits.strip_prefix('+'), digits.strip_prefix('0')) {
+            (Some(international), _) => international.to_owned(),
+            (None, Some(national)) => format!("62{national}"),
+            (None, None) => digits,
+        };
+        let good = (8..=15).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
+        // No country's code begins with 0; sixteen digits would be somebody's NIK.
+        if good && !number.starts_with('0') { Ok(Self(format!("+{number}"))) } else { Err(MALFORMED_PHONE) }
+    }
+}
+
+impl std::fmt::Debug for Phone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Phone(…)")
+    }
+}
+
+impl utoipa::PartialSchema for Phone {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("Telephone number, Indonesian unless it begins with + and another country's code."))
+            .pattern(Some(r"^\+?[0-9 .()\-]{8,30}$"))
+            .examples([serde_json::json!("0812 0000 0001")])
+            .into()
+    }
+}
+impl utoipa::ToSchema for Phone {
+    fn name() -> Cow<'static, str> {
+        "Phone".into()
+    }
+}
+
+/// An e-mail address, by its shape alone.
+#[derive(Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub struct Email(String);
+
+/// Not an e-mail address.
+pub const MALFORMED_EMAIL: Fault = Fault::new("email_malformed", "bukan alamat surel", "not an e-mail address");
+
+impl Email {
+    /// As sent.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Email {
+    type Error = Fault;
+    fn try_from(raw: String) -> Result<Self, Fault> {
+        let parts = raw.split_once('@').filter(|(name, host)| {
+            !name.is_empty()
+                && host.contains('.')
+                && !host.starts_with('.')
+                && !host.ends_with('.')
+                && !host.contains('@')
+        });
+        let good = raw.len() <= 254 && raw.bytes().all(|b| b.is_ascii_graphic());
+        if good && parts.is_some() { Ok(Self(raw)) } else { Err(MALFORMED_EMAIL) }
+    }
+}
+
+impl std::fmt::Debug for Email {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Email(…)")
+    }
+}
+
+impl utoipa::PartialSchema for Email {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("E-mail address."))
+            .pattern(Some(r"^[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+$"))
+            .max_length(Some(254))
+            .examples([serde_json::json!("siti@psm.example")])
+            .into()
+    }
+}
+impl utoipa::ToSchema for Email {
+    fn name() -> Cow<'static, str> {
+        "Email".into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_has_one_form() {
+        let parse = |raw: &str| Phone::try_from(raw.to_owned()).map(|phone| phone.0);
+        for raw in ["0812 3456 7890", "+62 812-3456-7890", "62812.3456.7890", "(0812) 34567890"] {
+            assert_eq!(parse(raw), Ok("+6281234567890".to_owned()), "{raw}");
+        }
+        for bad in ["", "0812", "1706024508950001", "+0812345678", "081x34567890", "++6281234567890"] {
+            assert_eq!(parse(bad), Err(MALFORMED_PHONE), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_has_a_name_and_a_host() {
+        let good = |raw: &str| Email::try_from(raw.to_owned()).is_ok();
+        assert!(good("siti@psm.example"));
+        for bad in ["", "siti", "@psm.example", "siti@psm", "a@b@c.d", "si ti@psm.example", "siti@.psm"] {
+            assert!(!good(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn who_may_not_see_a_person_sees_letters_and_a_band() {
+        assert_eq!(initials("siti  Aminah"), "S. A.");
+        assert_eq!(initials("H. 'Ali bin Abi Thalib"), "H. A. B.");
+        let day = |y, m, d| NaiveDate::from_ymd_opt(y, m, d).unwrap();
+        assert_eq!(AgeBand::of(day(2008, 11, 26), day(2026, 11, 25)), AgeBand::Adolescent);
+        assert_eq!(AgeBand::of(day(2008, 11, 25), day(2026, 11, 25)), AgeBand::Youth);
+        assert_eq!(AgeBand::of(day(2027, 1, 1), day(2026, 11, 25)), AgeBand::UnderFive);
+        assert_eq!(AgeBand::of(day(1940, 1, 1), day(2026, 11, 25)), AgeBand::Elderly);
+    }
+}

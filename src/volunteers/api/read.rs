@@ -1,0 +1,186 @@
+//! Reading volunteers and their history.
+use super::{VolunteerView, sees_person, showing};
+use crate::access::api::Permit;
+use crate::access::rules::{AgencyId, ReadVolunteers, VolunteerId};
+use crate::audit::{rules::Event, store::Recorder};
+use crate::codes::rules::Code;
+use crate::platform::answer::Answer;
+use crate::platform::app::Shared;
+use crate::platform::db::Db;
+use crate::platform::error::{ApiError, ApiResult};
+use crate::platform::input::PathId;
+use crate::platform::nik::Sex;
+use crate::platform::page::{Page, PageParams, Paged};
+use crate::platform::region_code::RegionCode;
+use crate::text_enum;
+use crate::volunteers::rules::{HistoryAction, TrainingLevel, VolunteerStatus};
+use crate::volunteers::store::{self, HistoryRow, Wanted};
+use actix_web::get;
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+text_enum! {
+    /// Sex as a filter.
+    SexFilter {
+        /// Perempuan.
+        Female = "female",
+        /// Laki-laki.
+        Male = "male",
+        /// Not known.
+        Unknown = "unknown",
+    }
+}
+
+/// Which volunteers. A repeated parameter is or, different ones are and.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct VolunteerFilter {
+    /// Posted in this region or in one that lies in it.
+    region: Option<RegionCode>,
+    /// In one of these statuses.
+    #[serde(default)]
+    status: Vec<VolunteerStatus>,
+    /// Of one of these levels.
+    #[serde(default)]
+    level: Vec<TrainingLevel>,
+    /// Of one of these.
+    #[serde(default)]
+    sex: Vec<SexFilter>,
+    /// With this function (list `psm-functions`).
+    function: Option<Code>,
+}
+
+impl VolunteerFilter {
+    fn wanted(&self) -> Wanted {
+        let sex = |filter: &SexFilter| match filter {
+            SexFilter::Female => Some(Sex::Female),
+            SexFilter::Male => Some(Sex::Male),
+            SexFilter::Unknown => None,
+        };
+        Wanted {
+            region: self.region.clone(),
+            status: self.status.clone(),
+            level: self.level.clone(),
+            sex: self.sex.iter().map(sex).collect(),
+            function: self.function.clone(),
+        }
+    }
+}
+
+/// List volunteers
+///
+/// Those of the caller's region, in the order of registration. `Prefer: count=exact` tells how many there are.
+#[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:read"])), params(VolunteerFilter, PageParams),
+    responses((status = 200, body = Page<VolunteerView>, description = "A page of volunteers.")))]
+#[get("/v1/volunteers")]
+pub async fn list_volunteers(
+    caller: Permit<ReadVolunteers>,
+    paged: Paged<VolunteerFilter>,
+    app: Shared,
+    db: Db,
+    recorder: Recorder,
+) -> ApiResult<Answer> {
+    let (wanted, after): (_, Option<VolunteerId>) = (paged.filter.wanted(), paged.after()?);
+    let rows = db.read(async |c| store::list(c, &caller, &wanted, after, paged.limit + 1).await).await?;
+    let total = match paged.count {
+        true => Some(db.read(async |c| store::count(c, &caller, &wanted).await).await?),
+        false => None,
+    };
+    let (rows, after) = paged.cut(rows, |(volunteer, _)| volunteer.id);
+    if let Some(event) = showing(&caller, &app, "volunteer.list", rows.iter().map(|(volunteer, _)| volunteer)) {
+        recorder.record(event).await?;
+    }
+    let now = app.clock.now();
+    paged.answer(rows.into_iter().map(|full| VolunteerView::of(full, &caller, now)).collect(), after, total)
+}
+
+/// Read a volunteer
+#[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:read"])), params(("id" = VolunteerId, Path, description = "Id of the volunteer.")),
+    responses((status = 200, body = VolunteerView, description = "The volunteer.")))]
+#[get("/v1/volunteers/{id}")]
+pub async fn read_volunteer(
+    caller: Permit<ReadVolunteers>,
+    id: PathId<VolunteerId>,
+    app: Shared,
+    db: Db,
+    recorder: Recorder,
+) -> ApiResult<Answer> {
+    let full = db.read(async |c| store::find_full(c, &caller, id.0).await).await?;
+    if let Some(event) = showing(&caller, &app, "volunteer.read", [&full.0]) {
+        recorder.record(event).await?;
+    }
+    let version = full.0.version;
+    Answer::row(&VolunteerView::of(full, &caller, app.clock.now()), version)
+}
+
+/// A change of a status.
+#[derive(Serialize, ToSchema)]
+pub struct VolunteerMove {
+    /// When it was recorded.
+    at: DateTime<Utc>,
+    /// Null: registered.
+    #[schema(required)]
+    from: Option<VolunteerStatus>,
+    to: VolunteerStatus,
+    action: HistoryAction,
+    /// Since when it holds.
+    effective_on: NaiveDate,
+    agency_id: AgencyId,
+    #[schema(required)]
+    acting_user: Option<String>,
+    /// Code of the list `volunteer-reasons`.
+    #[schema(required)]
+    reason: Option<Code>,
+    #[schema(required)]
+    note: Option<String>,
+}
+
+impl From<HistoryRow> for VolunteerMove {
+    fn from(row: HistoryRow) -> Self {
+        Self {
+            at: row.at,
+            from: row.from_status,
+            to: row.to_status,
+            action: row.action,
+            effective_on: row.effective_on,
+            agency_id: row.agency_id,
+            acting_user: row.acting_user,
+            reason: row.reason,
+            note: row.note,
+        }
+    }
+}
+
+/// The history of a volunteer's status.
+#[derive(Serialize, ToSchema)]
+pub struct VolunteerHistory {
+    /// Oldest first.
+    items: Vec<VolunteerMove>,
+}
+
+/// Read a volunteer's history
+///
+/// Every change of the status since the registration, oldest first.
+#[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:read"])), params(("id" = VolunteerId, Path, description = "Id of the volunteer.")),
+    responses((status = 200, body = VolunteerHistory, description = "The history.")))]
+#[get("/v1/volunteers/{id}/history")]
+pub async fn read_volunteer_history(
+    caller: Permit<ReadVolunteers>,
+    id: PathId<VolunteerId>,
+    app: Shared,
+    db: Db,
+    recorder: Recorder,
+) -> ApiResult<Answer> {
+    let rows = db.read(async |c| store::history(c, &caller, id.0).await).await?;
+    if rows.is_empty() {
+        return Err(ApiError::not_found());
+    }
+    if sees_person(&caller) {
+        // Notes are free text about a person.
+        let event = Event::by(&caller, "volunteer.read_history", app.clock.new_id(), app.clock.now());
+        recorder.record(event.subject("volunteer", id.0).persons([id.0.0], &["note"])).await?;
+    }
+    Answer::ok(&VolunteerHistory { items: rows.into_iter().map(VolunteerMove::from).collect() })
+}

@@ -1,0 +1,204 @@
+//! Changing what is known of a volunteer. The status is never patched.
+use super::register::{check_functions, check_year, dispute, nik_context, nik_index, seal_nik, stated_status, warn};
+use super::{VolunteerView, check_version, note};
+use crate::access::api::Permit;
+use crate::access::rules::{Caller, VolunteerId, WriteVolunteers};
+use crate::codes::rules::Code;
+use crate::platform::answer::Answer;
+use crate::platform::app::{App, Shared};
+use crate::platform::db::{Conn, Db};
+use crate::platform::error::{ApiError, ApiResult, CONFLICT};
+use crate::platform::input::{Body, IfMatch, PathId, set, set_or_clear};
+use crate::platform::nik::{Nik, NikStatus, Sex};
+use crate::platform::openapi::IfMatchHeader;
+use crate::platform::person::{Email, Phone};
+use crate::platform::text::{Line, Text, fold};
+use crate::regions::rules::TimeZone;
+use crate::volunteers::rules::{IdentityState, NOT_THE_AUTHORITY, check_age, may_decide};
+use crate::volunteers::store::{self, Full, Person};
+use actix_web::patch;
+use chrono::NaiveDate;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+/// A change of a volunteer (RFC 7396): what is absent stays, null removes.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "absent, null and a value are three things")]
+pub struct VolunteerPatch {
+    #[serde(default, deserialize_with = "set")]
+    #[schema(nullable = false)]
+    name: Option<Line<200>>,
+    #[serde(default, deserialize_with = "set_or_clear")]
+    #[schema(value_type = Option<Sex>)]
+    sex: Option<Option<Sex>>,
+    #[serde(default, deserialize_with = "set_or_clear")]
+    #[schema(value_type = Option<Nik>)]
+    nik: Option<Option<Nik>>,
+    /// Must fit the NIK that there is then.
+    #[serde(default, deserialize_with = "set")]
+    #[schema(nullable = false)]
+    nik_status: Option<NikStatus>,
+    #[serde(default, deserialize_with = "set_or_clear")]
+    #[schema(value_type = Option<NaiveDate>)]
+    birth_date: Option<Option<NaiveDate>>,
+    #[serde(default, deserialize_with = "set_or_clear")]
+    #[schema(value_type = Option<Line<100>>)]
+    birth_place: Option<Option<Line<100>>>,
+    #[serde(default, deserialize_with = "set_or_clear")]
+    #[schema(value_type = Option<Text<500>>)]
+    address: Option<Option<Text<500>>>,
+    #[serde(default, deserialize_with = "set_or_clear")]
+    #[schema(value_type = Option<Phone>)]
+    phone: Option<Option<Phone>>,
+    #[serde(default, deserialize_with = "set_or_clear")]
+    #[schema(value_type = Option<Email>)]
+    email: Option<Option<Email>>,
+    /// Last education.
+    #[serde(default, deserialize_with = "set_or_clear")]
+    #[schema(value_type = Option<Line<100>>)]
+    education: Option<Option<Line<100>>>,
+    /// Main occupation.
+    #[serde(default, deserialize_with = "set_or_clear")]
+    #[schema(value_type = Option<Line<100>>)]
+    occupation: Option<Option<Line<100>>>,
+    #[serde(default, deserialize_with = "set_or_clear")]
+    #[schema(value_type = Option<Line<50>>)]
+    member_number: Option<Option<Line<50>>>,
+    #[serde(default, deserialize_with = "set_or_clear")]
+    #[schema(value_type = Option<Line<100>>)]
+    certificate_number: Option<Option<Line<100>>>,
+    #[serde(default, deserialize_with = "set_or_clear")]
+    #[schema(value_type = Option<Line<200>>)]
+    certificate_organiser: Option<Option<Line<200>>>,
+    #[serde(default, deserialize_with = "set_or_clear")]
+    #[schema(value_type = Option<NaiveDate>)]
+    certificate_date: Option<Option<NaiveDate>>,
+    #[serde(default, deserialize_with = "set_or_clear")]
+    #[schema(value_type = Option<i16>, minimum = 1945, maximum = 2200)]
+    appointed_year: Option<Option<i16>>,
+    /// Codes of the list `psm-functions`; replaces all.
+    #[serde(default, deserialize_with = "set")]
+    #[schema(nullable = false)]
+    functions: Option<Vec<Code>>,
+}
+
+/// Change a volunteer
+///
+/// Personal data and functions. Status, level and posting have operations of their own.
+#[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:write"])), params(("id" = VolunteerId, Path, description = "Id of the volunteer."), IfMatchHeader),
+    request_body(content = VolunteerPatch, content_type = "application/merge-patch+json"),
+    responses((status = 200, body = VolunteerView, description = "Changed.")))]
+#[patch("/v1/volunteers/{id}")]
+pub async fn update_volunteer(
+    permit: Permit<WriteVolunteers>,
+    id: PathId<VolunteerId>,
+    version: IfMatch,
+    patch: Body<VolunteerPatch>,
+    app: Shared,
+    db: Db,
+) -> ApiResult<Answer> {
+    let (caller, app, patch) = (permit.caller(), app.0, patch.0);
+    db.write(async move |c| {
+        let full = store::lock_full(c, &caller, id.0).await?;
+        if !may_decide(&caller, &full.0.village_code) {
+            return Err(ApiError::from(&NOT_THE_AUTHORITY));
+        }
+        check_version(&full.0, version)?;
+        let before = full.0.clone();
+        let (mut volunteer, person) = apply(c, &app, &caller, full, patch).await?;
+        let now = app.clock.now();
+        store::save(c, &mut volunteer, caller.agency, now).await?;
+        let saved = store::save_person(c, &person).await.map_err(ApiError::from);
+        saved.map_err(|error| error.on_constraint("volunteer_people_one_nik", || ApiError::from(&CONFLICT)))?;
+        note(c, &app, &caller, "volunteer.update", Some(&before), &volunteer, None).await?;
+        let version = volunteer.version;
+        Answer::row(&VolunteerView::of((volunteer, person), &caller, now), version)
+    })
+    .await
+}
+
+async fn apply(
+    conn: &mut Conn,
+    app: &App,
+    caller: &Caller,
+    (mut volunteer, mut person): Full,
+    patch: VolunteerPatch,
+) -> ApiResult<Full> {
+    let today = TimeZone::of(&volunteer.village_code).day(app.clock.now());
+    if let Some(functions) = patch.functions.clone() {
+        check_functions(conn, &functions, today).await?;
+        volunteer.functions = functions;
+    }
+    check_year(patch.appointed_year.flatten())?;
+    volunteer.appointed_year = patch.appointed_year.unwrap_or(volunteer.appointed_year);
+    volunteer.sex = patch.sex.unwrap_or(volunteer.sex);
+    if let Some(date) = patch.birth_date.flatten() {
+        check_age(date, today)?;
+    }
+    let (new_nik, stated) = (patch.nik.clone(), patch.nik_status);
+    let compare = new_nik.is_some() || patch.birth_date.is_some() || patch.sex.is_some();
+    describe(&mut person, patch);
+    if let Some(nik) = &new_nik {
+        forget_nik(&mut person);
+        if let Some(nik) = nik {
+            store::hold_nik(conn, &nik_index(app, nik)).await?;
+            seal_nik(app, &mut person, nik, today)?;
+            person.identity_state = dispute(conn, caller, volunteer.id, &nik_index(app, nik)).await?;
+        }
+    }
+    if new_nik.is_some() || stated.is_some() {
+        person.nik_status = stated_status(caller, person.nik.is_some(), stated)?;
+    }
+    if compare && let Some(nik) = open_nik(app, &person)? {
+        warn(conn, &mut person, &nik, volunteer.sex).await?;
+    }
+    Ok((volunteer, person))
+}
+
+/// Takes over what the patch says of the person, the NIK apart.
+fn describe(person: &mut Person, patch: VolunteerPatch) {
+    if let Some(name) = patch.name {
+        person.folded_name = fold(name.as_str());
+        person.name = name.as_str().to_owned();
+    }
+    person.birth_date = patch.birth_date.unwrap_or(person.birth_date);
+    person.certificate_date = patch.certificate_date.unwrap_or(person.certificate_date);
+    let texts = [
+        (&mut person.birth_place, patch.birth_place.map(|text| text.map(|text| text.as_str().to_owned()))),
+        (&mut person.address, patch.address.map(|text| text.map(|text| text.as_str().to_owned()))),
+        (&mut person.phone, patch.phone.map(|text| text.map(|text| text.as_str().to_owned()))),
+        (&mut person.email, patch.email.map(|text| text.map(|text| text.as_str().to_owned()))),
+        (&mut person.education, patch.education.map(|text| text.map(|text| text.as_str().to_owned()))),
+        (&mut person.occupation, patch.occupation.map(|text| text.map(|text| text.as_str().to_owned()))),
+        (&mut person.member_number, patch.member_number.map(|text| text.map(|text| text.as_str().to_owned()))),
+        (
+            &mut person.certificate_number,
+            patch.certificate_number.map(|text| text.map(|text| text.as_str().to_owned())),
+        ),
+        (
+            &mut person.certificate_organiser,
+            patch.certificate_organiser.map(|text| text.map(|text| text.as_str().to_owned())),
+        ),
+    ];
+    for (field, new) in texts {
+        if let Some(new) = new {
+            *field = new;
+        }
+    }
+}
+
+fn forget_nik(person: &mut Person) {
+    (person.nik, person.nik_index, person.nik_last_four) = (None, None, None);
+    person.nik_warnings = vec![];
+    person.identity_state = IdentityState::Sole;
+}
+
+/// The NIK in full.
+pub(super) fn open_nik(app: &App, person: &Person) -> ApiResult<Option<Nik>> {
+    let Some(sealed) = &person.nik else { return Ok(None) };
+    let closed = |_| ApiError::internal("a stored NIK does not open");
+    let plain = app.keys.decrypt(&nik_context(person.volunteer_id), sealed).map_err(closed)?;
+    let nik = Nik::parse(&plain).map_err(|_| ApiError::internal("a stored NIK does not parse"))?;
+    Ok(Some(nik))
+}

@@ -1,0 +1,21 @@
+//! Who can help: the volunteers of the villages (*Pekerja Sosial Masyarakat*), from the proposal of a candidate to the end
+//! of the service.
+//!
+//! The social office of the posting's regency decides, the province above it may, a village proposes. Personal data are
+//! in a row of their own ([`store::Person`]) and leave only through a view made for the caller, after that was recorded.
+pub mod api;
+pub mod rules;
+pub mod store;
+
+/// Routes of this module.
+pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
+    use api::{decide, identity, postings, read, register, update};
+    cfg.service(read::list_volunteers).service(register::create_volunteer).service(identity::search_volunteers);
+    cfg.service(read::read_volunteer).service(update::update_volunteer).service(identity::reveal_volunteer);
+    cfg.service(decide::verify_volunteer).service(decide::select_volunteer).service(decide::activate_volunteer);
+    cfg.service(decide::deactivate_volunteer).service(decide::reactivate_volunteer);
+    cfg.service(decide::reject_volunteer).service(decide::resign_volunteer).service(decide::dismiss_volunteer);
+    cfg.service(decide::declare_volunteer_deceased).service(decide::reapply_volunteer);
+    cfg.service(decide::correct_volunteer).service(read::read_volunteer_history);
+    cfg.service(postings::read_volunteer_postings).service(postings::transfer_volunteer);
+}
