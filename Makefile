@@ -26,7 +26,7 @@ run: prepare ## Install what is missing, build, start the demo: make run ARGS='-
 	@exec scripts/run.sh $(ARGS)
 
 test: prepare-test ## All that CI runs: linters first, then every test with all its rounds
-	@exec scripts/check.sh lint document tests
+	@exec scripts/check.sh lint document deployment tests
 
 prepare: ## Check for Rust, a C compiler and PostgreSQL; install PostgreSQL if it is missing
 	@scripts/prepare.sh server
@@ -39,7 +39,7 @@ lint: ## Formatting and clippy, warnings as errors
 
 schema: ## Print src/schema.rs from the migrated database in DATABASE_URL (needs the diesel command)
 	@command -v diesel >/dev/null 2>&1 || { echo 'make schema needs diesel: cargo install diesel_cli --no-default-features --features postgres' >&2; exit 1; }
-	@diesel print-schema > src/schema.rs.new && mv src/schema.rs.new src/schema.rs
+	@diesel print-schema | sed 's/Array<Nullable<\([A-Za-z0-9]*\)>>/Array<\1>/' > src/schema.rs.new && rustfmt --edition 2024 src/schema.rs.new && mv src/schema.rs.new src/schema.rs
 
 openapi: ## Write openapi/openapi.json from the routes
 	@mkdir -p openapi

@@ -25,6 +25,11 @@ document() {
         redocly lint --config redocly.yaml openapi/openapi.json
 }
 
+deployment() {
+    step 'Dockerfile and docker-compose.yml'
+    .tools/python/bin/python tests/tools/deployment.py
+}
+
 tests() {
     step 'tests'
     local log code=0
@@ -38,10 +43,10 @@ tests() {
     return "$code"
 }
 
-[ "$#" -gt 0 ] || set -- lint document tests
+[ "$#" -gt 0 ] || set -- lint document deployment tests
 for check in "$@"; do
     case $check in
-    lint | document | tests) "$check" ;;
+    lint | document | deployment | tests) "$check" ;;
     *) echo "unknown check: $check" >&2 && exit 2 ;;
     esac
 done

@@ -90,6 +90,8 @@ check_python() {
     python3 -c "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, $oldest_python))" 2>/dev/null || lack python
 }
 
+check_jq() { has jq || lack jq; } # the README's walk is run as written, and it uses jq
+
 check() {
     problems=''
     missing=''
@@ -99,6 +101,7 @@ check() {
     if [ "$1" = test ]; then
         check_rust_linters
         check_python
+        check_jq
     fi
 }
 
@@ -117,6 +120,7 @@ package() {
     apt-python) echo python3 python3-venv ;;
     dnf-python) echo python3 ;;
     brew-python) echo python ;;
+    apt-jq | brew-jq | dnf-jq) echo jq ;;
     esac
 }
 
@@ -182,6 +186,7 @@ give_up() {
         compiler) say '  - a C compiler with the headers of the C library' ;;
         postgres) say "  - the PostgreSQL server, version $oldest_postgres or newer, with its contrib modules (or name its bin folder in SIMPUL_PG_BIN)" ;;
         python) say "  - Python 3.$oldest_python or newer with venv" ;;
+        jq) say "  - jq" ;;
         esac
     done
     if [ -n "$missing" ]; then

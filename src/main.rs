@@ -32,7 +32,7 @@ enum Command {
     },
     /// Run what runs by the clock
     Worker,
-    /// Bring the schema up to date, as the owner in DATABASE_OWNER_URL
+    /// Bring the schema up to date, as the owner named by the environment
     Migrate,
     /// The official table of regions
     Regions {
@@ -63,16 +63,16 @@ enum Command {
 
 #[derive(Subcommand)]
 enum RegionsAction {
-    /// Insert or update all regions in the database of DATABASE_URL
+    /// Insert or update all regions in the database
     Load {
-        /// code,name,postal_code,last_listed, gzipped; the table that comes with the service if absent
+        /// Columns code, name, postal code, last listed, as gzipped CSV; the table that comes with the service if absent
         file: Option<PathBuf>,
     },
 }
 
 #[derive(Subcommand)]
 enum KeysAction {
-    /// Make what is missing in SIGNING_KEYS_DIR and DATA_KEYS_DIR
+    /// Make what is missing in the two key directories
     Create,
 }
 
@@ -93,7 +93,8 @@ async fn main() -> anyhow::Result<()> {
             })
         }
         Command::Regions { action: RegionsAction::Load { file } } => {
-            let target = Config::read(env)?.database()?;
+            let (url, ca) = config::service_database(env)?;
+            let target = Target::new(url.expose_secret(), ca.as_deref())?;
             let rows = match file {
                 None => regions::rules::shipped()?,
                 Some(path) => {

@@ -1,17 +1,20 @@
 //! Puts the service together and runs it: the only place that knows every part.
 use crate::access::api::{Gate, authenticate};
+use crate::access::rules::SharedCaller;
 use crate::access::store::Directory;
 use crate::access::tokens::Signer;
 use crate::audit::rules::{Event, Outcome};
-use crate::audit::store::Recorder;
+use crate::audit::store::{Recorder, Refusals};
 use crate::platform::app::App;
 use crate::platform::clock::Clock;
 use crate::platform::config::Config;
 use crate::platform::crypto::Keys;
 use crate::platform::db::{Db, Reader, Reports, Target, Writer, migrate};
+use crate::platform::error::ApiError;
 use crate::platform::http::{Identity, RequestInfo, RouteTable, around};
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServerHandle, ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{Error, HttpMessage, HttpServer};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -19,7 +22,7 @@ use quick_cache::sync::Cache;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 /// Pipelined connections of each worker: two, so that a slow statement delays only half of the reads behind it.
@@ -114,7 +117,7 @@ struct Workers {
 }
 
 fn serve(parts: Workers, listener: TcpListener, workers: usize) -> std::io::Result<actix_web::dev::Server> {
-    let refusals = Arc::new(Refusals::default());
+    let refusals: Refusals = Arc::new(Cache::new(4096));
     let server = HttpServer::new(move || {
         // Per worker: pipelined connections live on the worker's own runtime.
         let reader = Arc::new(Reader::new(&parts.target, LINKS));
@@ -122,8 +125,7 @@ fn serve(parts: Workers, listener: TcpListener, workers: usize) -> std::io::Resu
             .app_data(parts.app.clone())
             .app_data(parts.gate.clone())
             .app_data(Db::new(reader, parts.writer.clone(), parts.reports.clone()))
-            .app_data(Recorder::new(&parts.target))
-            .app_data(refusals.clone())
+            .app_data(Recorder::new(&parts.target, refusals.clone()))
             .configure(|cfg| crate::routes(&mut ServiceConfig::new(cfg)))
             .wrap(from_fn(authenticate))
             .wrap(from_fn(record_refusals))
@@ -162,42 +164,35 @@ fn serve_metrics(metrics: PrometheusHandle, address: SocketAddr) -> anyhow::Resu
     Ok(server.map_err(|e| anyhow::anyhow!("cannot listen on {address}: {e}"))?.run())
 }
 
-/// When each client's last refusal was recorded: one a second is enough to see an attack, and none can fill the disk.
-struct Refusals(Cache<Identity, Instant>);
-
-impl Default for Refusals {
-    fn default() -> Self {
-        Self(Cache::new(4096))
-    }
-}
-
-/// Records what a known client was refused for want of a right. In a transaction of its own: the request had none, or
-/// rolled it back.
+/// Records what a known client was refused: no right, or no longer let in.
 async fn record_refusals(
     req: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let response = next.call(req).await?;
-    if response.status() == actix_web::http::StatusCode::FORBIDDEN
-        && let Some(event) = refusal(&response)
+    let status = response.status();
+    if (status == StatusCode::FORBIDDEN || status == StatusCode::UNAUTHORIZED)
+        && let Some((who, event)) = refusal(&response)
         && let Some(recorder) = response.request().app_data::<Recorder>()
     {
-        // The caller is refused either way.
-        let _ = recorder.record(event).await;
+        // The caller is refused either way; a refusal that could not be recorded shows in the log.
+        let _ = recorder.record_refusal(who, event).await;
     }
     Ok(response)
 }
 
-fn refusal<B>(response: &ServiceResponse<B>) -> Option<Event> {
+fn refusal<B>(response: &ServiceResponse<B>) -> Option<(Identity, Event)> {
     let req = response.request();
     let app = req.app_data::<Arc<App>>()?;
-    let seen = &req.app_data::<Arc<Refusals>>()?.0;
     let (info, who) = (req.extensions().get::<RequestInfo>().cloned()?, req.extensions().get::<Identity>().copied()?);
-    if seen.get(&who).is_some_and(|last| last.elapsed() < Duration::from_secs(1)) {
-        return None;
-    }
-    seen.insert(who, Instant::now());
-    let caller = req.extensions().get::<crate::access::rules::SharedCaller>().cloned()?;
-    let event = Event::by(&caller, &info.operation, app.clock.new_id(), app.clock.now());
-    Some(event.outcome(Outcome::Denied).detail("forbidden"))
+    let code = response.response().error()?.as_error::<ApiError>()?.code().code;
+    // The handler's name is verb first; an action is `resource.verb`.
+    let action =
+        info.operation.split_once('_').map_or_else(|| info.operation.to_string(), |(verb, on)| format!("{on}.{verb}"));
+    let (id, at) = (app.clock.new_id(), app.clock.now());
+    let event = match req.extensions().get::<SharedCaller>() {
+        Some(caller) => Event::by(caller, &action, id, at),
+        None => Event::new(&action, info.id, id, at).client(who.agency, who.client),
+    };
+    Some((who, event.outcome(Outcome::Denied).detail(code)))
 }

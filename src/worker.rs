@@ -9,7 +9,7 @@ use crate::statistics::store as statistics;
 use std::sync::Arc;
 use std::time::Duration;
 
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 
 /// Runs all jobs once a minute until the service stops.
 pub async fn run(app: Arc<App>, writer: Writer) {

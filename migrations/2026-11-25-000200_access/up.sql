@@ -24,4 +24,4 @@ COMMENT ON COLUMN access_state.scopes IS 'What both the agency and the client ho
 COMMENT ON COLUMN access_state.purpose IS 'Recorded with every plain read of personal data.';
 CREATE INDEX access_state_by_agency ON access_state (agency_id);
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON access_state TO simpul_service;
+GRANT SELECT, INSERT, UPDATE ON access_state TO simpul_service;

@@ -5,7 +5,7 @@ use super::tokens::{Claims, Rejected, Signer};
 use crate::platform::app::App;
 use crate::platform::db::Db;
 use crate::platform::error::{ApiError, ApiResult, FORBIDDEN, UNAUTHENTICATED};
-use crate::platform::http::RequestInfo;
+use crate::platform::http::{Identity, RequestInfo};
 use actix_web::body::MessageBody;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
@@ -27,14 +27,16 @@ pub struct Gate {
 /// The layer around every operation that asks for a token.
 pub async fn authenticate(
     req: ServiceRequest,
-    next: Next<impl MessageBody>,
+    next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     if req.extensions().get::<RequestInfo>().is_some_and(|info| info.secured) {
-        let caller = identify(&req).await?;
-        req.extensions_mut().insert(caller.identity());
-        req.extensions_mut().insert::<SharedCaller>(Arc::new(caller));
+        match identify(&req).await {
+            Ok(caller) => req.extensions_mut().insert::<SharedCaller>(Arc::new(caller)),
+            // As a response, not as an error: the layers outside look at who was refused.
+            Err(error) => return Ok(req.error_response(error).map_into_right_body()),
+        };
     }
-    next.call(req).await
+    next.call(req).await.map(ServiceResponse::map_into_left_body)
 }
 
 async fn identify(req: &ServiceRequest) -> ApiResult<Caller> {
@@ -48,7 +50,11 @@ async fn identify(req: &ServiceRequest) -> ApiResult<Caller> {
     let claims = gate.signer.verify(token, app.clock.now()).map_err(|why| invalid_token(why.to_string().as_str()))?;
     let state = gate.directory.find(db, claims.sub).await?;
     let refused = || invalid_token("the client may not call");
-    let state = state.filter(|state| still_good(state, &claims, app.clock.now())).ok_or_else(refused)?;
+    let state = state.ok_or_else(refused)?;
+    req.extensions_mut().insert(Identity { agency: state.agency_id.0, client: state.client_id.0 });
+    if !still_good(&state, &claims, app.clock.now()) {
+        return Err(refused());
+    }
     Ok(caller(&claims, &state, request))
 }
 

@@ -2,7 +2,7 @@
 use crate::platform::error::Fault;
 use crate::platform::http::Identity;
 use crate::platform::region_code::{RegionCode, RegionLevel};
-use crate::{codes, text_enum, uuid_id};
+use crate::{error_codes, text_enum, uuid_id};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -10,7 +10,7 @@ uuid_id!(/** Identifies an agency. */ AgencyId);
 uuid_id!(/** Identifies a client of an agency. */ ClientId);
 uuid_id!(/** Identifies a volunteer. */ VolunteerId);
 
-codes! {
+error_codes! {
     /// An officer's client decides or reveals without saying who sits at the keyboard.
     ACTING_USER_REQUIRED = (403, "acting_user_required", "Token harus memuat acting_user untuk tindakan ini.", "The token must name an acting_user for this act.");
 }

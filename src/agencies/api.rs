@@ -119,8 +119,8 @@ impl AgencyView {
 pub struct AgencyFilter {
     /// Only of this kind.
     kind: Option<AgencyKind>,
-    /// Only those that name exactly this region.
-    region: Option<RegionCode>,
+    /// Only those that name exactly this region, not the regions around or within it.
+    region_code: Option<RegionCode>,
 }
 
 /// List agencies
@@ -131,8 +131,9 @@ pub struct AgencyFilter {
 #[get("/v1/agencies")]
 pub async fn list_agencies(caller: Permit<ReadReference>, paged: Paged<AgencyFilter>, db: Db) -> ApiResult<Answer> {
     let (filter, after): (_, Option<AgencyId>) = (&paged.filter, paged.after()?);
-    let rows =
-        db.read(async |c| store::list(c, filter.kind, filter.region.as_ref(), after, paged.limit + 1).await).await?;
+    let rows = db
+        .read(async |c| store::list(c, filter.kind, filter.region_code.as_ref(), after, paged.limit + 1).await)
+        .await?;
     let (rows, after) = paged.cut(rows, |agency| agency.id);
     paged.answer(rows.into_iter().map(|agency| AgencyView::of(agency, &caller)).collect(), after, None)
 }
@@ -249,7 +250,8 @@ async fn register(conn: &mut Conn, app: &App, caller: &Caller, new: Keyed<NewAge
     Ok(agency)
 }
 
-/// Audit and outbox of a change of an agency. Agencies are reference data: every agency sees them.
+/// Audit and outbox of a change of an agency. The feed tells those whom it concerns: the agency itself and the
+/// governments of its regions; everyone else finds it in the list.
 async fn note(conn: &mut Conn, app: &App, caller: &Caller, agency: &Agency, action: &str) -> ApiResult<()> {
     let now = app.clock.now();
     let event = Event::by(caller, action, app.clock.new_id(), now).subject("agency", agency.id);
@@ -265,7 +267,7 @@ async fn note(conn: &mut Conn, app: &App, caller: &Caller, agency: &Agency, acti
         version: agency.version,
         op: Op::Upsert,
         scope: Scope::ChangesRead,
-        before: audience.clone(),
+        before: if agency.version == 1 { Audience::default() } else { audience.clone() },
         after: audience,
         at: now,
     };
@@ -303,6 +305,10 @@ pub async fn update_agency(
     db.write(async move |c| {
         let mut agency = store::lock(c, id.0).await?;
         check_version(&agency, version)?;
+        let keeps_admin = patch.scopes.as_ref().is_none_or(|scopes| scopes.contains(&Scope::AgenciesAdmin));
+        if agency.id == caller.agency && !keeps_admin {
+            return Err(ApiError::from(&OWN_AGENCY));
+        }
         agency.name = patch.name.map_or(agency.name, |name| name.as_str().to_owned());
         agency.scopes = patch.scopes.unwrap_or(agency.scopes);
         let agency = store::save_agency(c, &agency, app.clock.now()).await?;
@@ -335,9 +341,6 @@ pub async fn suspend_agency(
     app: Shared,
     db: Db,
 ) -> ApiResult<Answer> {
-    if id.0 == permit.agency {
-        return Err(ApiError::from(&OWN_AGENCY));
-    }
     move_agency(Move { caller: permit.caller(), app: app.0, id: id.0, version, keyed, to: AgencyState::Suspended }, db)
         .await
 }
@@ -382,6 +385,9 @@ async fn move_agency(act: Move, db: Db) -> ApiResult<Answer> {
                 .member("since", agency.updated_at));
         }
         check_version(&agency, act.version)?;
+        if act.to == AgencyState::Suspended && agency.id == act.caller.agency {
+            return Err(ApiError::from(&OWN_AGENCY));
+        }
         agency.state = act.to;
         let agency = store::save_agency(c, &agency, act.app.clock.now()).await?;
         let action = if act.to == AgencyState::Suspended { "agency.suspend" } else { "agency.reactivate" };

@@ -29,6 +29,9 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 const ASSERTION_LIFETIME: TimeDelta = TimeDelta::minutes(65);
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
 
+/// Says no more: whether the client exists is nobody's business.
+const FAILED: &str = "the client is unknown, or did not prove itself by one of its secrets or keys";
+
 /// Form of a token request. Send `client_assertion`, or the secret by HTTP Basic.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[expect(dead_code, reason = "documents what `Form` reads")]
@@ -108,12 +111,15 @@ impl Refusal {
 
 impl From<ApiError> for Refusal {
     fn from(error: ApiError) -> Self {
-        let mut refusal = Self::new("temporarily_unavailable", "the service cannot answer right now");
-        refusal.status = if error.code().status == 503 { 503 } else { 500 };
         if error.code().status < 500 {
-            refusal = Self::new("invalid_request", "the body cannot be read");
+            return Self::new("invalid_request", "the body cannot be read");
         }
-        refusal
+        tracing::error!(cause = error.cause(), "no token could be issued");
+        if error.code().status == 503 {
+            let refusal = Self::new("temporarily_unavailable", "the service cannot answer right now");
+            return Self { status: 503, ..refusal };
+        }
+        Self { status: 500, ..Self::new("server_error", "something went wrong on our side") }
     }
 }
 
@@ -149,7 +155,7 @@ pub async fn issue_token(
                 let event = Event::new("token.issue", request, app.clock.new_id(), app.clock.now());
                 let event = event.client(who.agency, who.client).outcome(Outcome::Denied).detail(refusal.error);
                 // The answer is a refusal either way; an unrecorded one shows in the log as a failed commit.
-                let _ = recorder.record(event).await;
+                let _ = recorder.record_refusal(who, event).await;
             }
             refusal.answer()
         }
@@ -179,13 +185,11 @@ async fn grant(
     let form = Form::read(req, payload).await?;
     let proof = Proof::of(req, &form)?;
     let now = app.clock.now();
-    let state = gate.directory.find(db, proof.client()).await?.filter(|state| state.active);
-    let state = state.ok_or_else(|| Refusal::new("invalid_client", "client authentication failed"))?;
     let challenge = matches!(proof, Proof::Secret { .. });
-    let used = proof.check(&state, app, gate, db, now).await.map_err(|mut refusal| {
-        refusal.challenge = challenge;
-        refusal.of(&state)
-    })?;
+    let state = gate.directory.find(db, proof.client()).await?.filter(|state| state.active);
+    let state = state.ok_or_else(|| Refusal { challenge, ..Refusal::new("invalid_client", FAILED) })?;
+    let used = proof.check(&state, app, gate, db, now).await;
+    let used = used.map_err(|refusal| Refusal { challenge, ..refusal }.of(&state))?;
     if state.expires_at.is_some_and(|end| now >= end) {
         return Err(Refusal::new("invalid_client", "the client has expired").of(&state));
     }
@@ -228,7 +232,7 @@ async fn record_issue(
     request: Uuid,
     claims: &Claims,
     who: Identity,
-    used: Option<Assertion>,
+    assertion: Option<Assertion>,
 ) -> Result<(), Refusal> {
     let (id, at, client) = (app.clock.new_id(), app.clock.now(), claims.sub);
     let user = claims.acting_user.as_ref().map(ActingUser::as_str);
@@ -238,8 +242,8 @@ async fn record_issue(
         .subject("token", claims.jti);
     let fresh = db
         .write(async move |c| {
-            if let Some(used) = &used
-                && !store::use_assertion(c, client, &used.jti_hash, used.expires_at).await?
+            if let Some(one) = &assertion
+                && !store::use_assertion(c, client, &one.jti_hash, one.expires_at).await?
             {
                 return Ok(false);
             }
@@ -261,7 +265,8 @@ struct Form(BTreeMap<String, String>);
 impl Form {
     async fn read(req: &HttpRequest, payload: Payload) -> Result<Self, Refusal> {
         let content_type = req.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if content_type.split(';').next().unwrap_or_default().trim() != "application/x-www-form-urlencoded" {
+        let essence = content_type.split(';').next().unwrap_or_default().trim();
+        if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Err(Refusal::new("invalid_request", "send application/x-www-form-urlencoded"));
         }
         let body = read_body(req, payload.into_inner()).await?;
@@ -332,7 +337,7 @@ impl<'a> Proof<'a> {
         }
         match (basic.as_slice(), assertion) {
             ([value], None) => Self::basic(value.to_str().unwrap_or_default()).ok_or_else(|| {
-                let mut refusal = Refusal::new("invalid_client", "client authentication failed");
+                let mut refusal = Refusal::new("invalid_client", FAILED);
                 refusal.challenge = true;
                 refusal
             }),
@@ -395,7 +400,7 @@ impl<'a> Proof<'a> {
                 for stored in &known {
                     matches |= crypto::same(stored, &hash);
                 }
-                if matches { Ok(None) } else { Err(Refusal::new("invalid_client", "client authentication failed")) }
+                if matches { Ok(None) } else { Err(Refusal::new("invalid_client", FAILED)) }
             }
             Self::Assertion { jwt, claims, .. } => {
                 let keys = db.read(async |c| store::keys(c, client).await).await?;
@@ -405,7 +410,7 @@ impl<'a> Proof<'a> {
                         key.is_some_and(|key| jwt.verify::<AssertionClaims>(&key).is_ok())
                     });
                 if !good {
-                    return Err(Refusal::new("invalid_client", "the assertion is not signed by a registered key"));
+                    return Err(Refusal::new("invalid_client", FAILED));
                 }
                 claims.check(client, gate.signer.issuer(), &token_endpoint(app), now).map(Some)
             }

@@ -3,15 +3,15 @@ use crate::access::rules::{AgencyId, AgencyKind, ClientId, ClientKind, Scope, Vo
 use crate::platform::error::{ApiError, Fault};
 use crate::platform::region_code::RegionCode;
 use crate::platform::text::Line;
-use crate::{codes, text_enum};
+use crate::{error_codes, text_enum};
 
-codes! {
+error_codes! {
     /// Another agency already is this government.
     AGENCY_EXISTS = (409, "agency_exists", "Pemerintah ini sudah terdaftar.", "This government is already registered.");
     /// The agency is not in the state that the act begins from.
     AGENCY_STATE_CONFLICT = (409, "agency_state_conflict", "Keadaan instansi tidak memungkinkan tindakan ini.", "The state of the agency does not allow this act.");
-    /// An agency cannot suspend itself: nobody could undo it.
-    OWN_AGENCY = (422, "own_agency", "Instansi tidak dapat menangguhkan dirinya sendiri.", "An agency cannot suspend itself.");
+    /// An agency cannot suspend itself or give up administering agencies: nobody could undo it.
+    OWN_AGENCY = (422, "own_agency", "Instansi tidak dapat mencabut haknya sendiri.", "An agency cannot take its own rights away.");
 }
 
 text_enum! {

@@ -361,7 +361,7 @@ pub async fn save_source_system(
         source_systems::updated_at.eq(now),
     );
     diesel::insert_into(source_systems::table)
-        .values((source_systems::agency_id.eq(system.agency_id), fields.clone(), source_systems::created_at.eq(now)))
+        .values((source_systems::agency_id.eq(system.agency_id), fields, source_systems::created_at.eq(now)))
         .on_conflict(source_systems::agency_id)
         .do_update()
         .set((fields, source_systems::version.eq(source_systems::version + 1)))

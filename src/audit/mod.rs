@@ -2,5 +2,6 @@
 //!
 //! A change is recorded in its own transaction by [`store::record`]; a read that shows a person, by the
 //! [`store::Recorder`], before the answer is sent.
+pub mod api;
 pub mod rules;
 pub mod store;

@@ -1,41 +1,53 @@
 //! Every SQL statement on `audit_events`.
 use super::rules::Event;
 use crate::platform::db::sql::{unnest, uuids, words};
-use crate::platform::db::{Conn, DbError, GroupCommit, GroupInsert};
-use crate::platform::error::{ApiError, ApiResult};
+use crate::platform::db::{Conn, DbError, GroupCommit, GroupInsert, Target};
+use crate::platform::error::ApiResult;
+use crate::platform::http::Identity;
 use crate::schema::audit_events as t;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use quick_cache::sync::Cache;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Records an event in the transaction of what it speaks of.
 pub async fn record(conn: &mut Conn, event: &Event) -> QueryResult<()> {
     diesel::insert_into(t::table).values(event).execute(conn).await.map(drop)
 }
 
+/// When each client's last refusal was recorded. Shared by all workers.
+pub type Refusals = Arc<Cache<Identity, Instant>>;
+
+/// One a second of each client is enough to see an attack, and none can fill the disk.
+const REFUSALS_EVERY: Duration = Duration::from_secs(1);
+
 /// Records reads and refusals: many in one commit.
 #[derive(Clone)]
-pub struct Recorder(GroupCommit<Event>);
+pub struct Recorder {
+    commits: GroupCommit<Event>,
+    refusals: Refusals,
+}
 
 impl Recorder {
     /// One per worker.
-    pub fn new(target: &crate::platform::db::Target) -> Self {
-        Self(GroupCommit::new(target, "simpul-recorder"))
+    pub fn new(target: &Target, refusals: Refusals) -> Self {
+        Self { commits: GroupCommit::new(target, "simpul-recorder"), refusals }
     }
 
     /// Returns when the event is committed. On an error show nothing of what it speaks of: 503.
     pub async fn record(&self, event: Event) -> ApiResult<()> {
         // Refused or unreachable is the same to the caller: try again later.
-        self.0.commit(event).await.map_err(|error| DbError::Unavailable(error.to_string().into()).into())
+        self.commits.commit(event).await.map_err(|error| DbError::Unavailable(error.to_string().into()).into())
     }
-}
 
-impl actix_web::FromRequest for Recorder {
-    type Error = ApiError;
-    type Future = std::future::Ready<ApiResult<Self>>;
-
-    fn from_request(req: &actix_web::HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
-        let recorder = req.app_data::<Self>().cloned();
-        std::future::ready(recorder.ok_or_else(|| ApiError::internal("no recorder registered")))
+    /// Records a refusal, in a transaction of its own: the request had none, or rolled it back.
+    pub async fn record_refusal(&self, who: Identity, event: Event) -> ApiResult<()> {
+        if self.refusals.get(&who).is_some_and(|last| last.elapsed() < REFUSALS_EVERY) {
+            return Ok(());
+        }
+        self.refusals.insert(who, Instant::now());
+        self.record(event).await
     }
 }
 

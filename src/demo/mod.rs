@@ -52,7 +52,7 @@ pub async fn start(options: Options) -> anyhow::Result<Demo> {
     let address = listener.local_addr()?;
     let programs = cluster::find_server(options.server.as_deref(), options.path.as_deref())?;
     let how = cluster::Options { server: programs, durable: true, ..cluster::Options::default() };
-    let cluster = Cluster::start(&options.data_dir.join("pg"), &how)?;
+    let cluster = tokio::task::block_in_place(|| Cluster::start(&options.data_dir.join("pg"), &how))?;
     cluster::prepare(&cluster.url(cluster::SUPERUSER, "postgres"), DATABASE).await?;
     let owner = Target::new(&cluster.url("simpul_owner", DATABASE), None)?;
     migrate::run(&owner).await?;
@@ -62,12 +62,7 @@ pub async fn start(options: Options) -> anyhow::Result<Demo> {
     Keys::create(&keys, true)?;
     Signer::create(&keys, true)?;
     let config = Config {
-        settings: Settings {
-            public_url: format!("http://{address}"),
-            issuer: format!("http://{address}"),
-            trusted_proxies: vec![],
-            demo: true,
-        },
+        settings: Settings { public_url: format!("http://{address}"), issuer: format!("http://{address}"), demo: true },
         database_url: cluster.url("simpul_service", DATABASE).into(),
         database_ca_file: None,
         database_pool: 8,

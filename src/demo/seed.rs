@@ -1,6 +1,6 @@
 //! The demo's data: the Bimtek of Kabupaten Mukomuko, 17 May 2023, and the agencies around it. Real regions, invented
 //! people.
-use crate::access::rules::{AgencyId, AgencyKind, ClientId, ClientKind, Scope, VolunteerId};
+use crate::access::rules::{AgencyId, AgencyKind, ClientId, ClientKind, Scope, Scopes, VolunteerId};
 use crate::access::tokens;
 use crate::agencies::rules::{AgencyState, NewClient};
 use crate::agencies::store::{self, Agency, SourceSystem};
@@ -169,71 +169,29 @@ const PLANS: &[Plan] = &[
     },
 ];
 
-/// The scopes that agencies of a kind typically hold (api.md, section 2).
+/// The scopes that agencies of a kind typically hold.
 pub fn scopes_of(kind: AgencyKind) -> Vec<Scope> {
-    use Scope::{
-        AgenciesAdmin, AuditRead, CasesRead, CasesWrite, ChangesRead, ClientsManage, IdentityReveal, ImportsWrite,
-        PrivacyManage, ReferralsCorrect, ReferralsHandle, ReferralsRead, ReferralsSend, StatisticsRead, TrainingAttend,
-        TrainingEnrol, TrainingRead, TrainingWrite, VolunteersPropose, VolunteersRead, VolunteersWrite, WebhooksManage,
+    let words = match kind {
+        AgencyKind::Ministry => {
+            "agencies:admin clients:manage volunteers:read cases:read referrals:read training:read statistics:read \
+             changes:read audit:read"
+        }
+        AgencyKind::DinsosProvince | AgencyKind::DinsosRegency => {
+            "clients:manage volunteers:read volunteers:propose volunteers:write cases:read cases:write referrals:read \
+             referrals:send referrals:handle referrals:correct training:read training:enrol training:attend \
+             training:write statistics:read identity:reveal changes:read webhooks:manage imports:write audit:read \
+             privacy:manage"
+        }
+        AgencyKind::VillageGovernment => {
+            "clients:manage volunteers:read volunteers:propose cases:read cases:write referrals:read referrals:send \
+             training:read training:enrol statistics:read changes:read"
+        }
+        _ => {
+            "clients:manage referrals:read referrals:handle referrals:correct identity:reveal changes:read \
+             webhooks:manage"
+        }
     };
-    match kind {
-        AgencyKind::Ministry => vec![
-            AgenciesAdmin,
-            ClientsManage,
-            VolunteersRead,
-            CasesRead,
-            ReferralsRead,
-            TrainingRead,
-            StatisticsRead,
-            ChangesRead,
-            AuditRead,
-        ],
-        AgencyKind::DinsosProvince | AgencyKind::DinsosRegency => vec![
-            ClientsManage,
-            VolunteersRead,
-            VolunteersPropose,
-            VolunteersWrite,
-            CasesRead,
-            CasesWrite,
-            ReferralsRead,
-            ReferralsSend,
-            ReferralsHandle,
-            ReferralsCorrect,
-            TrainingRead,
-            TrainingEnrol,
-            TrainingAttend,
-            TrainingWrite,
-            StatisticsRead,
-            IdentityReveal,
-            ChangesRead,
-            WebhooksManage,
-            ImportsWrite,
-            AuditRead,
-            PrivacyManage,
-        ],
-        AgencyKind::VillageGovernment => vec![
-            ClientsManage,
-            VolunteersRead,
-            VolunteersPropose,
-            CasesRead,
-            CasesWrite,
-            ReferralsRead,
-            ReferralsSend,
-            TrainingRead,
-            TrainingEnrol,
-            StatisticsRead,
-            ChangesRead,
-        ],
-        _ => vec![
-            ClientsManage,
-            ReferralsRead,
-            ReferralsHandle,
-            ReferralsCorrect,
-            IdentityReveal,
-            ChangesRead,
-            WebhooksManage,
-        ],
-    }
+    Scopes::parse(words).unwrap_or_default().list()
 }
 
 fn client_scopes(agency: AgencyKind, client: ClientKind) -> Vec<Scope> {

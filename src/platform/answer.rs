@@ -40,7 +40,9 @@ impl Answer {
 
     fn new(status: u16, view: &impl Serialize, version: Option<i32>) -> ApiResult<Self> {
         let body = serde_json::to_vec(view).map_err(|_| ApiError::internal("answer cannot be written as JSON"))?;
-        let hash: String = crypto::sha256(&body).iter().take(6).map(|b| format!("{b:02x}")).collect();
+        let digest = crypto::sha256(&body);
+        let short = digest.first_chunk().map(|bytes| u64::from_be_bytes(*bytes)).unwrap_or_default();
+        let hash = format!("{:012x}", short >> 16);
         let etag = version.map_or_else(|| format!("\"{hash}\""), |version| format!("\"{version}-{hash}\""));
         Ok(Self { status, body, headers: vec![("etag".to_owned(), etag)] })
     }

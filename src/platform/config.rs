@@ -1,10 +1,9 @@
 //! Configuration: the only place that reads the environment. `.env.example` documents each variable.
 use super::telemetry::LogFormat;
-use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// What every part of the running service may ask for.
@@ -14,8 +13,6 @@ pub struct Settings {
     pub public_url: String,
     /// `iss` and `aud` of the service's tokens (RFC 8414, RFC 9068).
     pub issuer: String,
-    /// Proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpNet>,
     /// Whether keys and clients that `simpul demo` made are accepted.
     pub demo: bool,
 }
@@ -33,7 +30,7 @@ pub struct Config {
     pub database_pool: usize,
     /// Address of the API.
     pub listen: SocketAddr,
-    /// Address of `/metrics`; not for the public.
+    /// Address of `/metrics`; not for the public. None: it is not shown.
     pub admin_listen: Option<SocketAddr>,
     /// Threads that answer requests.
     pub workers: usize,
@@ -56,8 +53,8 @@ pub struct Environment {
 impl Environment {
     /// The process' own, with `.env` of the working directory beneath it.
     pub fn of_process() -> anyhow::Result<Self> {
-        match dotenvy::dotenv() {
-            Ok(_) => {}
+        match dotenvy::from_path(Path::new(".env")) {
+            Ok(()) => {}
             Err(error) if error.not_found() => {}
             // The error of a bad line quotes it, and it may hold a password.
             Err(dotenvy::Error::LineParse(..)) => anyhow::bail!(".env has a line that is not NAME=value"),
@@ -78,10 +75,11 @@ impl Environment {
     }
 
     fn text(&mut self, name: &str, why: &str) -> String {
-        self.get(name).map(str::to_owned).unwrap_or_else(|| {
+        let Some(value) = self.get(name).map(str::to_owned) else {
             self.faults.push(format!("{name} is missing: {why}"));
-            String::new()
-        })
+            return String::new();
+        };
+        value
     }
 
     fn parse<T: FromStr>(&mut self, name: &str, default: T, why: &str) -> T {
@@ -104,8 +102,23 @@ impl Environment {
 /// The owner's connection, for `simpul migrate` alone.
 pub fn owner_database(mut env: Environment) -> anyhow::Result<(SecretString, Option<PathBuf>)> {
     let url = env.text("DATABASE_OWNER_URL", "postgres://simpul_owner:…@host/simpul; migrations run as the owner");
-    let ca = env.get("DATABASE_CA_FILE").map(PathBuf::from);
+    let ca = ca_file(&mut env);
     env.done((url.into(), ca))
+}
+
+/// The service's connection, for `simpul regions load` alone.
+pub fn service_database(mut env: Environment) -> anyhow::Result<(SecretString, Option<PathBuf>)> {
+    let url = env.text("DATABASE_URL", "postgres://simpul_service:…@host/simpul");
+    let ca = ca_file(&mut env);
+    env.done((url.into(), ca))
+}
+
+fn ca_file(env: &mut Environment) -> Option<PathBuf> {
+    let path = env.get("DATABASE_CA_FILE").map(PathBuf::from)?;
+    if !path.is_file() {
+        env.faults.push(format!("DATABASE_CA_FILE names no file: {}", path.display()));
+    }
+    Some(path)
 }
 
 /// Where `simpul keys create` puts the keys: signing keys, data keys.
@@ -134,25 +147,18 @@ impl Config {
         let issuer = env.get("TOKEN_ISSUER").map_or_else(|| public_url.clone(), str::to_owned);
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let config = Self {
-            settings: Settings { issuer, trusted_proxies: proxies(&mut env), demo: false, public_url },
+            settings: Settings { issuer, demo: false, public_url },
             database_url: database_url.into(),
-            database_ca_file: env.get("DATABASE_CA_FILE").map(PathBuf::from),
+            database_ca_file: ca_file(&mut env),
             database_pool: positive(&mut env, "DATABASE_POOL", 8),
             listen: env.parse("LISTEN", SocketAddr::from(([127, 0, 0, 1], 8080)), "an address such as 0.0.0.0:8080"),
-            admin_listen: Some(env.parse(
-                "ADMIN_LISTEN",
-                SocketAddr::from(([127, 0, 0, 1], 9090)),
-                "an address such as 127.0.0.1:9090",
-            )),
+            admin_listen: admin_address(&mut env),
             workers: positive(&mut env, "WORKERS", cores),
             signing_keys_dir: env.text("SIGNING_KEYS_DIR", "directory of the token signing keys (*.pem)").into(),
             data_keys_dir: env.text("DATA_KEYS_DIR", "directory of data-*.key, index.key and seal.key").into(),
             log_format: log_format(&mut env),
             log_level: env.get("LOG_LEVEL").unwrap_or("info").to_owned(),
         };
-        if let Some(path) = config.database_ca_file.as_ref().filter(|path| !path.is_file()) {
-            env.faults.push(format!("DATABASE_CA_FILE names no file: {}", path.display()));
-        }
         if tracing_subscriber::EnvFilter::try_new(&config.log_level).is_err() {
             env.faults.push("LOG_LEVEL is not a filter such as info or simpul=debug".to_owned());
         }
@@ -178,14 +184,12 @@ fn positive(env: &mut Environment, name: &str, default: usize) -> usize {
     number
 }
 
-fn proxies(env: &mut Environment) -> Vec<IpNet> {
-    let listed = env.get("TRUSTED_PROXIES").unwrap_or_default().to_owned();
-    let nets: Result<Vec<IpNet>, _> =
-        listed.split(',').map(str::trim).filter(|net| !net.is_empty()).map(str::parse).collect();
-    nets.unwrap_or_else(|_| {
-        env.faults.push("TRUSTED_PROXIES is not a list of networks such as 10.0.0.0/8,192.0.2.7/32".to_owned());
-        vec![]
-    })
+fn admin_address(env: &mut Environment) -> Option<SocketAddr> {
+    if env.get("ADMIN_LISTEN") == Some("off") {
+        return None;
+    }
+    let default = SocketAddr::from(([127, 0, 0, 1], 9090));
+    Some(env.parse("ADMIN_LISTEN", default, "an address such as 127.0.0.1:9090, or off"))
 }
 
 fn log_format(env: &mut Environment) -> LogFormat {
@@ -211,21 +215,13 @@ mod tests {
             ("LISTEN", "eighty"),
             ("WORKERS", "0"),
             ("LOG_FORMAT", "xml"),
-            ("TRUSTED_PROXIES", "everyone"),
             ("PUBLIC_URL", "http://simpul.example"),
             ("DATA_KEYS_DIR", "/nowhere/at/all"),
         ];
         let said = read(&wrong).unwrap_err().to_string();
-        for name in [
-            "DATABASE_URL",
-            "LISTEN",
-            "WORKERS",
-            "LOG_FORMAT",
-            "TRUSTED_PROXIES",
-            "PUBLIC_URL",
-            "DATA_KEYS_DIR",
-            "SIGNING_KEYS_DIR",
-        ] {
+        for name in
+            ["DATABASE_URL", "LISTEN", "WORKERS", "LOG_FORMAT", "PUBLIC_URL", "DATA_KEYS_DIR", "SIGNING_KEYS_DIR"]
+        {
             assert!(said.contains(name), "{name} is not named in: {said}");
         }
         assert!(!said.contains("secret-password"), "{said}");

@@ -206,7 +206,7 @@ pub fn read_private(path: &Path, demo: bool) -> anyhow::Result<Zeroizing<String>
     use std::os::unix::fs::PermissionsExt;
     let shown = path.display();
     let mode = std::fs::metadata(path).map_err(|e| anyhow::anyhow!("cannot read {shown}: {e}"))?.permissions().mode();
-    anyhow::ensure!(mode & 0o007 == 0, "{shown} can be read by everyone: chmod o= it");
+    anyhow::ensure!(mode % 8 == 0, "{shown} can be read by everyone: chmod o= it");
     let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|e| anyhow::anyhow!("cannot read {shown}: {e}"))?);
     anyhow::ensure!(
         demo || !text.starts_with(DEMO_MARK),

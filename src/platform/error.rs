@@ -118,9 +118,9 @@ pub enum Place {
     Header(&'static str),
 }
 
-/// Declares a module's codes and lists them: `codes! { /// When. NAME = (409, "name", "Indonesian.", "English."); }`
+/// Declares a module's codes and lists them: `error_codes! { /// When. NAME = (409, "name", "Indonesian.", "English."); }`
 #[macro_export]
-macro_rules! codes {
+macro_rules! error_codes {
     ($($(#[$m:meta])* $name:ident = ($status:literal, $code:literal, $id:literal, $en:literal);)+) => {
         $($(#[$m])* pub static $name: $crate::platform::error::Code =
             $crate::platform::error::Code::new($status, $code, $id, $en);)+
@@ -129,7 +129,7 @@ macro_rules! codes {
     };
 }
 
-codes! {
+error_codes! {
     /// The body, a parameter or a header does not parse.
     MALFORMED = (400, "malformed", "Permintaan tidak dapat dibaca.", "The request cannot be read.");
     /// A POST without `Idempotency-Key`.
@@ -263,7 +263,7 @@ impl ApiError {
     }
 
     /// What the log should say: only of faults that are ours.
-    pub(super) fn cause(&self) -> Option<String> {
+    pub fn cause(&self) -> Option<String> {
         match &self.0.cause {
             Some(Cause::Database(error)) => Some(error.to_string()),
             Some(Cause::Other(why)) => Some(why.clone()),

@@ -31,6 +31,19 @@ pub struct RequestInfo {
     trace: String,
 }
 
+impl RequestInfo {
+    fn read(headers: &HeaderMap, operation: Option<&Operation>, app: &App) -> Self {
+        let sent = header(headers, "x-request-id").and_then(|id| Uuid::try_parse(id).ok());
+        Self {
+            id: sent.unwrap_or_else(|| app.clock.new_id()),
+            language: language(headers),
+            operation: operation.map_or_else(|| Arc::from("none"), |operation| operation.id.clone()),
+            secured: operation.is_some_and(|operation| operation.secured),
+            trace: trace_id(headers),
+        }
+    }
+}
+
 /// Who sent it, once that is known: for the log, for cursors and for idempotency keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Identity {
@@ -119,16 +132,7 @@ pub async fn around(
         req.head_mut().method = Method::GET;
     }
     let found = app.routes.find(req.path(), req.method());
-    let operation = found.as_ref().map_or_else(|_| Arc::from("none"), |operation| operation.id.clone());
-    let info = RequestInfo {
-        id: header(req.headers(), "x-request-id")
-            .and_then(|id| Uuid::try_parse(id).ok())
-            .unwrap_or_else(|| app.clock.new_id()),
-        language: language(req.headers()),
-        trace: trace_id(req.headers()),
-        secured: found.as_ref().is_ok_and(|operation| operation.secured),
-        operation: operation.clone(),
-    };
+    let info = RequestInfo::read(req.headers(), found.as_ref().ok(), &app);
     req.extensions_mut().insert(info.clone());
     let base = app.settings.public_url.clone();
     let rendered = |error: ApiError| Rendered { error, info: info.clone(), base: base.clone() };
@@ -154,7 +158,7 @@ pub async fn around(
     };
     telemetry::request(&telemetry::Request {
         method: &method,
-        operation: &operation,
+        operation: &info.operation,
         status: status.as_u16(),
         elapsed: started.elapsed(),
         id: info.id,
@@ -288,6 +292,42 @@ mod tests {
             &format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)),
         ] {
             assert_ne!(trace_id(&with("traceparent", bad)), trace, "{bad}");
+        }
+    }
+
+    /// No handler of ours should panic; if one does, the client gets an answer and the next request another.
+    #[actix_web::test]
+    async fn a_panic_is_a_500_like_any_other() {
+        let dir = std::env::temp_dir().join(format!("simpul-panic-{}", std::process::id()));
+        super::super::crypto::Keys::create(&dir, false).unwrap();
+        let document = serde_json::json!({ "paths": { "/panic": { "get": { "operationId": "panic" } } } });
+        let settings = super::super::config::Settings {
+            public_url: "http://localhost".to_owned(),
+            issuer: "http://localhost".to_owned(),
+            demo: false,
+        };
+        let app = Arc::new(App {
+            routes: RouteTable::new(&document).unwrap(),
+            document: vec![],
+            stopping: std::sync::atomic::AtomicBool::new(false),
+            settings,
+            clock: super::super::clock::Clock::default(),
+            keys: Arc::new(super::super::crypto::Keys::load(&dir, false).unwrap()),
+        });
+        std::fs::remove_dir_all(&dir).unwrap();
+        let panicking = actix_web::web::resource("/panic").get(async || -> HttpResponse { panic!("1706024508950001") });
+        let service =
+            actix_web::App::new().app_data(app).service(panicking).wrap(actix_web::middleware::from_fn(around));
+        let service = actix_web::test::init_service(service).await;
+        for _ in 0..2 {
+            let request = actix_web::test::TestRequest::get().uri("/panic").to_request();
+            let error = actix_web::test::try_call_service(&service, request).await.unwrap_err();
+            let response = error.error_response();
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            assert!(response.headers().contains_key("x-request-id"));
+            let body = actix_web::body::to_bytes(response.into_body()).await.unwrap();
+            let text = String::from_utf8(body.to_vec()).unwrap();
+            assert!(text.contains("\"internal\"") && !text.contains("1706024508950001"), "{text}");
         }
     }
 }

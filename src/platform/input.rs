@@ -68,13 +68,25 @@ impl<T: DeserializeOwned + 'static> FromRequest for Keyed<T> {
 #[serde(deny_unknown_fields)]
 pub struct NoBody {}
 
+/// An id in a body. The id that stands for every malformed one in a path ([`PathId`]) must never exist.
+pub fn real_id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Uuid, D::Error> {
+    let id = Uuid::deserialize(deserializer)?;
+    if id.is_max() || id.is_nil() {
+        return Err(serde::de::Error::custom(Fault::new(
+            "id_malformed",
+            "bukan UUID yang dapat dipakai",
+            "not a usable UUID",
+        )));
+    }
+    Ok(id)
+}
+
 /// For a member of a merge patch (RFC 7396) that cannot be removed: absent leaves it, `null` is an error.
 pub fn set<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
 /// For a member of a merge patch that can be removed: absent leaves it, `null` removes it.
-#[expect(clippy::option_option, reason = "absent, null and a value are three things")]
 pub fn set_or_clear<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {

@@ -3,6 +3,7 @@
 use super::http::Identity;
 use actix_web::http::Method;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::io::IsTerminal;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
@@ -19,8 +20,15 @@ crate::text_enum! {
 
 /// Sends log lines to stderr. The log and the counters are the only things of a process that are global.
 pub fn start_log(format: LogFormat, level: &str) -> anyhow::Result<()> {
+    // The message of a panic may quote the value that caused it; where it happened is enough.
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!(at = panic.location().map(tracing::field::display), "panicked");
+    }));
     let filter = EnvFilter::try_new(level)?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match format {
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).try_init(),
         LogFormat::Text => lines.compact().try_init(),

@@ -4,7 +4,7 @@ use crate::access::api::Permit;
 use crate::access::rules::ReadReference;
 use crate::platform::answer::Answer;
 use crate::platform::db::Db;
-use crate::platform::error::{ApiError, ApiResult};
+use crate::platform::error::{ApiError, ApiResult, Fault, Place};
 use crate::platform::page::{Page, PageParams, Paged};
 use crate::platform::region_code::{RegionCode, RegionLevel};
 use crate::platform::text::{Line, fold};
@@ -39,12 +39,12 @@ pub struct RegionFilter {
 #[get("/v1/regions")]
 pub async fn list_regions(_caller: Permit<ReadReference>, paged: Paged<RegionFilter>, db: Db) -> ApiResult<Answer> {
     let filter = &paged.filter;
-    let wanted = Wanted {
-        parent: filter.parent.clone(),
-        level: filter.level,
-        name: filter.name.as_ref().map(|name| fold(name.as_str())),
-        retired: filter.retired,
-    };
+    let name = filter.name.as_ref().map(|name| fold(name.as_str()));
+    if name.as_ref().is_some_and(String::is_empty) {
+        let fault = Fault::new("name_without_letters", "perlu huruf atau angka", "needs a letter or a digit");
+        return Err(ApiError::malformed(Place::Parameter("name".to_owned()), fault));
+    }
+    let wanted = Wanted { parent: filter.parent.clone(), level: filter.level, name, retired: filter.retired };
     let after: Option<RegionCode> = paged.after()?;
     let rows = db.read(async |c| store::list(c, &wanted, after.as_ref(), paged.limit + 1).await).await?;
     let (items, after) = paged.cut(rows, |region| region.code.clone());

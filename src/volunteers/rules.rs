@@ -4,10 +4,10 @@ use crate::platform::error::{ApiError, Fault};
 use crate::platform::nik::{Nik, NikStatus, Sex};
 use crate::platform::person::age;
 use crate::platform::region_code::RegionCode;
-use crate::{codes, text_enum};
+use crate::{error_codes, text_enum};
 use chrono::NaiveDate;
 
-codes! {
+error_codes! {
     /// The NIK is that of a volunteer whom the caller sees: `id` names it.
     VOLUNTEER_EXISTS = (409, "volunteer_exists", "NIK ini sudah terdaftar.", "This NIK is already registered.");
     /// The volunteer is not in a status that the act begins from: `state`, `since` and `by` tell.

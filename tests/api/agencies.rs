@@ -61,7 +61,12 @@ fn an_id_of_the_client_makes_a_create_repeatable_without_a_key() {
         let again = ministry.post("/v1/agencies", new.clone()).await.expect(200);
         assert_eq!(first.json, again.json);
         new["name"] = json!("Another");
-        ministry.post("/v1/agencies", new).await.problem(409, "id_taken");
+        ministry.post("/v1/agencies", new.clone()).await.problem(409, "id_taken");
+        // the id that stands for every malformed one must never exist
+        for impossible in [Uuid::max(), Uuid::nil()] {
+            new["id"] = json!(impossible);
+            ministry.post("/v1/agencies", new.clone()).await.problem(400, "malformed").blames("/id", "id_malformed");
+        }
     });
 }
 
@@ -178,8 +183,12 @@ fn bad_input_is_named_where_it_is_and_never_echoed() {
             .await
             .problem(400, "malformed")
             .blames("?nik", "unknown_field");
-        ministry.get("/v1/agencies?region=%00").await.problem(400, "malformed").blames("?region", "invalid_character");
-        ministry.get("/v1/agencies?region=17&region=15").await.problem(400, "malformed");
+        ministry
+            .get("/v1/agencies?region_code=%00")
+            .await
+            .problem(400, "malformed")
+            .blames("?region_code", "invalid_character");
+        ministry.get("/v1/agencies?region_code=17&region_code=15").await.problem(400, "malformed");
     });
 }
 
@@ -259,6 +268,10 @@ fn a_suspended_agency_is_refused_within_a_second_and_let_in_again() {
         let own = format!("/v1/agencies/{}", ministry.agency);
         let etag = ministry.get(&own).await.header("etag").to_owned();
         ministry.act(&format!("{own}/suspend"), &etag, json!({})).await.problem(422, "own_agency");
+        ministry.patch(&own, &etag, json!({ "scopes": [] })).await.problem(422, "own_agency");
+        // whoever is not let in any more is in the record too
+        let denied = app.texts("SELECT DISTINCT agency_id || ' ' || detail FROM audit_events WHERE action = 'code_lists.list' AND outcome = 'denied'").await;
+        assert_eq!(denied, [format!("{} unauthenticated", regency.agency)]);
     });
 }
 
@@ -283,15 +296,17 @@ fn acts_are_recorded_with_who_and_refusals_too() {
         let (ministry, regency) = (app.ministry().await, app.regency().await);
         let made = ministry.post("/v1/agencies", branch("RSUD")).await.expect(201);
         regency.post("/v1/agencies", branch("RSUD")).await.problem(403, "forbidden");
-        let rows = app.texts("SELECT concat_ws(' ', action, outcome, acting_user, purpose, cardinality(subject_ids), detail) FROM audit_events WHERE action LIKE '%agency%' ORDER BY at").await;
+        let rows = app.texts("SELECT concat_ws(' ', action, outcome, acting_user, purpose, cardinality(subject_ids), detail) FROM audit_events WHERE action LIKE 'agency%' ORDER BY at").await;
         assert_eq!(
             rows,
             [
                 "agency.create allowed staf-0017 Pelayanan kesejahteraan sosial 1",
-                "create_agency denied staf-0017 Pelayanan kesejahteraan sosial 0 forbidden",
+                "agency.create denied staf-0017 Pelayanan kesejahteraan sosial 0 forbidden",
             ]
         );
-        let request = app.texts("SELECT request_id FROM audit_events WHERE action = 'agency.create'").await;
+        let request = app
+            .texts("SELECT request_id FROM audit_events WHERE action = 'agency.create' AND outcome = 'allowed'")
+            .await;
         assert_eq!(request, [made.header("x-request-id")]);
         // deciding takes somebody at the keyboard
         let token = ministry.ask_token(&[]).await.json["access_token"].as_str().unwrap().to_owned();

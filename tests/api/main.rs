@@ -8,6 +8,7 @@
     clippy::panic,
     reason = "a test fails by panicking"
 )]
+#![expect(clippy::items_after_statements, clippy::format_push_string, reason = "a test is read from top to bottom")]
 
 mod support;
 

@@ -1,1 +1,139 @@
-//! schema
+//! The database itself: what the migrations made.
+use crate::support::{self, TestApp, run};
+use simpul::access::rules::{AgencyKind, ClientKind};
+use simpul::agencies::rules::{AgencyState, ClientState};
+use simpul::audit::rules::Outcome;
+use simpul::changes::rules::Op;
+use simpul::platform::db::{Target, migrate};
+use simpul::platform::region_code::RegionLevel;
+use simpul::regions::rules::{RegionKind, TimeZone};
+
+#[test]
+fn every_foreign_key_is_indexed() {
+    run(async |app| {
+        // The columns of the key, in any order, must be the first columns of some index.
+        let bare = app
+            .texts(
+                "
+            SELECT c.conrelid::regclass || '.' || c.conname FROM pg_constraint c
+            WHERE c.contype = 'f' AND NOT EXISTS (
+                SELECT 1 FROM pg_index i WHERE i.indrelid = c.conrelid AND i.indpred IS NULL
+                AND (SELECT array_agg(k ORDER BY k) FROM unnest(c.conkey) k)
+                  = (SELECT array_agg(k ORDER BY k) FROM unnest((i.indkey::int2[])[0:cardinality(c.conkey) - 1]) k))",
+            )
+            .await;
+        assert_eq!(bare, Vec::<String>::new());
+    });
+}
+
+/// The words of a CHECK are those of the Rust enum, in its order.
+async fn check_words(app: &TestApp, table: &str, column: &str, words: Vec<&'static str>) {
+    let found = app
+        .texts(&format!(
+            "
+        SELECT pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE conrelid = '{table}'::regclass AND contype = 'c' AND conname = '{table}_{column}_check'"
+        ))
+        .await;
+    let listed = regex::Regex::new("'([a-z_A-Z/]+)'::text").unwrap();
+    let mut in_database: Vec<String> = listed.captures_iter(&found.concat()).map(|word| word[1].to_owned()).collect();
+    let mut in_rust: Vec<String> = words.into_iter().map(str::to_owned).collect();
+    in_database.sort();
+    in_rust.sort();
+    assert_eq!(in_database, in_rust, "{table}.{column}");
+}
+
+#[test]
+fn checks_list_what_the_enums_list() {
+    run(async |app| {
+        macro_rules! same {
+            ($table:literal, $column:literal, $type:ty) => {
+                check_words(app, $table, $column, <$type>::ALL.iter().map(|v| v.as_str()).collect()).await;
+            };
+        }
+        same!("access_state", "client_kind", ClientKind);
+        same!("access_state", "agency_kind", AgencyKind);
+        same!("agencies", "kind", AgencyKind);
+        same!("agencies", "state", AgencyState);
+        same!("clients", "kind", ClientKind);
+        same!("clients", "state", ClientState);
+        same!("audit_events", "outcome", Outcome);
+        same!("changes", "op", Op);
+        same!("regions", "level", RegionLevel);
+        same!("regions", "kind", RegionKind);
+        same!("regions", "time_zone", TimeZone);
+    });
+}
+
+#[test]
+fn the_service_may_do_no_more_than_it_must() {
+    run(async |app| {
+        let service = app.database_url("simpul_service");
+        let (mut conn, _driver) = Target::new(&service, None).unwrap().connect().await.unwrap();
+        use diesel_async::SimpleAsyncConnection;
+        for forbidden in [
+            "UPDATE audit_events SET action = 'x'",
+            "DELETE FROM audit_events",
+            "TRUNCATE audit_events",
+            "UPDATE changes SET op = 'upsert'",
+            "DELETE FROM agencies",
+            "DELETE FROM regions",
+            "UPDATE installation SET demo = true",
+            "CREATE TABLE x ()",
+            "DROP TABLE codes",
+            "DELETE FROM __diesel_schema_migrations",
+            "CREATE TEMP TABLE y ()",
+        ] {
+            let refused = conn.batch_execute(forbidden).await;
+            assert!(refused.is_err() || forbidden.contains("TEMP"), "{forbidden}");
+        }
+        // not even the owner rewrites the record
+        support::execute(&app.database_url("simpul_owner"), "INSERT INTO audit_events (id, at, action, outcome, request_id, subject_ids, person_ids, fields) VALUES (gen_random_uuid(), now(), 'x', 'allowed', gen_random_uuid(), '{}', '{}', '{}')").await;
+        let (mut owner, _driver) =
+            Target::new(&app.database_url("simpul_owner"), None).unwrap().connect().await.unwrap();
+        assert!(owner.batch_execute("DELETE FROM audit_events").await.is_err());
+    });
+}
+
+/// `down.sql` takes back what `up.sql` made: going down and up again gives the same schema.
+#[test]
+fn migrations_go_down_and_up_again() {
+    run(async |app| {
+        let shape = "SELECT table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE 'pg_stat%' ORDER BY 1";
+        let owner = Target::new(&app.database_url("simpul_owner"), None).unwrap();
+        let before = app.texts(shape).await;
+        migrate::revert_all(&owner).await.unwrap();
+        let left = app.texts(shape).await;
+        assert!(left.iter().all(|column| column.starts_with("__diesel")), "{left:?}");
+        let functions = app
+            .texts(
+                "SELECT proname FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner WHERE r.rolname = 'simpul_owner'",
+            )
+            .await;
+        assert_eq!(functions, Vec::<String>::new());
+        assert!(migrate::check(&owner, false).await.unwrap_err().to_string().contains("simpul migrate"));
+        migrate::run(&owner).await.unwrap();
+        assert_eq!(app.texts(shape).await, before);
+        assert!(migrate::run(&owner).await.unwrap().is_empty());
+    });
+}
+
+/// src/schema.rs names every table and column, with its nullability.
+#[test]
+fn the_printed_schema_is_current() {
+    run(async |app| {
+        let printed = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/schema.rs")).unwrap();
+        let table = regex::Regex::new(r"(?s)    ([a-z_]+) \([a-z_, ]+\) \{(.*?)\n    \}").unwrap();
+        let column = regex::Regex::new(r"(?m)^        ([a-z_]+) -> (.*),$").unwrap();
+        let mut in_rust = vec![];
+        for found in table.captures_iter(&printed) {
+            for part in column.captures_iter(&found[2]) {
+                in_rust.push(format!("{}.{} {}", &found[1], &part[1], part[2].starts_with("Nullable")));
+            }
+        }
+        in_rust.sort();
+        let mut in_database = app.texts("SELECT table_name || '.' || column_name || ' ' || (is_nullable = 'YES') FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE 'pg_stat%' AND table_name NOT LIKE '\\_\\_%'").await;
+        in_database.sort();
+        assert_eq!(in_rust, in_database, "run `make schema`");
+    });
+}

@@ -14,13 +14,13 @@ pub struct Target {
 }
 
 impl Target {
-    /// Parses a `postgres://` URL. TLS is used with `sslmode=require` or with `ca_file` (PEM), and always verified, host
-    /// name included; over a Unix socket it has no meaning.
+    /// Parses a `postgres://` URL. TLS is used unless `sslmode=disable` says otherwise, and always verified, host name
+    /// included, by `ca_file` (PEM) or by the machine's own authorities; over a Unix socket it has no meaning.
     pub fn new(url: &str, ca_file: Option<&Path>) -> Result<Self, DbError> {
         // tokio-postgres' message names the option at fault, never its value.
         let mut config: Config = url.parse().map_err(unavailable)?;
         let local = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
-        let wanted = ca_file.is_some() || matches!(config.get_ssl_mode(), SslMode::Require);
+        let wanted = !matches!(config.get_ssl_mode(), SslMode::Disable);
         let tls = if wanted && !local { Some(tls(ca_file)?) } else { None };
         // "prefer" would fall back to clear text without saying so.
         config.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
@@ -41,15 +41,12 @@ impl Target {
 
     /// Opens a connection, its driver on the current runtime.
     pub async fn connect(&self) -> Result<(Conn, tokio::task::JoinHandle<()>), DbError> {
-        let (client, driver) = match &self.tls {
-            Some(tls) => {
-                let (client, driver) = self.config.connect(tls.clone()).await.map_err(|e| reason(&e))?;
-                (client, tokio::spawn(drive(driver)))
-            }
-            None => {
-                let (client, driver) = self.config.connect(NoTls).await.map_err(|e| reason(&e))?;
-                (client, tokio::spawn(drive(driver)))
-            }
+        let (client, driver) = if let Some(tls) = &self.tls {
+            let (client, driver) = self.config.connect(tls.clone()).await.map_err(|e| reason(&e))?;
+            (client, tokio::spawn(drive(driver)))
+        } else {
+            let (client, driver) = self.config.connect(NoTls).await.map_err(|e| reason(&e))?;
+            (client, tokio::spawn(drive(driver)))
         };
         let conn = AsyncPgConnection::try_from(client).await.map_err(unavailable)?;
         Ok((conn, driver))

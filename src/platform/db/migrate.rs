@@ -32,7 +32,7 @@ pub async fn run(owner: &Target) -> anyhow::Result<Vec<String>> {
     Ok(applied.iter().map(ToString::to_string).collect())
 }
 
-/// Takes the newest migration back; returns its version. For tests of `down.sql` and for a developer.
+/// Takes every migration back; returns how many. For the test of `down.sql`.
 pub async fn revert_all(owner: &Target) -> anyhow::Result<usize> {
     let (conn, _driver) = owner.session("simpul-migrate", "").connect().await?;
     let mut harness = AsyncMigrationHarness::new(conn);

@@ -62,7 +62,6 @@ fn pool(target: Target, size: usize, home: Handle) -> Result<Pool<Conn>, DbError
         .map_err(unavailable)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the form map_err takes")]
 fn bad(why: impl ToString) -> ConnectionError {
     ConnectionError::BadConnection(why.to_string())
 }
@@ -162,7 +161,7 @@ impl Writer {
                 let body = body.clone();
                 match lease(&pool, until, async |c| c.transaction(body).await).await {
                     Err(error) if error.retryable() && attempt < WRITE_ATTEMPTS => {
-                        sleep(jitter(ms(20) * attempt)).await
+                        sleep(jitter(ms(20) * attempt)).await;
                     }
                     done => return done,
                 }

@@ -9,7 +9,7 @@ macro_rules! uuid_id {
             diesel::deserialize::FromSqlRow, diesel::expression::AsExpression)]
         #[diesel(sql_type = diesel::sql_types::Uuid)]
         #[serde(transparent)]
-        pub struct $name(pub uuid::Uuid);
+        pub struct $name(#[serde(deserialize_with = "crate::platform::input::real_id")] pub uuid::Uuid);
         impl From<$name> for uuid::Uuid { fn from(id: $name) -> Self { id.0 } }
         impl From<uuid::Uuid> for $name { fn from(id: uuid::Uuid) -> Self { Self(id) } }
         impl std::fmt::Display for $name {

@@ -2,7 +2,7 @@
 mod client;
 mod document;
 
-pub use client::{Client, Reply, Request};
+pub use client::{Client, Reply};
 pub use document::operations;
 
 use chrono::TimeDelta;
@@ -42,8 +42,6 @@ pub struct TestApp {
     pub base: String,
     /// Moves the service's time.
     pub clock: Clock,
-    /// What the service was started with.
-    pub config: Config,
     pub(crate) http: reqwest::Client,
     running: Running,
     cluster: TestCluster,
@@ -129,7 +127,7 @@ impl TestApp {
         let credentials =
             serde_json::from_slice(&std::fs::read(shared_dir().join("credentials.json")).unwrap()).unwrap();
         let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { base, clock, config, http, running, cluster, database, credentials }
+        Self { base, clock, http, running, cluster, database, credentials }
     }
 
     async fn stop(self) {
@@ -249,9 +247,12 @@ impl TestApp {
             ("ministry", self.ministry().await),
             ("province", self.province().await),
             ("regency", self.regency().await),
+            ("neighbour", self.neighbour_regency().await),
             ("other regency", self.other_regency().await),
             ("village", self.village().await),
+            ("other village", self.other_village().await),
             ("bpjs", self.bpjs().await),
+            ("bpjs branch", self.bpjs_branch().await),
             ("bpjs elsewhere", self.bpjs_elsewhere().await),
             ("dashboard", self.dashboard().await),
             ("phone", self.phone().await),
@@ -269,12 +270,7 @@ impl TestApp {
 pub fn config(base: &str, database_url: &str) -> Config {
     let keys = shared_dir().join("keys");
     Config {
-        settings: Settings {
-            public_url: base.to_owned(),
-            issuer: base.to_owned(),
-            trusted_proxies: vec![],
-            demo: false,
-        },
+        settings: Settings { public_url: base.to_owned(), issuer: base.to_owned(), demo: false },
         database_url: database_url.to_owned().into(),
         database_ca_file: None,
         database_pool: 8,
