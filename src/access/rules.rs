@@ -250,7 +250,34 @@ pub struct Window {
     pub own: VolunteerId,
 }
 
+/// Which rows of a list a caller sees, as an index finds them: one equality instead of [`Window`]'s range, whose size the
+/// planner can only guess.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// All of them.
+    Everywhere,
+    /// Those of this region's subtree.
+    Within(RegionCode),
+    /// Those of one volunteer, in this region if one was asked for.
+    Own(VolunteerId, Option<RegionCode>),
+    /// None of them.
+    Nowhere,
+}
+
 impl Sight {
+    /// What a list shows that is asked for a region, or for none.
+    pub fn reach(&self, asked: Option<&RegionCode>) -> Reach {
+        match (self, asked) {
+            (Self::Everything, None) => Reach::Everywhere,
+            (Self::Everything, Some(asked)) => Reach::Within(asked.clone()),
+            (Self::Region(own), Some(asked)) if own.contains(asked) => Reach::Within(asked.clone()),
+            (Self::Region(own), Some(asked)) if !asked.contains(own) => Reach::Nowhere,
+            (Self::Region(own), _) => Reach::Within(own.clone()),
+            (Self::Own(own), asked) => Reach::Own(*own, asked.cloned()),
+            (Self::Addressed(_), _) => Reach::Nowhere,
+        }
+    }
+
     /// Of rows that governments see by region and a phone by its volunteer; source systems see none of these.
     pub fn window(&self) -> Window {
         let (from, until) = match self {
@@ -416,6 +443,12 @@ mod tests {
         assert!(!inside(region("17.06"), "17.07.01.2001") && !inside(region("17.06.02.1009"), "17.06.02.1010"));
         assert!(!inside(Sight::Own(VolunteerId(Uuid::nil())), "17.06.02.1009"));
         assert!(!inside(Sight::Addressed(vec![]), "17.06.02.1009"));
+        let code = |raw| RegionCode::parse(raw).unwrap();
+        let reach = |asked| region("17.06").reach(Some(&code(asked)));
+        assert_eq!(region("17.06").reach(None), Reach::Within(code("17.06")));
+        assert_eq!((reach("17"), reach("17.06.02")), (Reach::Within(code("17.06")), Reach::Within(code("17.06.02"))));
+        assert_eq!((reach("17.01"), reach("15")), (Reach::Nowhere, Reach::Nowhere));
+        assert_eq!(Sight::Addressed(vec![]).reach(Some(&code("17"))), Reach::Nowhere);
     }
 
     #[test]

@@ -25,12 +25,6 @@ mod views {
 }
 use views::village_coverage as v;
 
-#[diesel::declare_sql_function]
-extern "SQL" {
-    /// Sums up what triggers wrote; how many rows that were.
-    fn fold_volunteer_figures() -> diesel::sql_types::BigInt;
-}
-
 /// How many volunteers are alike in all three.
 pub type Cell = (VolunteerStatus, TrainingLevel, SexGroup, i64);
 
@@ -166,4 +160,10 @@ pub async fn coverage_below(conn: &mut &Conn, region: Option<&RegionCode>) -> Qu
 /// Folds what triggers wrote since the last time; how many rows that were. Figures do not change by it.
 pub async fn fold(conn: &mut Conn) -> QueryResult<i64> {
     diesel::select(fold_volunteer_figures()).get_result(conn).await
+}
+
+#[diesel::declare_sql_function]
+extern "SQL" {
+    /// Sums up what triggers wrote; how many rows that were.
+    fn fold_volunteer_figures() -> diesel::sql_types::BigInt;
 }

@@ -359,21 +359,21 @@ fn a_patch_changes_data_and_never_the_state() {
         let (regency, village) = (app.regency().await, app.village().await);
         let made = register(&village, siti(KOTO_JAYA)).await;
         let path = path(&made);
-        let patch = json!({ "name": "Siti Aminah, S.Sos.", "address": "RT 01\nRW 02", "phone": null, "sex": null, "functions": ["motivation"] });
-        village.patch(&path, made.header("etag"), patch.clone()).await.problem(403, "forbidden");
+        let change = json!({ "name": "Siti Aminah, S.Sos.", "address": "RT 01\nRW 02", "phone": null, "sex": null, "functions": ["motivation"] });
+        village.patch(&path, made.header("etag"), change.clone()).await.problem(403, "forbidden");
         regency
-            .patch(&path, made.header("etag"), patch.clone())
+            .patch(&path, made.header("etag"), change.clone())
             .without("if-match")
             .await
             .problem(428, "if_match_missing");
-        let changed = regency.patch(&path, made.header("etag"), patch.clone()).await.expect(200);
+        let changed = regency.patch(&path, made.header("etag"), change.clone()).await.expect(200);
         assert_eq!((&changed.json["version"], &changed.json["sex"]), (&json!(2), &Value::Null));
         let person = &changed.json["person"];
         assert_eq!(
             (&person["phone"], &person["nik"], &person["birth_date"]),
             (&Value::Null, &json!("************0001"), &json!("1995-08-05"))
         );
-        let stale = regency.patch(&path, made.header("etag"), patch).await.problem(412, "stale");
+        let stale = regency.patch(&path, made.header("etag"), change).await.problem(412, "stale");
         assert_eq!((&stale.json["version"], &stale.json["updated_by"]), (&json!(2), &json!(regency.agency)));
         for field in ["status", "level", "village_code", "sk_number"] {
             let refused = regency.patch(&path, changed.header("etag"), json!({ field: "x" })).await;
@@ -574,7 +574,8 @@ fn the_database_refuses_what_the_table_of_moves_does_not_list() {
                 }
             }
         }
-        (allowed.sort_unstable(), listed.sort_unstable());
+        allowed.sort_unstable();
+        listed.sort_unstable();
         assert_eq!(allowed, listed);
     });
 }
@@ -833,5 +834,56 @@ fn a_list_is_walked_page_by_page_and_filtered() {
         assert_eq!(count("level=none&region=17.06").await + count("level=basic&level=advanced&region=17.06").await, 75);
         let motivated = count("function=motivation&region=17.06").await;
         assert!(motivated > 0 && motivated < 75);
+    });
+}
+
+/// The plans of the statements that the lists really ran, as the service's connections make them: for any values.
+#[test]
+fn every_list_is_served_by_an_index() {
+    run(async |app| {
+        let (regency, province, ministry) = (app.regency().await, app.province().await, app.ministry().await);
+        // Enough rows for the planner to mind.
+        let many = "SET session_replication_role = replica;
+            INSERT INTO volunteers SELECT gen_random_uuid(), (ARRAY['candidate', 'verified', 'selected', 'rejected'])[1 + n % 4], now(), gen_random_uuid(), now(), NULL, 'none', NULL,
+                r.province_code, r.regency_code, r.district_code, r.code, '{}', NULL, NULL, NULL, NULL, 1, NULL, NULL, now(), now(), gen_random_uuid()
+            FROM regions r, generate_series(1, 20) n WHERE r.level = 'village' AND r.last_listed IS NULL;
+            INSERT INTO volunteer_people (volunteer_id, name, folded_name, nik_status, nik_warnings, identity_state)
+            SELECT id, 'X', 'x', 'none', '{}', 'sole' FROM volunteers v WHERE NOT EXISTS (SELECT 1 FROM volunteer_people p WHERE p.volunteer_id = v.id);
+            ANALYZE volunteers; ANALYZE volunteer_people; SELECT pg_stat_statements_reset();";
+        crate::support::execute(&app.database_url("postgres"), many).await;
+        for (client, query, index) in [
+            (&regency, "", "volunteers_by_regency"),
+            (&province, "", "volunteers_by_province"),
+            (&ministry, "", "volunteers_pkey"),
+            (&regency, "status=candidate", "volunteers_by_regency_status"),
+            (&province, "status=candidate", "volunteers_by_province_status"),
+            (&ministry, "status=candidate", "volunteers_by_status"),
+            (&province, "region=17.06.02", "volunteers_by_district"),
+            (&province, "region=17.06.02.1017", "volunteers_by_village"),
+            (&app.phone().await, "", "volunteers_pkey"),
+        ] {
+            app.texts("SELECT pg_stat_statements_reset()::text").await;
+            client.get(&format!("/v1/volunteers?limit=20&{query}")).await.expect(200);
+            let sql = app.texts("SELECT query FROM pg_stat_statements WHERE query LIKE '%volunteer_people%' AND query LIKE '%ORDER BY%' AND query NOT LIKE '%pg_stat%'").await.remove(0);
+            let binds =
+                (1..60).take_while(|n| sql.contains(&format!("${n}"))).map(|_| "NULL").collect::<Vec<_>>().join(",");
+            use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+            let mut conn = app.connect().await;
+            conn.batch_execute(&format!("SET plan_cache_mode = force_generic_plan; PREPARE list AS {sql}"))
+                .await
+                .unwrap();
+            #[derive(diesel::QueryableByName)]
+            struct Line {
+                #[diesel(sql_type = diesel::sql_types::Text, column_name = "QUERY PLAN")]
+                text: String,
+            }
+            let plan: Vec<Line> =
+                diesel::sql_query(format!("EXPLAIN EXECUTE list({binds})")).load(&mut conn).await.unwrap();
+            let plan = plan.into_iter().map(|line| line.text).collect::<Vec<_>>().join("\n");
+            assert!(
+                plan.contains(&format!("using {index} on volunteers")) && !plan.contains("Sort"),
+                "{query}: {plan}"
+            );
+        }
     });
 }

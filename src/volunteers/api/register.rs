@@ -132,34 +132,9 @@ async fn register(conn: &mut Conn, app: &App, caller: &Caller, body: NewVoluntee
     let today = TimeZone::of(&body.village_code).day(now);
     check_village(conn, &body.village_code).await?;
     check_functions(conn, &body.functions, today).await?;
-    let id = body.id.unwrap_or_else(|| VolunteerId(app.clock.new_id()));
-    let mut volunteer = Volunteer {
-        id,
-        status: VolunteerStatus::Candidate,
-        status_since: now,
-        status_by: caller.agency,
-        effective_on: today,
-        ended_from: None,
-        level: TrainingLevel::None,
-        sex: body.sex,
-        province_code: body.village_code.clone(),
-        regency_code: body.village_code.clone(),
-        district_code: body.village_code.clone(),
-        village_code: body.village_code.clone(),
-        functions: body.functions.clone(),
-        appointed_year: body.appointed_year,
-        sk_number: None,
-        sk_date: None,
-        sk_official: None,
-        version: 1,
-        created_by: Some(caller.client.0),
-        create_request: Some(digest.to_vec()),
-        created_at: now,
-        updated_at: now,
-        updated_by: caller.agency,
-    };
-    volunteer.post_to(&body.village_code);
     check_year(body.appointed_year)?;
+    let volunteer = candidate(app, caller, &body, digest, today);
+    let id = volunteer.id;
     let person = identify(conn, app, caller, id, body, today).await?;
     let posting = Posting {
         id: app.clock.new_id(),
@@ -190,6 +165,38 @@ async fn register(conn: &mut Conn, app: &App, caller: &Caller, body: NewVoluntee
     })?;
     note(conn, app, caller, "volunteer.create", None, &full.0, None).await?;
     Ok(full)
+}
+
+/// The row of a new candidate.
+fn candidate(app: &App, caller: &Caller, body: &NewVolunteer, digest: &[u8], today: NaiveDate) -> Volunteer {
+    let now = app.clock.now();
+    let mut volunteer = Volunteer {
+        id: body.id.unwrap_or_else(|| VolunteerId(app.clock.new_id())),
+        status: VolunteerStatus::Candidate,
+        status_since: now,
+        status_by: caller.agency,
+        effective_on: today,
+        ended_from: None,
+        level: TrainingLevel::None,
+        sex: body.sex,
+        province_code: body.village_code.clone(),
+        regency_code: body.village_code.clone(),
+        district_code: body.village_code.clone(),
+        village_code: body.village_code.clone(),
+        functions: body.functions.clone(),
+        appointed_year: body.appointed_year,
+        sk_number: None,
+        sk_date: None,
+        sk_official: None,
+        version: 1,
+        created_by: Some(caller.client.0),
+        create_request: Some(digest.to_vec()),
+        created_at: now,
+        updated_at: now,
+        updated_by: caller.agency,
+    };
+    volunteer.post_to(&body.village_code);
+    volunteer
 }
 
 /// The person of a new row, NIK checked and sealed.

@@ -1,15 +1,16 @@
 //! Lists and searches: one predicate for a list and its count.
 use super::{Full, Person, Volunteer, visible_to};
-use crate::access::rules::{Caller, Sight, VolunteerId};
+use crate::access::rules::{Caller, Reach, VolunteerId};
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
 use crate::platform::nik::Sex;
 use crate::platform::region_code::{RegionCode, RegionLevel};
-use crate::schema::{volunteer_people as people, volunteers as t};
+use crate::schema::{volunteer_people, volunteers as t};
 use crate::volunteers::rules::{TrainingLevel, VolunteerStatus};
 use diesel::dsl::{InnerJoin, IntoBoxed, count_star};
 use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
 
 /// Which volunteers: repeated is or, different is and.
@@ -27,29 +28,27 @@ pub struct Wanted {
     pub function: Option<Code>,
 }
 
-type Narrowed<'a> = IntoBoxed<'a, InnerJoin<t::table, people::table>, Pg>;
+type Narrowed<'a> = IntoBoxed<'a, InnerJoin<t::table, volunteer_people::table>, Pg>;
 
-/// The one predicate of list and count: what the caller sees, as it was asked for. The equality on a code column is what
-/// an index serves.
+fn within(query: Narrowed<'_>, region: RegionCode) -> Narrowed<'_> {
+    match region.level() {
+        RegionLevel::Province => query.filter(t::province_code.eq(region)),
+        RegionLevel::Regency => query.filter(t::regency_code.eq(region)),
+        RegionLevel::District => query.filter(t::district_code.eq(region)),
+        RegionLevel::Village => query.filter(t::village_code.eq(region)),
+    }
+}
+
+/// The one predicate of list and count: what the caller sees ([`visible_to`], as an index finds it), as it was asked for.
 fn narrowed<'a>(caller: &Caller, wanted: &'a Wanted) -> Narrowed<'a> {
-    let mut query = t::table.inner_join(people::table).filter(visible_to(caller)).into_boxed();
-    if let Sight::Own(own) = caller.sight {
-        query = query.filter(t::id.eq(own));
-    }
-    let region = match (&wanted.region, caller.sight.region()) {
-        (Some(wanted), Some(own)) if wanted.contains(own) => Some(own),
-        (Some(wanted), _) => Some(wanted),
-        (None, own) => own,
+    let all = t::table.inner_join(volunteer_people::table).into_boxed();
+    let mut query = match caller.sight.reach(wanted.region.as_ref()) {
+        Reach::Everywhere => all,
+        Reach::Within(region) => within(all, region),
+        Reach::Own(own, None) => all.filter(t::id.eq(own)),
+        Reach::Own(own, Some(region)) => within(all.filter(t::id.eq(own)), region),
+        Reach::Nowhere => all.filter(false.into_sql::<Bool>()),
     };
-    if let Some(code) = region {
-        let code = code.clone();
-        query = match code.level() {
-            RegionLevel::Province => query.filter(t::province_code.eq(code)),
-            RegionLevel::Regency => query.filter(t::regency_code.eq(code)),
-            RegionLevel::District => query.filter(t::district_code.eq(code)),
-            RegionLevel::Village => query.filter(t::village_code.eq(code)),
-        };
-    }
     query = match wanted.status.as_slice() {
         [] => query,
         [one] => query.filter(t::status.eq(one)), // an index has it in the order of the list
@@ -92,13 +91,19 @@ pub async fn count(conn: &mut &Conn, caller: &Caller, wanted: &Wanted) -> QueryR
 
 /// Volunteers that the caller sees, with this NIK: more than one only while an identity is disputed.
 pub async fn find_by_nik(conn: &mut &Conn, caller: &Caller, nik_index: &[u8]) -> QueryResult<Vec<Full>> {
-    let found = t::table.inner_join(people::table).filter(people::nik_index.eq(nik_index)).filter(visible_to(caller));
+    let found = t::table
+        .inner_join(volunteer_people::table)
+        .filter(volunteer_people::nik_index.eq(nik_index))
+        .filter(visible_to(caller));
     found.select((Volunteer::as_select(), Person::as_select())).order(t::id).limit(SEARCH_LIMIT).load(conn).await
 }
 
 /// Volunteers that the caller sees, with this telephone number.
 pub async fn find_by_phone(conn: &mut &Conn, caller: &Caller, phone: &str) -> QueryResult<Vec<Full>> {
-    let found = t::table.inner_join(people::table).filter(people::phone.eq(phone)).filter(visible_to(caller));
+    let found = t::table
+        .inner_join(volunteer_people::table)
+        .filter(volunteer_people::phone.eq(phone))
+        .filter(visible_to(caller));
     found.select((Volunteer::as_select(), Person::as_select())).order(t::id).limit(SEARCH_LIMIT).load(conn).await
 }
 

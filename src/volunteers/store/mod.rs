@@ -14,7 +14,7 @@ use crate::platform::db::Conn;
 use crate::platform::db::sql::pg_advisory_xact_lock;
 use crate::platform::nik::{NikStatus, Sex};
 use crate::platform::region_code::{RegionCode, RegionLevel};
-use crate::schema::{volunteer_people as people, volunteer_postings as postings_table, volunteers as t};
+use crate::schema::{volunteer_people, volunteer_postings, volunteers as t};
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::dsl::auto_type;
 use diesel::prelude::*;
@@ -92,7 +92,7 @@ impl Volunteer {
 
 /// Who a volunteer is. It leaves only through a view; there is neither `Serialize` nor a telling `Debug`.
 #[derive(Clone, Queryable, Selectable, Insertable, AsChangeset)]
-#[diesel(table_name = people, primary_key(volunteer_id), check_for_backend(diesel::pg::Pg))]
+#[diesel(table_name = volunteer_people, primary_key(volunteer_id), check_for_backend(diesel::pg::Pg))]
 #[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
 pub struct Person {
     /// Whose.
@@ -159,13 +159,13 @@ pub fn visible_to(caller: &Caller) -> Visible {
 
 /// A volunteer that the caller sees, with the person.
 pub async fn find_full(conn: &mut &Conn, caller: &Caller, id: VolunteerId) -> QueryResult<Full> {
-    let one = t::table.inner_join(people::table).filter(t::id.eq(id)).filter(visible_to(caller));
+    let one = t::table.inner_join(volunteer_people::table).filter(t::id.eq(id)).filter(visible_to(caller));
     one.select((Volunteer::as_select(), Person::as_select())).first(conn).await
 }
 
 /// The same, held until the transaction ends.
 pub async fn lock_full(conn: &mut Conn, caller: &Caller, id: VolunteerId) -> QueryResult<Full> {
-    let one = t::table.inner_join(people::table).filter(t::id.eq(id)).filter(visible_to(caller));
+    let one = t::table.inner_join(volunteer_people::table).filter(t::id.eq(id)).filter(visible_to(caller));
     one.select((Volunteer::as_select(), Person::as_select())).for_update().first(conn).await
 }
 
@@ -183,8 +183,10 @@ pub async fn hold_nik(conn: &mut Conn, nik_index: &[u8]) -> QueryResult<()> {
 /// The undisputed row with this NIK, whoever may see it.
 pub async fn nik_holder(conn: &mut Conn, nik_index: &[u8]) -> QueryResult<Option<Volunteer>> {
     t::table
-        .inner_join(people::table)
-        .filter(people::nik_index.eq(nik_index).and(people::identity_state.ne(IdentityState::Disputed)))
+        .inner_join(volunteer_people::table)
+        .filter(
+            volunteer_people::nik_index.eq(nik_index).and(volunteer_people::identity_state.ne(IdentityState::Disputed)),
+        )
         .select(Volunteer::as_select())
         .first(conn)
         .await
@@ -199,8 +201,8 @@ pub async fn create(
     first: &HistoryRow,
 ) -> QueryResult<()> {
     diesel::insert_into(t::table).values(volunteer).execute(conn).await?;
-    diesel::insert_into(people::table).values(person).execute(conn).await?;
-    diesel::insert_into(postings_table::table).values(posting).execute(conn).await?;
+    diesel::insert_into(volunteer_people::table).values(person).execute(conn).await?;
+    diesel::insert_into(volunteer_postings::table).values(posting).execute(conn).await?;
     add_history(conn, first).await
 }
 
@@ -214,7 +216,7 @@ pub async fn save(conn: &mut Conn, volunteer: &mut Volunteer, by: AgencyId, now:
 
 /// Writes the person of a volunteer that is locked.
 pub async fn save_person(conn: &mut Conn, person: &Person) -> QueryResult<()> {
-    diesel::update(people::table.find(person.volunteer_id)).set(person).execute(conn).await.map(drop)
+    diesel::update(volunteer_people::table.find(person.volunteer_id)).set(person).execute(conn).await.map(drop)
 }
 
 /// Whether no volunteer is registered yet.

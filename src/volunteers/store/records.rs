@@ -4,7 +4,7 @@ use crate::access::rules::{AgencyId, Caller, VolunteerId};
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
 use crate::platform::region_code::RegionCode;
-use crate::schema::{volunteer_history as history, volunteer_postings as postings, volunteers as t};
+use crate::schema::{volunteer_history, volunteer_postings, volunteers as t};
 use crate::volunteers::rules::{HistoryAction, VolunteerStatus};
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 /// A move of the status.
 #[derive(Clone, Queryable, Selectable, Insertable)]
-#[diesel(table_name = history, check_for_backend(diesel::pg::Pg), treat_none_as_default_value = false)]
+#[diesel(table_name = volunteer_history, check_for_backend(diesel::pg::Pg), treat_none_as_default_value = false)]
 pub struct HistoryRow {
     /// Of the row.
     pub id: Uuid,
@@ -41,7 +41,7 @@ pub struct HistoryRow {
 
 /// A posting.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
-#[diesel(table_name = postings, check_for_backend(diesel::pg::Pg), treat_none_as_default_value = false)]
+#[diesel(table_name = volunteer_postings, check_for_backend(diesel::pg::Pg), treat_none_as_default_value = false)]
 pub struct Posting {
     /// Of the row.
     pub id: Uuid,
@@ -61,43 +61,44 @@ pub struct Posting {
 
 /// Adds to the history.
 pub async fn add_history(conn: &mut Conn, row: &HistoryRow) -> QueryResult<()> {
-    diesel::insert_into(history::table).values(row).execute(conn).await.map(drop)
+    diesel::insert_into(volunteer_history::table).values(row).execute(conn).await.map(drop)
 }
 
 /// What happened to a volunteer that the caller sees, oldest first. Never empty for one who exists.
 pub async fn history(conn: &mut &Conn, caller: &Caller, id: VolunteerId) -> QueryResult<Vec<HistoryRow>> {
-    history::table
+    volunteer_history::table
         .inner_join(t::table)
-        .filter(history::volunteer_id.eq(id))
+        .filter(volunteer_history::volunteer_id.eq(id))
         .filter(visible_to(caller))
         .select(HistoryRow::as_select())
-        .order((history::at, history::id))
+        .order((volunteer_history::at, volunteer_history::id))
         .load(conn)
         .await
 }
 
 /// Where a volunteer that the caller sees was posted, oldest first. Never empty for one who exists.
 pub async fn postings(conn: &mut &Conn, caller: &Caller, id: VolunteerId) -> QueryResult<Vec<Posting>> {
-    postings::table
+    volunteer_postings::table
         .inner_join(t::table)
-        .filter(postings::volunteer_id.eq(id))
+        .filter(volunteer_postings::volunteer_id.eq(id))
         .filter(visible_to(caller))
         .select(Posting::as_select())
-        .order((postings::valid_from, postings::created_at))
+        .order((volunteer_postings::valid_from, volunteer_postings::created_at))
         .load(conn)
         .await
 }
 
 /// First day of the current posting.
 pub async fn posted_since(conn: &mut Conn, id: VolunteerId) -> QueryResult<NaiveDate> {
-    let current = postings::table.filter(postings::volunteer_id.eq(id).and(postings::valid_until.is_null()));
-    current.select(postings::valid_from).first(conn).await
+    let current = volunteer_postings::table
+        .filter(volunteer_postings::volunteer_id.eq(id).and(volunteer_postings::valid_until.is_null()));
+    current.select(volunteer_postings::valid_from).first(conn).await
 }
 
 /// Ends the current posting on the day that the new one begins.
 pub async fn replace_posting(conn: &mut Conn, new: &Posting) -> QueryResult<()> {
-    let current =
-        postings::table.filter(postings::volunteer_id.eq(new.volunteer_id).and(postings::valid_until.is_null()));
-    diesel::update(current).set(postings::valid_until.eq(new.valid_from)).execute(conn).await?;
-    diesel::insert_into(postings::table).values(new).execute(conn).await.map(drop)
+    let current = volunteer_postings::table
+        .filter(volunteer_postings::volunteer_id.eq(new.volunteer_id).and(volunteer_postings::valid_until.is_null()));
+    diesel::update(current).set(volunteer_postings::valid_until.eq(new.valid_from)).execute(conn).await?;
+    diesel::insert_into(volunteer_postings::table).values(new).execute(conn).await.map(drop)
 }
