@@ -40,9 +40,7 @@ impl Answer {
 
     fn new(status: u16, view: &impl Serialize, version: Option<i32>) -> ApiResult<Self> {
         let body = serde_json::to_vec(view).map_err(|_| ApiError::internal("answer cannot be written as JSON"))?;
-        let digest = crypto::sha256(&body);
-        let short = digest.first_chunk().map(|bytes| u64::from_be_bytes(*bytes)).unwrap_or_default();
-        let hash = format!("{:012x}", short >> 16);
+        let hash = crypto::short_hash(&body);
         let etag = version.map_or_else(|| format!("\"{hash}\""), |version| format!("\"{version}-{hash}\""));
         Ok(Self { status, body, headers: vec![("etag".to_owned(), etag)] })
     }
@@ -76,7 +74,7 @@ impl Responder for Answer {
 }
 
 /// Whether the client already holds this representation (RFC 9110, section 13.1.2: weak comparison).
-fn none_match(req: &HttpRequest, etag: &str) -> bool {
+pub fn none_match(req: &HttpRequest, etag: &str) -> bool {
     let is_read = req.method().is_safe();
     let etag = etag.trim_start_matches("W/");
     let mut sent = req.headers().get_all("if-none-match").filter_map(|value| value.to_str().ok());

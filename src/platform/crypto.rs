@@ -174,6 +174,12 @@ fn mac(key: &hmac::Key, parts: &[&[u8]]) -> Vec<u8> {
     context.sign().as_ref().to_vec()
 }
 
+/// Enough of a digest to tell two versions of one content apart: ETags, names of files.
+pub fn short_hash(bytes: &[u8]) -> String {
+    let short = sha256(bytes).first_chunk().map(|bytes| u64::from_be_bytes(*bytes)).unwrap_or_default();
+    format!("{:012x}", short >> 16)
+}
+
 /// SHA-256, for random secrets and for ETags.
 pub fn sha256(bytes: &[u8]) -> Vec<u8> {
     digest::digest(&digest::SHA256, bytes).as_ref().to_vec()

@@ -64,6 +64,11 @@ impl Code {
     pub const fn new(status: u16, code: &'static str, id: &'static str, en: &'static str) -> Self {
         Self { status, code, message: Message::new(id, en) }
     }
+
+    /// The status in words.
+    pub fn title(&self) -> &'static str {
+        StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default()
+    }
 }
 
 /// What is wrong with one value: the error of every parsed type. Its `Display` carries it through serde to the place
@@ -276,7 +281,7 @@ impl ApiError {
         let code = self.0.code;
         let problem = Problem {
             r#type: format!("{base}/docs/errors#{}", code.code),
-            title: StatusCode::from_u16(code.status).ok().and_then(|s| s.canonical_reason()).unwrap_or_default(),
+            title: code.title(),
             status: code.status,
             detail: code.message.in_language(language).to_owned(),
             instance: format!("urn:uuid:{request}"),

@@ -2,6 +2,7 @@
 //! the log line and the counters.
 use super::app::App;
 use super::error::{ApiError, Language, METHOD_NOT_ALLOWED, NOT_FOUND};
+use super::input::unknown_parameter;
 use super::telemetry;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -27,11 +28,24 @@ pub struct RequestInfo {
     pub operation: Arc<str>,
     /// The operation asks for a token.
     pub secured: bool,
+    /// Names of its query parameters.
+    parameters: Arc<[String]>,
     /// W3C trace id, for the log.
     trace: String,
 }
 
 impl RequestInfo {
+    /// Refuses a query parameter that the document does not name: a filter that is spelled wrong would otherwise give a list
+    /// without it.
+    pub fn check_query(&self, query: &str) -> Result<(), ApiError> {
+        for (name, _) in url::form_urlencoded::parse(query.as_bytes()) {
+            if !self.parameters.iter().any(|known| **known == *name) {
+                return Err(unknown_parameter(&name));
+            }
+        }
+        Ok(())
+    }
+
     fn read(headers: &HeaderMap, operation: Option<&Operation>, app: &App) -> Self {
         let sent = header(headers, "x-request-id").and_then(|id| Uuid::try_parse(id).ok());
         Self {
@@ -39,6 +53,7 @@ impl RequestInfo {
             language: language(headers),
             operation: operation.map_or_else(|| Arc::from("none"), |operation| operation.id.clone()),
             secured: operation.is_some_and(|operation| operation.secured),
+            parameters: operation.map_or_else(|| Arc::from([]), |operation| operation.parameters.clone()),
             trace: trace_id(headers),
         }
     }
@@ -61,6 +76,17 @@ pub struct RouteTable(matchit::Router<BTreeMap<String, Operation>>);
 struct Operation {
     id: Arc<str>,
     secured: bool,
+    parameters: Arc<[String]>,
+}
+
+impl Operation {
+    fn of(operation: &serde_json::Value) -> Self {
+        let id = operation.get("operationId").and_then(|id| id.as_str()).unwrap_or_default();
+        let parameters = operation.get("parameters").and_then(|list| list.as_array()).into_iter().flatten();
+        let in_query = parameters.filter(|one| one.get("in").and_then(|place| place.as_str()) == Some("query"));
+        let names = in_query.filter_map(|one| one.get("name")?.as_str()).map(str::to_owned).collect();
+        Self { id: Arc::from(id), secured: super::openapi::takes_token(operation), parameters: names }
+    }
 }
 
 impl RouteTable {
@@ -71,9 +97,7 @@ impl RouteTable {
         for (path, item) in paths.into_iter().flatten() {
             let mut methods = BTreeMap::new();
             for (method, operation) in item.as_object().into_iter().flatten() {
-                let id = operation.get("operationId").and_then(|id| id.as_str()).unwrap_or_default();
-                let secured = operation.get("security").is_some();
-                methods.insert(method.to_ascii_uppercase(), Operation { id: Arc::from(id), secured });
+                methods.insert(method.to_ascii_uppercase(), Operation::of(operation));
             }
             router.insert(path.clone(), methods)?;
         }
@@ -308,7 +332,7 @@ mod tests {
         };
         let app = Arc::new(App {
             routes: RouteTable::new(&document).unwrap(),
-            document: vec![],
+            document: super::super::answer::Answer::ok(&document).unwrap(),
             stopping: std::sync::atomic::AtomicBool::new(false),
             settings,
             clock: super::super::clock::Clock::default(),

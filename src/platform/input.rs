@@ -9,6 +9,7 @@ use super::error::{
     Place, UNSUPPORTED_MEDIA_TYPE,
 };
 use super::idempotency::RequestKey;
+use super::json::{Json, OBJECT_EXPECTED};
 use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::{FromRequest, HttpRequest};
@@ -198,6 +199,13 @@ pub(super) fn parse_query<T: DeserializeOwned>(query: &str) -> ApiResult<T> {
     })
 }
 
+/// A query parameter that the operation does not have.
+pub(super) fn unknown_parameter(name: &str) -> ApiError {
+    ApiError::malformed(Place::Parameter(harmless(name)), UNKNOWN_FIELD)
+}
+
+const UNKNOWN_FIELD: Fault = Fault::new("unknown_field", "isian tidak dikenal", "is not a known field");
+
 async fn read_json(req: &HttpRequest, payload: Payload) -> ApiResult<Vec<u8>> {
     let content_type = req.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -229,31 +237,21 @@ pub async fn read_body(req: &HttpRequest, mut payload: Payload) -> ApiResult<Vec
 
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> ApiResult<T> {
     let whole = |fault| ApiError::malformed(Place::Pointer(String::new()), fault);
-    // serde reads a struct from an array too, by position; nobody means that.
     if bytes.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'{') {
-        return Err(whole(Fault::new("object_expected", "harus berupa objek JSON", "must be a JSON object")));
+        return Err(whole(OBJECT_EXPECTED));
     }
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let (field, fault) = explain_json(error.inner());
+    let sent: Json = serde_json::from_slice(bytes).map_err(|_| whole(SYNTAX))?;
+    serde_path_to_error::deserialize(sent).map_err(|error: serde_path_to_error::Error<serde_json::Error>| {
+        let (field, fault) = explain(&error.inner().to_string());
         let mut pointer = pointer(error.path());
         if !field.is_empty() && !pointer.ends_with(&format!("/{field}")) {
             pointer = format!("{pointer}/{field}");
         }
         ApiError::malformed(Place::Pointer(pointer), fault)
-    })?;
-    deserializer.end().map_err(|_| whole(SYNTAX))?;
-    Ok(value)
+    })
 }
 
 const SYNTAX: Fault = Fault::new("json_syntax", "bukan JSON yang sah", "not valid JSON");
-
-fn explain_json(error: &serde_json::Error) -> (String, Fault) {
-    match error.classify() {
-        serde_json::error::Category::Data => explain(&error.to_string()),
-        _ => (String::new(), SYNTAX),
-    }
-}
 
 /// JSON pointer (RFC 6901) of a path; names that a client made up are left out.
 fn pointer(path: &serde_path_to_error::Path) -> String {
@@ -282,7 +280,7 @@ fn explain(message: &str) -> (String, Fault) {
         return (quoted(), Fault::new("required", "wajib diisi", "is required"));
     }
     if message.starts_with("unknown field") {
-        return (quoted(), Fault::new("unknown_field", "isian tidak dikenal", "is not a known field"));
+        return (quoted(), UNKNOWN_FIELD);
     }
     if message.starts_with("duplicate field") {
         return (quoted(), Fault::new("duplicate_field", "isian ada dua kali", "is given twice"));

@@ -11,6 +11,7 @@ pub mod error;
 pub mod http;
 pub mod idempotency;
 pub mod input;
+mod json;
 pub mod nik;
 pub mod openapi;
 pub mod page;

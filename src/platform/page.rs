@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::future::{Ready, ready};
 use std::sync::Arc;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, schema::Type};
 
 const DEFAULT_LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 200;
@@ -35,11 +36,26 @@ pub struct Page<T> {
 #[expect(dead_code, reason = "documents what `Paged` reads")]
 pub struct PageParams {
     /// Rows a page; more than 200 gives 200.
-    #[param(minimum = 1, default = 50)]
+    #[param(inline, value_type = Option<Limit>)]
     limit: Option<i64>,
     /// `next_cursor` of the page before. It carries the filters: they may be left out, or must be the same.
     cursor: Option<String>,
 }
+
+/// Without a format: a number too large for 64 bits is still more than 200.
+struct Limit;
+
+impl utoipa::PartialSchema for Limit {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(1))
+            .default(Some(serde_json::json!(DEFAULT_LIMIT)))
+            .examples([serde_json::json!(20)])
+            .into()
+    }
+}
+impl utoipa::ToSchema for Limit {}
 
 /// What a cursor says, sealed.
 #[derive(Debug, Serialize, Deserialize)]
@@ -147,7 +163,7 @@ impl<F> Paged<F> {
 fn parse_limit(value: &str) -> ApiResult<i64> {
     let fault = || Fault::new("out_of_range", "angka mulai dari 1", "a number from 1");
     // Digits beyond i64 are still a number larger than 200.
-    let digits = !value.is_empty() && value.len() <= 40 && value.bytes().all(|b| b.is_ascii_digit());
+    let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
     let limit = if digits { value.parse().unwrap_or(MAX_LIMIT) } else { 0 };
     if limit < 1 {
         return Err(ApiError::malformed(Place::Parameter("limit".to_owned()), fault()));

@@ -29,18 +29,30 @@ pub const CONTROL: Fault = Fault::new(
 );
 
 fn clean(raw: &str, max: usize, lines: bool) -> Result<String, Fault> {
-    let text: String = raw.trim().nfc().collect();
     let allowed = |c: char| !c.is_control() || (lines && matches!(c, '\n' | '\r' | '\t'));
-    // Bidirectional overrides and invisible marks make a text look like another one.
-    let deceptive = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}');
-    if text.chars().any(|c| !allowed(c) || deceptive(c)) {
+    // Bidirectional overrides and invisible marks make a text look like another one; a replacement character tells that it
+    // was broken before it arrived.
+    let deceptive = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffd}');
+    if raw.chars().any(|c| !allowed(c) || deceptive(c)) {
         return Err(CONTROL);
     }
+    let text: String = raw.trim().nfc().collect();
     match text.chars().count() {
         0 => Err(EMPTY),
         n if n > max => Err(too_long(max)),
         _ => Ok(text),
     }
+}
+
+/// What [`clean`] takes, as a pattern: a document that promises more than the service takes would be wrong.
+fn pattern(lines: bool) -> String {
+    // Beside the space itself; `char::is_whitespace`, which trims, and regular expressions differ on what a space is.
+    const SPACE: &str = r"\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000";
+    const FORBIDDEN: &str = r"\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffd";
+    let low = if lines { r"\u0000-\u0008\u000b\u000c\u000e-\u001f" } else { r"\u0000-\u001f" };
+    // Anything allowed, and somewhere in it something to see.
+    let any = format!("[^{low}{FORBIDDEN}]*");
+    format!(r"^{any}[^\u0000-\u001f{FORBIDDEN} {SPACE}]{any}$")
 }
 
 /// More characters than allowed.
@@ -76,7 +88,17 @@ impl<const MAX: usize, const LINES: bool> TryFrom<String> for Parsed<MAX, LINES>
 
 impl<const MAX: usize, const LINES: bool> utoipa::PartialSchema for Parsed<MAX, LINES> {
     fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(MAX)).into()
+        let about = format!(
+            "Text {}: stored without space around it and in Unicode form NFC; no control characters, no invisible marks.",
+            if LINES { "of one or more lines" } else { "on one line" }
+        );
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some(about))
+            .min_length(Some(1))
+            .max_length(Some(MAX))
+            .pattern(Some(pattern(LINES)))
+            .into()
     }
 }
 
@@ -109,11 +131,48 @@ mod tests {
         assert_eq!(parse("e\u{301}"), Ok("é".to_owned()));
         assert_eq!(parse("12345"), Ok("12345".to_owned()));
         assert_eq!(parse("123456"), Err(too_long(5)));
-        assert_eq!(parse(" \t"), Err(EMPTY));
-        for bad in ["a\0b", "a\nb", "a\u{202e}b", "a\u{7f}b", "a\u{85}b"] {
+        assert_eq!(parse("  "), Err(EMPTY));
+        for bad in ["a\0b", "a\nb", "a\n", "a\u{fffd}", "a\u{202e}b", "a\u{7f}b", "a\u{85}b"] {
             assert_eq!(parse(bad), Err(CONTROL), "{bad:?}");
         }
         assert!(Text::<5>::try_from("a\nb".to_owned()).is_ok());
+    }
+
+    #[test]
+    fn the_documented_pattern_is_what_is_taken() {
+        let samples = [
+            "a",
+            "a b",
+            " a ",
+            "\ta\n",
+            "a\nb",
+            "a\tb",
+            "a\u{b}b",
+            "a\0b",
+            "\0a",
+            "a\u{85}",
+            "\u{85}a",
+            "a\u{85}b",
+            " ",
+            "",
+            "\u{a0}a",
+            "a\u{202e}b",
+            "\u{feff}a",
+            "a\u{7f}",
+            "a\u{3000}",
+            "a\u{2028}b",
+            "\u{200b}",
+            "é",
+            "\u{1f600}",
+            "a\u{1f}",
+            "\u{1c}a",
+        ];
+        for lines in [true, false] {
+            let pattern = regex::Regex::new(&pattern(lines)).unwrap();
+            for sample in samples {
+                assert_eq!(pattern.is_match(sample), clean(sample, 9, lines).is_ok(), "{sample:?} lines={lines}");
+            }
+        }
     }
 
     #[test]

@@ -35,6 +35,50 @@ fn unknown_paths_methods_and_languages() {
     });
 }
 
+/// A filter that is spelled wrong must not give the list without it, on an operation without filters neither.
+#[test]
+fn a_query_parameter_that_the_document_does_not_name_is_refused() {
+    run(async |app| {
+        let (ministry, regency) = (app.ministry().await, app.regency().await);
+        let paths =
+            ["/v1/me", "/v1/code-lists", "/v1/code-lists/ppks", "/v1/regions/17.06", "/v1/agencies", "/v1/regions"];
+        for path in paths {
+            let reply = ministry.get(&format!("{path}?regoin=17")).await.problem(400, "malformed");
+            reply.blames("?regoin", "unknown_field");
+            // what a client made up is not repeated: it could be somebody's number
+            let reply = ministry.get(&format!("{path}?1706024508950001=1")).await.problem(400, "malformed");
+            assert!(!reply.text.contains("1706024508950001"), "{}", reply.text);
+        }
+        // a stranger, and who has no right, learn nothing of it
+        app.nobody().get("/v1/me?regoin=17").await.problem(401, "unauthenticated");
+        regency.post("/v1/agencies?regoin=17", serde_json::json!({})).await.problem(403, "forbidden");
+        // a balancer's probe and a browser may add what they like
+        for path in ["/livez?x=1", "/readyz?x=1", "/docs?x=1", "/docs/errors?x=1", "/openapi.json?x=1"] {
+            app.nobody().get(path).await.expect(200);
+        }
+    });
+}
+
+#[test]
+fn odd_bytes_in_path_and_query_are_answered_like_any_other() {
+    run(async |app| {
+        let regency = app.regency().await;
+        for odd in ["%00", "%ff%fe", "%C0%AE", "%0A", "%F4%90%80%80", "a%2Fb", "%E2%80%AE"] {
+            regency.get(&format!("/v1/code-lists/{odd}")).await.problem(404, "not_found");
+            regency.get(&format!("/v1/regions/{odd}")).await.problem(404, "not_found");
+            regency.get(&format!("/v1/agencies/{odd}")).await.problem(404, "not_found");
+        }
+        // a character that no text may hold is refused, at its edge too, where it would be trimmed away
+        for odd in ["%00", "%ff", "a%0A", "%C2%85a", "a%E2%80%AEb", "a%EF%BF%BDb"] {
+            let reply = regency.get(&format!("/v1/regions?name={odd}")).await.problem(400, "malformed");
+            reply.blames("?name", "invalid_character");
+        }
+        // a number of any length is a number larger than 200
+        let many = regency.get(&format!("/v1/regions?limit={}", "9".repeat(60))).await.expect(200);
+        assert_eq!(many.json["items"].as_array().unwrap().len(), 200);
+    });
+}
+
 #[test]
 fn a_request_is_told_by_its_id() {
     run(async |app| {
