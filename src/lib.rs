@@ -6,6 +6,8 @@ pub mod demo;
 pub mod server;
 pub mod worker;
 
+pub mod docs;
+
 pub mod statistics;
 
 pub mod volunteers;
@@ -37,6 +39,7 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .configure(regions::routes)
         .configure(codes::routes);
     cfg.service(platform::app::live).service(platform::app::ready).service(platform::app::read_document);
+    cfg.configure(docs::routes);
 }
 
 /// The OpenAPI document, built from the same `routes` that the server runs.
@@ -45,7 +48,15 @@ pub fn document(public_url: &str) -> anyhow::Result<serde_json::Value> {
     let app = actix_web::App::new().into_utoipa_app().openapi(platform::openapi::base()).configure(routes);
     let (_, document) = app.split_for_parts();
     let scopes = access::rules::Scope::ALL.iter().map(|s| (s.as_str().to_owned(), s.describe().into())).collect();
-    platform::openapi::finish(&document, public_url, &scopes)
+    let codes = error_codes();
+    let parts = platform::openapi::Parts {
+        public_url,
+        introduction: docs::rules::INTRODUCTION,
+        tags: docs::rules::TAGS,
+        scopes: &scopes,
+        codes: &codes,
+    };
+    platform::openapi::finish(&document, &parts)
 }
 
 /// The document as it is committed in `openapi/openapi.json`.

@@ -5,6 +5,7 @@ use crate::access::store::Directory;
 use crate::access::tokens::Signer;
 use crate::audit::rules::{Event, Outcome};
 use crate::audit::store::{Recorder, Refusals};
+use crate::platform::answer::Answer;
 use crate::platform::app::App;
 use crate::platform::clock::Clock;
 use crate::platform::config::Config;
@@ -86,7 +87,7 @@ async fn app(config: &Config, target: &Target, clock: Clock) -> anyhow::Result<A
     let document = crate::document(&settings.public_url)?;
     Ok(Arc::new(App {
         routes: RouteTable::new(&document)?,
-        document: serde_json::to_vec(&document)?,
+        document: Answer::ok(&document).map_err(|error| anyhow::anyhow!("document: {error}"))?,
         stopping: AtomicBool::new(false),
         settings,
         clock,

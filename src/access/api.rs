@@ -142,6 +142,10 @@ impl<P: Permission> FromRequest for Permit<P> {
         let caller = caller.ok_or_else(|| ApiError::internal("an operation takes a Permit but declares no security"));
         ready(caller.and_then(|caller| {
             allow::<P>(&caller)?;
+            // After the right (nobody without it learns what is taken), before anything else is read.
+            if let Some(info) = req.extensions().get::<RequestInfo>() {
+                info.check_query(req.query_string())?;
+            }
             Ok(Self { caller, right: PhantomData })
         }))
     }

@@ -154,7 +154,9 @@ pub async fn read_agency(caller: Permit<ReadReference>, id: PathId<AgencyId>, db
 pub struct NewAgency {
     /// Your own `UUIDv7`, so that a repeated create is known; made by the service if absent.
     id: Option<AgencyId>,
+    #[schema(example = "health_facility")]
     kind: AgencyKind,
+    #[schema(example = "RSUD Mukomuko")]
     name: Line<200>,
     /// The agency whose branch it is.
     parent_id: Option<AgencyId>,
@@ -280,7 +282,7 @@ async fn note(conn: &mut Conn, app: &App, caller: &Caller, agency: &Agency, acti
 #[serde(deny_unknown_fields)]
 pub struct AgencyPatch {
     #[serde(default, deserialize_with = "set")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = "RSUD Mukomuko")]
     name: Option<Line<200>>,
     /// The most that its clients may hold; what is taken away is refused within a second.
     #[serde(default, deserialize_with = "set")]

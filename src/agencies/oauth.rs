@@ -37,7 +37,7 @@ const FAILED: &str = "the client is unknown, or did not prove itself by one of i
 #[expect(dead_code, reason = "documents what `Form` reads")]
 pub struct TokenRequest {
     /// `client_credentials`.
-    #[schema(example = "client_credentials")]
+    #[schema(pattern = "^client_credentials$", example = "client_credentials")]
     grant_type: String,
     /// Scopes wanted, separated by spaces; absent: all that the client holds.
     scope: Option<String>,
@@ -133,7 +133,7 @@ impl From<diesel::result::Error> for Refusal {
 ///
 /// Client credentials (RFC 6749, section 4.4). The client proves itself by a JWT of its own key (`private_key_jwt`, RFC 7523) or by its secret
 /// (`client_secret_basic`). The token lives 15 minutes; ask again before it ends.
-#[utoipa::path(tag = "identity", request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
+#[utoipa::path(tag = "identity", security(("client" = []), ()), request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, body = TokenAnswer, description = "A token."), (status = 400, body = OAuthProblem, description = "The request is wrong."),
         (status = 401, body = OAuthProblem, description = "The client did not prove itself."), (status = 500, body = OAuthProblem, description = "A fault of ours."),
         (status = 503, body = OAuthProblem, description = "Try again shortly.")))]

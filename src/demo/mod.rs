@@ -95,6 +95,7 @@ impl Demo {
         let (id, secret) = (&self.example.client_id, &self.example.client_secret);
         format!(
             "Simpul demo of {agency}\n\
+             \x20 docs         {base}/docs\n\
              \x20 document     {base}/openapi.json\n\
              \x20 health       {base}/readyz\n\
              \x20 credentials  {file}\n\
