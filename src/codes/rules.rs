@@ -36,7 +36,12 @@ impl TryFrom<String> for Code {
 
 impl utoipa::PartialSchema for Code {
     fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9_-]{1,40}$")).into()
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("A code of a list under `/v1/code-lists`."))
+            .pattern(Some("^[A-Za-z0-9_-]{1,40}$"))
+            .examples([serde_json::json!("pbi_jk_reactivation")])
+            .into()
     }
 }
 impl utoipa::ToSchema for Code {}

@@ -1,4 +1,5 @@
 //! What all parts of one running service share, and the routes that tell whether it runs.
+use super::answer::Answer;
 use super::clock::Clock;
 use super::config::Settings;
 use super::crypto::Keys;
@@ -6,7 +7,7 @@ use super::db::Db;
 use super::error::{ApiError, ApiResult, UNAVAILABLE};
 use super::http::RouteTable;
 use actix_web::web::Json;
-use actix_web::{HttpRequest, HttpResponse, get};
+use actix_web::{HttpRequest, get};
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +23,7 @@ pub struct App {
     /// Paths and methods.
     pub routes: RouteTable,
     /// The OpenAPI document as sent.
-    pub document: Vec<u8>,
+    pub document: Answer,
     /// Set when the service is asked to stop: `/readyz` fails, requests are still answered.
     pub stopping: AtomicBool,
 }
@@ -92,11 +93,8 @@ pub async fn ready(app: Shared, db: Db) -> ApiResult<Json<Health>> {
 /// Read the document
 ///
 /// This API as OpenAPI 3.1.
-#[utoipa::path(tag = "operations", responses((status = 200, body = Object, description = "The document.")))]
+#[utoipa::path(tag = "documentation", responses((status = 200, body = Object, description = "The document."), (status = 304, description = "Not modified: the ETag of `If-None-Match` is current.")))]
 #[get("/openapi.json")]
-pub async fn read_document(app: Shared) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("application/json")
-        .insert_header(("cache-control", "public, max-age=300"))
-        .body(app.document.clone())
+pub async fn read_document(app: Shared) -> Answer {
+    app.document.clone().header("cache-control", "public, max-age=300")
 }

@@ -1,5 +1,8 @@
 //! The document: what every operation shares is added here, once, from the shape of the operation.
-use super::error::{Problem, ProblemItem};
+mod answers;
+mod examples;
+
+use super::error::{Code, Problem, ProblemItem};
 use super::region_code::RegionCode;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
@@ -14,7 +17,8 @@ pub struct IdempotencyHeader {
     #[param(
         rename = "Idempotency-Key",
         min_length = 1,
-        max_length = 128,
+        max_length = 130,
+        pattern = r##"^(?:[!#-~]{1,128}|"[!#-~]{1,128}")$"##,
         example = "0194c2a0-7d3e-7c1b-9f57-1c2d3e4f5a6b"
     )]
     key: String,
@@ -26,18 +30,27 @@ pub struct IdempotencyHeader {
 #[expect(dead_code, reason = "documents what `IfMatch` reads")]
 pub struct IfMatchHeader {
     /// `ETag` of the read that the change is based on.
-    #[param(rename = "If-Match", example = "\"7-3f9a0c1b22de\"")]
+    #[param(
+        rename = "If-Match",
+        pattern = r##"^(?:W/)?"[1-9][0-9]{0,8}(?:-[!#-~]*)?"$"##,
+        example = "\"7-3f9a0c1b22de\""
+    )]
     etag: String,
+}
+
+/// Parameter of lists that can tell how many rows they have.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "documents what `Paged::count` reads")]
+pub struct PreferHeader {
+    /// `count=exact` asks for `total` (RFC 7240).
+    #[param(rename = "Prefer", example = "count=exact")]
+    prefer: Option<String>,
 }
 
 #[derive(OpenApi)]
 #[openapi(
-    info(
-        title = "Simpul",
-        description = "Links volunteers in the villages (Pekerja Sosial Masyarakat) and the people they help with the bodies that can help. \
-            Get a token at `/oauth/token` with your client's key or secret, then call `/v1/…`.",
-        license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),
-    ),
+    info(title = "Simpul", license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),),
     components(schemas(Problem, ProblemItem, RegionCode))
 )]
 struct Base;
@@ -47,40 +60,170 @@ pub fn base() -> Document {
     Base::openapi()
 }
 
-/// Adds to each operation the answers that follow from its shape, so that no handler has to repeat them.
-pub fn finish(document: &Document, public_url: &str, scopes: &Map<String, Value>) -> anyhow::Result<Value> {
+/// What the document says that the routes do not.
+pub struct Parts<'a> {
+    /// Where clients reach the service.
+    pub public_url: &'a str,
+    /// What it is and how to begin, in Markdown.
+    pub introduction: &'a str,
+    /// Every tag with what it is about, in reading order.
+    pub tags: &'a [(&'a str, &'a str)],
+    /// Every scope with what it allows.
+    pub scopes: &'a Map<String, Value>,
+    /// Every reason that a problem may give.
+    pub codes: &'a [&'static Code],
+}
+
+/// Adds to each operation what follows from its shape, so that no handler has to repeat it: answers, headers, the right
+/// that it takes, examples.
+pub fn finish(document: &Document, parts: &Parts) -> anyhow::Result<Value> {
     let mut document = serde_json::to_value(document)?;
-    if let Some(root) = document.as_object_mut() {
-        root.insert("servers".to_owned(), json!([{ "url": public_url }]));
+    set(&mut document, "servers", json!([{ "url": parts.public_url, "description": "This service." }]));
+    if let Some(info) = document.get_mut("info") {
+        set(info, "description", parts.introduction.trim().into());
     }
-    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
-    for (path, item) in paths.into_iter().flatten() {
-        for (method, operation) in item.as_object_mut().into_iter().flatten() {
-            let added = answers(path, method, operation);
-            if let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) {
-                for (status, answer) in added {
-                    responses.entry(status).or_insert(answer);
-                }
-                responses.sort_keys();
-                add_headers(responses);
-            }
-        }
+    let used = tags_used(&document);
+    let tags = parts.tags.iter().filter(|(name, _)| used.contains(&(*name).to_owned()));
+    let tags: Vec<Value> = tags
+        .map(|(name, about)| json!({ "name": name, "x-displayName": capital(name), "description": about }))
+        .collect();
+    set(&mut document, "tags", tags.into());
+    if let Some(components) = document.get_mut("components") {
+        finish_schemas(components, parts.codes);
+        set(components, "responses", answers::problems(parts.public_url));
+        set(components, "headers", answers::headers());
+        let flows = json!({ "clientCredentials": { "tokenUrl": format!("{}/oauth/token", parts.public_url), "scopes": parts.scopes } });
+        let token = json!({ "type": "oauth2", "description": "JWT of RFC 9068 for one of an agency's clients.", "flows": flows });
+        let secret = json!({ "type": "http", "scheme": "basic", "description": "Client id and secret; for `/oauth/token` alone." });
+        set(components, "securitySchemes", json!({ TOKEN: token, "client": secret }));
     }
-    let flows = json!({ "clientCredentials": { "tokenUrl": format!("{public_url}/oauth/token"), "scopes": scopes } });
-    if let Some(components) = document.get_mut("components").and_then(Value::as_object_mut) {
-        components.insert(
-            "securitySchemes".to_owned(),
-            json!({ "oauth2": { "type": "oauth2", "description": "JWT of RFC 9068 for one of an agency's clients.", "flows": flows } }),
-        );
-        if let Some(Value::Object(schemas)) = components.get_mut("schemas") {
-            schemas.sort_keys();
-            // Extension members of RFC 9457: utoipa writes a flattened map as a second schema.
-            if let Some(problem) = schemas.get_mut("Problem") {
-                flatten_problem(problem);
-            }
-        }
+    let schemas = document.pointer("/components/schemas").cloned().unwrap_or_default();
+    for (path, method, operation) in operations(&mut document) {
+        answers::complete(&path, &method, operation, parts.public_url);
+        say_what_it_takes(operation);
+        examples::complete(operation, &schemas);
     }
+    drop_unused(&mut document);
     Ok(document)
+}
+
+/// Components that nothing refers to: answers that no operation gives, schemas that were written in place.
+fn drop_unused(document: &mut Value) {
+    let mut left = usize::MAX;
+    // What only an unused one refers to is unused as well.
+    loop {
+        let text = document.to_string();
+        let mut count = 0;
+        for kind in ["responses", "headers", "schemas"] {
+            let components = document.pointer_mut(&format!("/components/{kind}")).and_then(Value::as_object_mut);
+            if let Some(components) = components {
+                components.retain(|name, _| text.contains(&format!("\"#/components/{kind}/{name}\"")));
+                count += components.len();
+            }
+        }
+        if count == left {
+            return;
+        }
+        left = count;
+    }
+}
+
+/// The scheme of access tokens.
+const TOKEN: &str = "oauth2";
+
+/// Whether an operation asks for an access token.
+pub fn takes_token(operation: &Value) -> bool {
+    let ways = operation.get("security").and_then(Value::as_array);
+    ways.is_some_and(|ways| ways.iter().any(|way| way.get(TOKEN).is_some()))
+}
+
+fn set(object: &mut Value, name: &str, value: Value) {
+    if let Some(object) = object.as_object_mut() {
+        object.insert(name.to_owned(), value);
+    }
+}
+
+/// Every operation with its path and method.
+fn operations(document: &mut Value) -> impl Iterator<Item = (String, String, &mut Value)> {
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    paths.into_iter().flatten().flat_map(|(path, item)| {
+        let methods = item.as_object_mut().into_iter().flatten();
+        methods.map(move |(method, operation)| (path.clone(), method.clone(), operation))
+    })
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+fn tags_used(document: &Value) -> Vec<String> {
+    let items = document.get("paths").and_then(Value::as_object).into_iter().flat_map(Map::values);
+    let operations = items.filter_map(Value::as_object).flat_map(Map::values);
+    let tags = operations.filter_map(|operation| operation.get("tags")?.as_array()).flatten();
+    tags.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// The right that an operation takes, in its description: a reader looks there first.
+fn say_what_it_takes(operation: &mut Value) {
+    if !takes_token(operation) {
+        if operation.get("security").is_none() {
+            set(operation, "security", json!([])); // told apart from "forgotten"
+        }
+        return;
+    }
+    let alternatives = operation.get("security").and_then(Value::as_array).into_iter().flatten();
+    let scopes = |one: &Value| -> Option<String> {
+        let words = one.get(TOKEN)?.as_array()?.iter().filter_map(Value::as_str);
+        let words: Vec<String> = words.map(|word| format!("`{word}`")).collect();
+        (!words.is_empty()).then(|| words.join(" and "))
+    };
+    let scopes: Vec<String> = alternatives.filter_map(scopes).collect();
+    let right = if scopes.is_empty() { "any token will do".to_owned() } else { scopes.join(" or ") };
+    let said = operation.get("description").and_then(Value::as_str).unwrap_or_default();
+    let text = format!("{said}\n\nScope: {right}.");
+    set(operation, "description", text.trim().into());
+}
+
+fn finish_schemas(components: &mut Value, codes: &[&'static Code]) {
+    let Some(Value::Object(schemas)) = components.get_mut("schemas") else { return };
+    schemas.sort_keys();
+    // Extension members of RFC 9457: utoipa writes a flattened map as a second schema.
+    if let Some(problem) = schemas.get_mut("Problem") {
+        flatten_problem(problem);
+        let words: Vec<&str> = codes.iter().map(|code| code.code).collect();
+        if let Some(code) = problem.pointer_mut("/properties/code") {
+            // Not `enum`: a client must live with a code that is added later.
+            set(code, "x-extensible-enum", words.into());
+        }
+    }
+    schemas.values_mut().for_each(finish_schema);
+}
+
+/// What the names and formats of our own making mean, wherever they appear.
+fn finish_schema(schema: &mut Value) {
+    if schema.get("format").and_then(Value::as_str) == Some("int32") && schema.get("maximum").is_none() {
+        set(schema, "maximum", i32::MAX.into());
+        if schema.get("minimum").is_none() {
+            set(schema, "minimum", i32::MIN.into());
+        }
+    }
+    for (name, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+        let about = match name.as_str() {
+            "version" => "Goes up with each change; the first part of the `ETag`.",
+            "created_at" => "When it was made.",
+            "updated_at" => "When it was last changed.",
+            _ => continue,
+        };
+        if property.get("description").is_none() && property.get("$ref").is_none() {
+            set(property, "description", about.into());
+        }
+    }
+    match schema {
+        Value::Object(members) => members.values_mut().for_each(finish_schema),
+        Value::Array(items) => items.iter_mut().for_each(finish_schema),
+        _ => {}
+    }
 }
 
 fn flatten_problem(problem: &mut Value) {
@@ -91,68 +234,5 @@ fn flatten_problem(problem: &mut Value) {
         if let (Some(text), Some(problem)) = (description, problem.as_object_mut()) {
             problem.insert("description".to_owned(), text);
         }
-    }
-}
-
-fn answers(path: &str, method: &str, operation: &Value) -> Vec<(String, Value)> {
-    let problem = |text: &str| json!({ "description": text, "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } } });
-    let parameters = operation.get("parameters").and_then(Value::as_array);
-    let has =
-        |name: &str| parameters.into_iter().flatten().any(|p| p.get("name").and_then(Value::as_str) == Some(name));
-    let takes =
-        |place: &str| parameters.into_iter().flatten().any(|p| p.get("in").and_then(Value::as_str) == Some(place));
-    let body = operation.get("requestBody").is_some();
-    let secured = operation.get("security").is_some();
-    let oauth = path.starts_with("/oauth/");
-    let rules = [
-        ("304", method == "get" && secured, "Not modified: the ETag of `If-None-Match` is current."),
-        (
-            "400",
-            !oauth && (body || takes("query") || takes("header")),
-            "Something does not parse; `errors` says where.",
-        ),
-        ("401", secured, "No token, or one that is not valid (RFC 6750)."),
-        ("403", secured, "The token has no right to this operation."),
-        // A repeated create is not answered again to who no longer sees the row.
-        ("404", takes("path") || has("Idempotency-Key"), "Missing, or not yours."),
-        ("408", body && !oauth, "The body came too slowly."),
-        (
-            "409",
-            has("Idempotency-Key") || has("If-Match"),
-            "In conflict with what exists, or a request with this key is in progress.",
-        ),
-        ("412", has("If-Match"), "Changed since it was read; `version` tells the current one."),
-        ("413", body && !oauth, "The body is too large."),
-        ("415", body && !oauth, "Not JSON."),
-        ("422", body && !oauth, "The values break a rule, or the key was used for another request."),
-        ("428", has("If-Match"), "`If-Match` is missing."),
-        ("500", !oauth, "A fault of ours; the request id helps us find it."),
-        ("503", !oauth && path != "/livez", "The database cannot be reached; try again."),
-    ];
-    let mut list = vec![];
-    for (status, applies, text) in rules {
-        if applies {
-            list.push((
-                status.to_owned(),
-                if status == "304" { json!({ "description": text }) } else { problem(text) },
-            ));
-        }
-    }
-    list
-}
-
-/// The headers that answers carry, by status.
-fn add_headers(responses: &mut Map<String, Value>) {
-    let text = |about: &str| json!({ "description": about, "schema": { "type": "string" } });
-    for (status, response) in responses.iter_mut() {
-        let Some(response) = response.as_object_mut() else { continue };
-        let headers = response.entry("headers").or_insert_with(|| json!({}));
-        let Some(headers) = headers.as_object_mut() else { continue };
-        headers.insert("X-Request-Id".to_owned(), text("Id of the request; quote it when you ask for help."));
-        match status.as_str() {
-            "401" => headers.insert("WWW-Authenticate".to_owned(), text("Why (RFC 6750).")),
-            "503" => headers.insert("Retry-After".to_owned(), text("Seconds.")),
-            _ => None,
-        };
     }
 }

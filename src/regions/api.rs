@@ -25,6 +25,7 @@ pub struct RegionFilter {
     /// Only those of this depth.
     level: Option<RegionLevel>,
     /// Only those whose name holds this text; case, diacritics and apostrophes do not count.
+    #[param(inline)]
     name: Option<Line<100>>,
     /// Retired codes too, so that old records stay readable.
     #[serde(default)]

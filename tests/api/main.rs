@@ -18,6 +18,7 @@ mod authorization;
 mod codes;
 mod contract;
 mod demo;
+mod docs;
 mod journeys;
 mod oauth;
 mod platform;

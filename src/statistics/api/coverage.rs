@@ -24,6 +24,7 @@ pub struct CoverageFilter {
     /// Within this region; the caller's own if absent.
     region: Option<RegionCode>,
     /// By what; `state` if absent.
+    #[param(inline)]
     group_by: Option<CoverageGroup>,
     /// Only those in one of these states.
     #[serde(default)]

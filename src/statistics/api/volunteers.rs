@@ -24,6 +24,7 @@ pub struct VolunteerFiguresFilter {
     /// Within this region; the caller's own if absent.
     region: Option<RegionCode>,
     /// By what; `status` if absent.
+    #[param(inline)]
     group_by: Option<VolunteerGroup>,
     /// Only those in one of these statuses.
     #[serde(default)]
@@ -33,6 +34,7 @@ pub struct VolunteerFiguresFilter {
     level: Vec<TrainingLevel>,
     /// Only those of one of these.
     #[serde(default)]
+    #[param(inline)]
     sex: Vec<SexGroup>,
 }
 

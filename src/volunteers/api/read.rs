@@ -47,6 +47,7 @@ pub struct VolunteerFilter {
     level: Vec<TrainingLevel>,
     /// Of one of these.
     #[serde(default)]
+    #[param(inline)]
     sex: Vec<SexFilter>,
     /// With this function (list `psm-functions`).
     function: Option<Code>,

@@ -56,11 +56,21 @@ pub fn operations() -> Vec<(String, Method, String, bool)> {
         for (method, operation) in item.as_object().unwrap() {
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             let id = operation["operationId"].as_str().unwrap().to_owned();
-            list.push((id, method, path.clone(), operation.get("security").is_some()));
+            list.push((id, method, path.clone(), simpul::platform::openapi::takes_token(operation)));
         }
     }
     list.sort_by(|a, b| a.0.cmp(&b.0));
     list
+}
+
+/// The component that a `$ref` names, or the value itself.
+pub fn resolve(value: &'static Value) -> &'static Value {
+    value["$ref"].as_str().map_or(value, |at| DOCUMENT.pointer(&at[1..]).unwrap_or_else(|| panic!("{at} is missing")))
+}
+
+/// The document as committed.
+pub fn document() -> &'static Value {
+    &DOCUMENT
 }
 
 /// Panics when the document does not say what was answered.
@@ -79,7 +89,7 @@ pub(super) fn check(method: &Method, path: &str, reply: &Reply) {
         );
         return;
     };
-    let response = &operation["responses"][&status];
+    let response = resolve(&operation["responses"][&status]);
     if !response.is_object() {
         undocumented();
     }

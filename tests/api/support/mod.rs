@@ -3,7 +3,7 @@ mod client;
 mod document;
 
 pub use client::{Client, Reply};
-pub use document::operations;
+pub use document::{document, operations, resolve};
 
 use chrono::TimeDelta;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
