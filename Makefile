@@ -17,7 +17,7 @@ ifndef RUSTUP_HOME
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test prepare prepare-test lint schema openapi clean-data
+.PHONY: help run test prepare prepare-test lint schema openapi fuzz docs-page clean-data
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -26,7 +26,7 @@ run: prepare ## Install what is missing, build, start the demo: make run ARGS='-
 	@exec scripts/run.sh $(ARGS)
 
 test: prepare-test ## All that CI runs: linters first, then every test with all its rounds
-	@exec scripts/check.sh lint document deployment tests
+	@exec scripts/check.sh lint document deployment fuzz tests
 
 prepare: ## Check for Rust, a C compiler and PostgreSQL; install PostgreSQL if it is missing
 	@scripts/prepare.sh server
@@ -44,6 +44,12 @@ schema: ## Print src/schema.rs from the migrated database in DATABASE_URL (needs
 openapi: ## Write openapi/openapi.json from the routes
 	@mkdir -p openapi
 	@cargo run --locked --quiet -- openapi > openapi/openapi.json.new && mv openapi/openapi.json.new openapi/openapi.json
+
+fuzz: prepare-test ## Schemathesis against a demo of its own
+	@exec scripts/check.sh fuzz
+
+docs-page: prepare-test ## Fetch the API reference of /docs from npm again: make docs-page VERSION=1.72.1
+	@exec scripts/renew-docs-page.sh $(VERSION)
 
 clean-data: ## Remove the demo's data, .data/ (stop the demo first)
 	@if [ -f .data/pg/data/postmaster.pid ] && kill -0 "$$(head -n 1 .data/pg/data/postmaster.pid)" 2>/dev/null; then \

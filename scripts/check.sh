@@ -18,7 +18,6 @@ lint() {
 }
 
 document() {
-    [ -f openapi/openapi.json ] || return 0
     step 'OpenAPI document'
     PATH="$PWD/.tools/python/bin:$PWD/.tools/node/node_modules/.bin:$PATH" \
         REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true \
@@ -28,6 +27,12 @@ document() {
 deployment() {
     step 'Dockerfile and docker-compose.yml'
     .tools/python/bin/python tests/tools/deployment.py
+}
+
+fuzz() {
+    step 'schemathesis: every operation of a running demo against the document'
+    cargo build --locked
+    .tools/python/bin/python tests/tools/fuzz.py
 }
 
 tests() {
@@ -43,10 +48,10 @@ tests() {
     return "$code"
 }
 
-[ "$#" -gt 0 ] || set -- lint document deployment tests
+[ "$#" -gt 0 ] || set -- lint document deployment fuzz tests
 for check in "$@"; do
     case $check in
-    lint | document | deployment | tests) "$check" ;;
+    lint | document | deployment | fuzz | tests) "$check" ;;
     *) echo "unknown check: $check" >&2 && exit 2 ;;
     esac
 done

@@ -1,0 +1,66 @@
+"""What a document cannot say and a fuzzer cannot invent: ids of rows that exist, their current version, unused keys.
+
+Without these nearly every generated request ends at 404, and what lies behind is never reached. Values that schemathesis made
+wrong on purpose are left as they are. No operation is named here: `/v1/things/{id}…` takes its ids from `GET /v1/things`, whatever
+the things are.
+"""
+
+import itertools
+import os
+import uuid
+
+import requests
+import schemathesis
+from schemathesis.core.parameters import ParameterLocation
+
+SESSION = requests.Session()
+SESSION.trust_env = False  # no proxy between this and a service on the same machine
+SESSION.headers["Authorization"] = f"Bearer {os.environ['SIMPUL_TOKEN']}"
+REACH = 50  # rows of a list, oldest first
+TURNS, READS = itertools.count(), itertools.count()
+KNOWN: dict[str, list[str]] = {}
+
+
+def ids(base: str, collection: str) -> list[str]:
+    """The ids of a list, read again now and then: the run itself makes rows."""
+    if collection not in KNOWN or next(READS) % 50 == 0:
+        answer = SESSION.get(f"{base}{collection}", params={"limit": REACH}, timeout=10)
+        items = answer.json().get("items", []) if answer.ok else []
+        found = [item.get("id") or item.get("agency_id") or item.get("code") or item.get("name") for item in items]
+        # Changing oneself could take away the right to go on.
+        KNOWN[collection] = [one for one in found if one and one != own_agency(base)]
+    return KNOWN[collection]
+
+
+def own_agency(base: str) -> str:
+    if "" not in KNOWN:
+        KNOWN[""] = [SESSION.get(f"{base}/v1/me", timeout=10).json()["agency_id"]]
+    return KNOWN[""][0]
+
+
+def made_wrong(case, location: ParameterLocation) -> bool:
+    return case.meta is not None and case.meta.is_negative_at(location)
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    if case.meta is None or case.meta.phase.name.value == "stateful":
+        return  # the steps of a story follow from each other
+    base = case.operation.base_url.rstrip("/")
+    turn = next(TURNS)
+    parameters = case.path_parameters or {}
+    if len(parameters) == 1 and not made_wrong(case, ParameterLocation.PATH) and turn % 4:
+        (name,) = parameters
+        collection = case.operation.path.split("/{")[0]
+        if rows := ids(base, collection):
+            case.path_parameters[name] = rows[turn % len(rows)]
+            row = f"{collection}/{case.path_parameters[name]}"
+            if "If-Match" in (case.headers or {}) and not made_wrong(case, ParameterLocation.HEADER) and turn % 8:
+                current = SESSION.get(f"{base}{row}", timeout=10).headers.get("ETag")
+                if current:
+                    case.headers["If-Match"] = current
+    if "Idempotency-Key" in (case.headers or {}) and not made_wrong(case, ParameterLocation.HEADER) and turn % 8:
+        case.headers["Idempotency-Key"] = str(uuid.uuid5(uuid.NAMESPACE_OID, str(turn)))
+    # A cursor is sealed by the service: one that is made up is wrong, whatever the schema of a string says.
+    if "cursor" in (case.query or {}) and not made_wrong(case, ParameterLocation.QUERY):
+        del case.query["cursor"]
