@@ -1,4 +1,8 @@
 //! Scopes, kinds of agencies and clients, and what a caller may see. Pure.
+mod permissions;
+
+pub use permissions::*;
+
 use crate::platform::error::Fault;
 use crate::platform::http::Identity;
 use crate::platform::region_code::{RegionCode, RegionLevel};
@@ -289,6 +293,16 @@ impl Sight {
         Window { from, until, own: if let Self::Own(id) = self { *id } else { VolunteerId(Uuid::nil()) } }
     }
 
+    /// Whether a volunteer who is posted in `village` is among them.
+    pub fn shows(&self, volunteer: VolunteerId, village: &RegionCode) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Region(region) => region.contains(village),
+            Self::Addressed(_) => false,
+            Self::Own(own) => *own == volunteer,
+        }
+    }
+
     /// The region that all of them lie in, for callers that see by region.
     pub fn region(&self) -> Option<&RegionCode> {
         if let Self::Region(code) = self { Some(code) } else { None }
@@ -347,72 +361,6 @@ impl Caller {
 
 /// A caller that can be moved into a transaction.
 pub type SharedCaller = Arc<Caller>;
-
-/// A right that a handler asks for: the type parameter of [`super::api::Permit`].
-pub trait Permission: 'static {
-    /// The token must carry one of these; none: any token will do.
-    const SCOPES: &'static [Scope];
-    /// Decisions and reveals: an officer's client must say who sits at the keyboard.
-    const ACTING_USER: bool = false;
-}
-
-/// Reference data: any token.
-pub struct ReadReference;
-impl Permission for ReadReference {
-    const SCOPES: &'static [Scope] = &[];
-}
-
-/// See volunteers, each caller those of its sight.
-pub struct ReadVolunteers;
-impl Permission for ReadVolunteers {
-    const SCOPES: &'static [Scope] = &[Scope::VolunteersRead];
-}
-
-/// Register a candidate.
-pub struct ProposeVolunteers;
-impl Permission for ProposeVolunteers {
-    const SCOPES: &'static [Scope] = &[Scope::VolunteersPropose, Scope::VolunteersWrite];
-}
-
-/// Change what is known of a volunteer.
-pub struct WriteVolunteers;
-impl Permission for WriteVolunteers {
-    const SCOPES: &'static [Scope] = &[Scope::VolunteersWrite];
-}
-
-/// Decide on a volunteer: status and posting.
-pub struct DecideVolunteers;
-impl Permission for DecideVolunteers {
-    const SCOPES: &'static [Scope] = &[Scope::VolunteersWrite];
-    const ACTING_USER: bool = true;
-}
-
-/// Search volunteers by a personal number.
-pub struct SearchVolunteers;
-impl Permission for SearchVolunteers {
-    const SCOPES: &'static [Scope] = &[Scope::VolunteersRead];
-    const ACTING_USER: bool = true;
-}
-
-/// See identity numbers in full.
-pub struct RevealIdentity;
-impl Permission for RevealIdentity {
-    const SCOPES: &'static [Scope] = &[Scope::IdentityReveal];
-    const ACTING_USER: bool = true;
-}
-
-/// See figures.
-pub struct ReadStatistics;
-impl Permission for ReadStatistics {
-    const SCOPES: &'static [Scope] = &[Scope::StatisticsRead];
-}
-
-/// Create, change, suspend agencies.
-pub struct AdministerAgencies;
-impl Permission for AdministerAgencies {
-    const SCOPES: &'static [Scope] = &[Scope::AgenciesAdmin];
-    const ACTING_USER: bool = true;
-}
 
 #[cfg(test)]
 mod tests {

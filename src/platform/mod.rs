@@ -12,6 +12,7 @@ pub mod http;
 pub mod idempotency;
 pub mod input;
 mod json;
+pub mod moment;
 pub mod nik;
 pub mod openapi;
 pub mod page;

@@ -29,7 +29,12 @@ text_enum! {
 impl AgeBand {
     /// Of somebody born on `birth_date`, on the day `today`.
     pub fn of(birth_date: NaiveDate, today: NaiveDate) -> Self {
-        match age(birth_date, today) {
+        Self::of_age(age(birth_date, today))
+    }
+
+    /// Of somebody who is so many years old, by a birth date or an estimate.
+    pub fn of_age(years: u32) -> Self {
+        match years {
             0..=4 => Self::UnderFive,
             5..=11 => Self::Child,
             12..=17 => Self::Adolescent,

@@ -1,5 +1,8 @@
 //! Functions of PostgreSQL, and of our own migrations, that diesel does not know.
-use diesel::sql_types::{Array, SingleValue, SqlType, Text};
+use diesel::expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping};
+use diesel::pg::Pg;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sql_types::{Array, Bool, Nullable, SingleValue, SqlType, Text};
 
 #[diesel::declare_sql_function]
 extern "SQL" {
@@ -15,4 +18,22 @@ extern "SQL" {
     fn pg_advisory_xact_lock(key: diesel::sql_types::BigInt) -> diesel::sql_types::Bool;
     /// A setting of the session.
     fn current_setting(name: Text) -> Text;
+}
+
+/// A condition on a column that may be null, as a plain one: a `WHERE` takes null for false.
+#[derive(Debug, Clone, Copy, QueryId, ValidGrouping)]
+pub struct Known<T>(pub T);
+
+impl<T: Expression<SqlType = Nullable<Bool>>> Expression for Known<T> {
+    type SqlType = Bool;
+}
+impl<T: QueryFragment<Pg>> QueryFragment<Pg> for Known<T> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Pg>) -> diesel::QueryResult<()> {
+        self.0.walk_ast(out)
+    }
+}
+impl<T: AppearsOnTable<Source>, Source> AppearsOnTable<Source> for Known<T> where Self: Expression {}
+impl<T: SelectableExpression<Source>, Source> SelectableExpression<Source> for Known<T> where
+    Self: AppearsOnTable<Source>
+{
 }

@@ -1,0 +1,151 @@
+//! What a handler may ask of its caller: one right, one type.
+use super::Scope;
+
+/// A right that a handler asks for: the type parameter of [`crate::access::api::Permit`].
+pub trait Permission: 'static {
+    /// The token must carry one of these; none: any token will do.
+    const SCOPES: &'static [Scope];
+    /// Decisions and reveals: an officer's client must say who sits at the keyboard.
+    const ACTING_USER: bool = false;
+}
+
+/// Reference data: any token.
+pub struct ReadReference;
+impl Permission for ReadReference {
+    const SCOPES: &'static [Scope] = &[];
+}
+
+/// See volunteers, each caller those of its sight.
+pub struct ReadVolunteers;
+impl Permission for ReadVolunteers {
+    const SCOPES: &'static [Scope] = &[Scope::VolunteersRead];
+}
+
+/// Register a candidate.
+pub struct ProposeVolunteers;
+impl Permission for ProposeVolunteers {
+    const SCOPES: &'static [Scope] = &[Scope::VolunteersPropose, Scope::VolunteersWrite];
+}
+
+/// Change what is known of a volunteer.
+pub struct WriteVolunteers;
+impl Permission for WriteVolunteers {
+    const SCOPES: &'static [Scope] = &[Scope::VolunteersWrite];
+}
+
+/// Decide on a volunteer: status and posting.
+pub struct DecideVolunteers;
+impl Permission for DecideVolunteers {
+    const SCOPES: &'static [Scope] = &[Scope::VolunteersWrite];
+    const ACTING_USER: bool = true;
+}
+
+/// Search volunteers by a personal number.
+pub struct SearchVolunteers;
+impl Permission for SearchVolunteers {
+    const SCOPES: &'static [Scope] = &[Scope::VolunteersRead];
+    const ACTING_USER: bool = true;
+}
+
+/// See identity numbers in full.
+pub struct RevealIdentity;
+impl Permission for RevealIdentity {
+    const SCOPES: &'static [Scope] = &[Scope::IdentityReveal];
+    const ACTING_USER: bool = true;
+}
+
+/// See training events and who takes part.
+pub struct ReadTraining;
+impl Permission for ReadTraining {
+    const SCOPES: &'static [Scope] = &[Scope::TrainingRead];
+}
+
+/// Take seats in training events and give them back.
+pub struct EnrolTraining;
+impl Permission for EnrolTraining {
+    const SCOPES: &'static [Scope] = &[Scope::TrainingEnrol];
+}
+
+/// Record who came.
+pub struct AttendTraining;
+impl Permission for AttendTraining {
+    const SCOPES: &'static [Scope] = &[Scope::TrainingAttend];
+}
+
+/// Prepare training events.
+pub struct WriteTraining;
+impl Permission for WriteTraining {
+    const SCOPES: &'static [Scope] = &[Scope::TrainingWrite];
+}
+
+/// Decide on training events: announce them and call them off, and who passed.
+pub struct DecideTraining;
+impl Permission for DecideTraining {
+    const SCOPES: &'static [Scope] = &[Scope::TrainingWrite];
+    const ACTING_USER: bool = true;
+}
+
+/// See figures.
+pub struct ReadStatistics;
+impl Permission for ReadStatistics {
+    const SCOPES: &'static [Scope] = &[Scope::StatisticsRead];
+}
+
+/// See cases, each caller those of its sight.
+pub struct ReadCases;
+impl Permission for ReadCases {
+    const SCOPES: &'static [Scope] = &[Scope::CasesRead];
+}
+
+/// Report a case, or change what is known of it.
+pub struct WriteCases;
+impl Permission for WriteCases {
+    const SCOPES: &'static [Scope] = &[Scope::CasesWrite];
+}
+
+/// Close or reopen a case.
+pub struct DecideCases;
+impl Permission for DecideCases {
+    const SCOPES: &'static [Scope] = &[Scope::CasesWrite];
+    const ACTING_USER: bool = true;
+}
+
+/// See referrals, each caller those of its sight.
+pub struct ReadReferrals;
+impl Permission for ReadReferrals {
+    const SCOPES: &'static [Scope] = &[Scope::ReferralsRead];
+}
+
+/// Ask a source system.
+pub struct SendReferrals;
+impl Permission for SendReferrals {
+    const SCOPES: &'static [Scope] = &[Scope::ReferralsSend];
+}
+
+/// Take back what was asked.
+pub struct TakeBackReferrals;
+impl Permission for TakeBackReferrals {
+    const SCOPES: &'static [Scope] = &[Scope::ReferralsSend];
+    const ACTING_USER: bool = true;
+}
+
+/// Answer referrals.
+pub struct HandleReferrals;
+impl Permission for HandleReferrals {
+    const SCOPES: &'static [Scope] = &[Scope::ReferralsHandle];
+    const ACTING_USER: bool = true;
+}
+
+/// Undo an ending, or say that a referral should never have been.
+pub struct CorrectReferrals;
+impl Permission for CorrectReferrals {
+    const SCOPES: &'static [Scope] = &[Scope::ReferralsCorrect];
+    const ACTING_USER: bool = true;
+}
+
+/// Create, change, suspend agencies.
+pub struct AdministerAgencies;
+impl Permission for AdministerAgencies {
+    const SCOPES: &'static [Scope] = &[Scope::AgenciesAdmin];
+    const ACTING_USER: bool = true;
+}
