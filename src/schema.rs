@@ -63,6 +63,93 @@ diesel::table! {
 }
 
 diesel::table! {
+    case_history (id) {
+        id -> Uuid,
+        case_id -> Uuid,
+        at -> Timestamptz,
+        action -> Text,
+        from_state -> Nullable<Text>,
+        to_state -> Text,
+        agency_id -> Uuid,
+        client_id -> Uuid,
+        acting_user -> Nullable<Text>,
+        volunteer_id -> Nullable<Uuid>,
+        reason -> Nullable<Text>,
+        note -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    case_numbers (regency_code, year) {
+        regency_code -> Text,
+        year -> Int2,
+        last -> Int4,
+    }
+}
+
+diesel::table! {
+    case_people (id) {
+        id -> Uuid,
+        case_id -> Uuid,
+        name -> Text,
+        sex -> Nullable<Text>,
+        birth_date -> Nullable<Date>,
+        age_estimate -> Nullable<Int2>,
+        age_estimated_on -> Nullable<Date>,
+        nik_status -> Text,
+        nik -> Nullable<Bytea>,
+        nik_index -> Nullable<Bytea>,
+        nik_last_four -> Nullable<Text>,
+        kk -> Nullable<Bytea>,
+        kk_index -> Nullable<Bytea>,
+        kk_last_four -> Nullable<Text>,
+        card -> Nullable<Bytea>,
+        card_index -> Nullable<Bytea>,
+        card_last_four -> Nullable<Text>,
+        address -> Nullable<Text>,
+        phone -> Nullable<Text>,
+        guardian_name -> Nullable<Text>,
+        guardian_phone -> Nullable<Text>,
+        communication_need -> Nullable<Text>,
+        need -> Text,
+    }
+}
+
+diesel::table! {
+    cases (id) {
+        id -> Uuid,
+        number -> Text,
+        state -> Text,
+        province_code -> Text,
+        regency_code -> Text,
+        district_code -> Text,
+        village_code -> Text,
+        reporter_agency_id -> Uuid,
+        volunteer_id -> Nullable<Uuid>,
+        ppks -> Array<Text>,
+        sensitive -> Bool,
+        service_field -> Nullable<Text>,
+        service_field_list -> Text,
+        sector -> Nullable<Text>,
+        sector_list -> Text,
+        urgency -> Text,
+        lawful_basis -> Text,
+        consent_by -> Nullable<Text>,
+        consent_on -> Nullable<Date>,
+        outcome -> Nullable<Text>,
+        outcome_list -> Text,
+        closed_at -> Nullable<Timestamptz>,
+        state_since -> Timestamptz,
+        state_agency_id -> Uuid,
+        version -> Int4,
+        created_by -> Uuid,
+        create_request -> Bytea,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     use diesel::sql_types::*;
     use super::sql_types::Xid8;
 
@@ -187,6 +274,96 @@ diesel::table! {
 }
 
 diesel::table! {
+    referral_counts (id) {
+        id -> Int8,
+        month -> Date,
+        province_code -> Text,
+        regency_code -> Text,
+        district_code -> Text,
+        village_code -> Text,
+        reporter_agency_id -> Uuid,
+        volunteer_id -> Nullable<Uuid>,
+        sender_agency_id -> Uuid,
+        receiver_agency_id -> Uuid,
+        service -> Text,
+        status -> Text,
+        sensitive -> Bool,
+        count -> Int4,
+        folded -> Bool,
+    }
+}
+
+diesel::table! {
+    referral_history (id) {
+        id -> Uuid,
+        referral_id -> Uuid,
+        at -> Timestamptz,
+        action -> Text,
+        from_status -> Nullable<Text>,
+        to_status -> Text,
+        agency_id -> Nullable<Uuid>,
+        client_id -> Nullable<Uuid>,
+        acting_user -> Nullable<Text>,
+        volunteer_id -> Nullable<Uuid>,
+        reason -> Nullable<Text>,
+        outcome -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    referral_notes (history_id) {
+        history_id -> Uuid,
+        note -> Text,
+    }
+}
+
+diesel::table! {
+    referrals (id) {
+        id -> Uuid,
+        case_id -> Uuid,
+        province_code -> Text,
+        regency_code -> Text,
+        district_code -> Text,
+        village_code -> Text,
+        reporter_agency_id -> Uuid,
+        volunteer_id -> Nullable<Uuid>,
+        sensitive -> Bool,
+        sender_agency_id -> Uuid,
+        receiver_agency_id -> Uuid,
+        handler_agency_id -> Nullable<Uuid>,
+        service -> Text,
+        service_list -> Text,
+        urgency -> Text,
+        month -> Date,
+        status -> Text,
+        status_since -> Timestamptz,
+        status_agency_id -> Nullable<Uuid>,
+        held_from -> Nullable<Text>,
+        hold_reason -> Nullable<Text>,
+        hold_review_on -> Nullable<Date>,
+        ended_from -> Nullable<Text>,
+        reason_list -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        outcome -> Nullable<Text>,
+        outcome_list -> Text,
+        served_on -> Nullable<Date>,
+        partner_reference -> Nullable<Text>,
+        due_on -> Nullable<Date>,
+        appointment_at -> Nullable<Timestamptz>,
+        forwarded_by -> Nullable<Uuid>,
+        previous_referral_id -> Nullable<Uuid>,
+        chain -> Array<Uuid>,
+        expires_at -> Nullable<Timestamptz>,
+        due_at -> Nullable<Timestamptz>,
+        version -> Int4,
+        created_by -> Uuid,
+        create_request -> Bytea,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     regions (code) {
         code -> Text,
         name -> Text,
@@ -219,6 +396,98 @@ diesel::table! {
         version -> Int4,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    training_attendance (event_id, volunteer_id, session) {
+        event_id -> Uuid,
+        session -> Int2,
+        volunteer_id -> Uuid,
+        present -> Bool,
+        device_at -> Nullable<Timestamptz>,
+        noted_at -> Timestamptz,
+        recorded_at -> Timestamptz,
+        recorded_by -> Uuid,
+        acting_user -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    training_enrolments (id) {
+        id -> Uuid,
+        event_id -> Uuid,
+        volunteer_id -> Uuid,
+        state -> Text,
+        state_since -> Timestamptz,
+        state_by -> Uuid,
+        result -> Nullable<Text>,
+        result_at -> Nullable<Timestamptz>,
+        result_by -> Nullable<Uuid>,
+        result_acting_user -> Nullable<Text>,
+        version -> Int4,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    training_event_history (id) {
+        id -> Uuid,
+        event_id -> Uuid,
+        at -> Timestamptz,
+        action -> Text,
+        from_state -> Nullable<Text>,
+        to_state -> Text,
+        agency_id -> Uuid,
+        acting_user -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        list -> Nullable<Text>,
+        note -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    training_events (id) {
+        id -> Uuid,
+        organiser_id -> Uuid,
+        organiser_region_code -> Text,
+        level -> Text,
+        title -> Text,
+        region_code -> Text,
+        province_code -> Text,
+        regency_code -> Nullable<Text>,
+        district_code -> Nullable<Text>,
+        village_code -> Nullable<Text>,
+        venue -> Text,
+        speaker_agencies -> Array<Text>,
+        capacity -> Int4,
+        seats_taken -> Int4,
+        enrolment_opens_at -> Nullable<Timestamptz>,
+        enrolment_closes_at -> Nullable<Timestamptz>,
+        starts_at -> Timestamptz,
+        ends_at -> Timestamptz,
+        state -> Text,
+        state_since -> Timestamptz,
+        state_by -> Uuid,
+        reason -> Nullable<Text>,
+        list -> Nullable<Text>,
+        note -> Nullable<Text>,
+        version -> Int4,
+        created_by -> Nullable<Uuid>,
+        create_request -> Nullable<Bytea>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        updated_by -> Uuid,
+    }
+}
+
+diesel::table! {
+    training_sessions (event_id, number) {
+        event_id -> Uuid,
+        number -> Int2,
+        starts_at -> Timestamptz,
+        ends_at -> Timestamptz,
+        topic -> Nullable<Text>,
     }
 }
 
@@ -317,14 +586,31 @@ diesel::table! {
     }
 }
 
+diesel::joinable!(case_history -> cases (case_id));
+diesel::joinable!(case_numbers -> regions (regency_code));
+diesel::joinable!(case_people -> cases (case_id));
+diesel::joinable!(cases -> regions (village_code));
+diesel::joinable!(cases -> volunteers (volunteer_id));
 diesel::joinable!(client_assertions -> clients (client_id));
 diesel::joinable!(client_keys -> clients (client_id));
 diesel::joinable!(client_secrets -> clients (client_id));
 diesel::joinable!(clients -> agencies (agency_id));
 diesel::joinable!(clients -> volunteers (volunteer_id));
 diesel::joinable!(codes -> code_lists (list));
+diesel::joinable!(referral_history -> agencies (agency_id));
+diesel::joinable!(referral_history -> referrals (referral_id));
+diesel::joinable!(referral_notes -> referral_history (history_id));
+diesel::joinable!(referrals -> cases (case_id));
+diesel::joinable!(referrals -> regions (village_code));
+diesel::joinable!(referrals -> source_systems (receiver_agency_id));
+diesel::joinable!(referrals -> volunteers (volunteer_id));
 diesel::joinable!(source_system_services -> source_systems (agency_id));
 diesel::joinable!(source_systems -> agencies (agency_id));
+diesel::joinable!(training_enrolments -> training_events (event_id));
+diesel::joinable!(training_enrolments -> volunteers (volunteer_id));
+diesel::joinable!(training_event_history -> training_events (event_id));
+diesel::joinable!(training_events -> agencies (organiser_id));
+diesel::joinable!(training_sessions -> training_events (event_id));
 diesel::joinable!(volunteer_history -> volunteers (volunteer_id));
 diesel::joinable!(volunteer_people -> volunteers (volunteer_id));
 diesel::joinable!(volunteer_postings -> regions (village_code));
@@ -335,6 +621,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     access_state,
     agencies,
     audit_events,
+    case_history,
+    case_numbers,
+    case_people,
+    cases,
     changes,
     client_assertions,
     client_keys,
@@ -345,9 +635,18 @@ diesel::allow_tables_to_appear_in_same_query!(
     coverage_figures,
     idempotency_keys,
     installation,
+    referral_counts,
+    referral_history,
+    referral_notes,
+    referrals,
     regions,
     source_system_services,
     source_systems,
+    training_attendance,
+    training_enrolments,
+    training_event_history,
+    training_events,
+    training_sessions,
     volunteer_figures,
     volunteer_history,
     volunteer_people,

@@ -1,0 +1,10 @@
+DROP TABLE training_event_history;
+DROP TABLE training_attendance;
+DROP TABLE training_enrolments;
+DROP TABLE training_sessions;
+DROP TABLE training_events;
+DROP FUNCTION training_events_move_as_listed;
+DROP FUNCTION training_enrolments_take_seats;
+DROP FUNCTION training_enrolments_result_in_time;
+DELETE FROM codes WHERE list = 'training-reasons';
+DELETE FROM code_lists WHERE name = 'training-reasons';
