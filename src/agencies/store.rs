@@ -95,6 +95,12 @@ pub async fn find(conn: &mut &Conn, id: AgencyId) -> QueryResult<Agency> {
     agencies::table.find(id).select(Agency::as_select()).first(conn).await
 }
 
+/// What these agencies are called, in the order of their names.
+pub async fn names(conn: &mut &Conn, ids: &[AgencyId]) -> QueryResult<Vec<(AgencyId, String)>> {
+    let query = agencies::table.filter(agencies::id.eq_any(ids)).order((agencies::name, agencies::id));
+    query.select((agencies::id, agencies::name)).load(conn).await
+}
+
 /// One agency, held until the transaction ends.
 pub async fn lock(conn: &mut Conn, id: AgencyId) -> QueryResult<Agency> {
     agencies::table.find(id).select(Agency::as_select()).for_update().first(conn).await
@@ -336,6 +342,33 @@ pub async fn find_source_system(conn: &mut &Conn, id: AgencyId) -> QueryResult<N
         .select((SourceSystem::as_select(), agencies::name, agencies::kind))
         .first(conn)
         .await
+}
+
+/// A source system that may be asked for something.
+#[derive(Debug)]
+pub struct Target {
+    /// What it is.
+    pub system: SourceSystem,
+    /// What its agency is.
+    pub kind: AgencyKind,
+    /// The agency's jurisdiction.
+    pub jurisdiction: Vec<RegionCode>,
+    /// The service is among those it offers.
+    pub offers: bool,
+}
+
+/// An active source system, and whether it offers a service.
+pub async fn find_target(conn: &mut Conn, id: AgencyId, service: &Code) -> QueryResult<Target> {
+    let offered = source_system_services::table
+        .filter(source_system_services::agency_id.eq(source_systems::agency_id))
+        .filter(source_system_services::service.eq(service));
+    let (system, kind, jurisdiction, offers) = source_systems::table
+        .inner_join(agencies::table)
+        .filter(source_systems::agency_id.eq(id).and(agencies::state.eq(AgencyState::Active)))
+        .select((SourceSystem::as_select(), agencies::kind, agencies::region_codes, diesel::dsl::exists(offered)))
+        .first(conn)
+        .await?;
+    Ok(Target { system, kind, jurisdiction, offers })
 }
 
 /// The services that these source systems offer.

@@ -1,0 +1,404 @@
+//! Endpoints under `/v1/cases` that need nothing of referrals.
+use super::person::{CasePersonView, IdentityView, OPEN_FIELDS, REVEALED_FIELDS};
+use super::rules::{
+    CASE_STATE_CONFLICT, CaseAction, CaseId, CaseState, ConsentBy, LawfulBasis, REOPENING_OVER, Urgency, may_reopen,
+};
+use super::store::{self, Case, CaseEvent, CasePerson, Wanted};
+use crate::access::api::Permit;
+use crate::access::rules::{
+    AgencyId, Caller, DecideCases, ReadCases, RevealIdentity, RevealPurpose, Scope, VolunteerId,
+};
+use crate::audit::rules::Event;
+use crate::audit::store::{self as audit, Recorder};
+use crate::changes::rules::{Audience, Change, Op};
+use crate::changes::store as changes;
+use crate::codes::rules::{Code, UNKNOWN_CODE};
+use crate::codes::store as codes;
+use crate::platform::answer::Answer;
+use crate::platform::app::{App, Shared};
+use crate::platform::db::{Conn, Db};
+use crate::platform::error::{ApiError, ApiResult, Fault, STALE};
+use crate::platform::idempotency::{Attempt, Replay};
+use crate::platform::input::{Body, IfMatch, Keyed, PathId};
+use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
+use crate::platform::page::{Page, PageParams, Paged};
+use crate::platform::region_code::RegionCode;
+use crate::platform::text::Text;
+use crate::regions::rules::TimeZone;
+use actix_web::{get, post};
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// A case as shown to one caller.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CaseView {
+    id: CaseId,
+    #[schema(example = "KS-1706-2026-000123")]
+    number: String,
+    state: CaseState,
+    /// In this state since.
+    state_since: DateTime<Utc>,
+    /// Agency that brought it into this state.
+    state_agency_id: AgencyId,
+    province_code: RegionCode,
+    regency_code: RegionCode,
+    district_code: RegionCode,
+    /// Where the person lives or was found.
+    village_code: RegionCode,
+    reporter_agency_id: AgencyId,
+    /// The volunteer who reported it and follows it.
+    #[schema(required)]
+    volunteer_id: Option<VolunteerId>,
+    /// Codes of the list `ppks`.
+    ppks: Vec<Code>,
+    /// One of these is specific personal data.
+    sensitive: bool,
+    /// Code of the list `service-fields`.
+    #[schema(required)]
+    service_field: Option<Code>,
+    /// Code of the list `sectors`.
+    #[schema(required)]
+    sector: Option<Code>,
+    urgency: Urgency,
+    lawful_basis: LawfulBasis,
+    #[schema(required)]
+    consent: Option<Consent>,
+    person: CasePersonView,
+    /// What is needed, in words.
+    need: String,
+    /// Code of the list `case-outcomes`; of a closed case.
+    #[schema(required)]
+    outcome: Option<Code>,
+    #[schema(required)]
+    closed_at: Option<DateTime<Utc>>,
+    version: i32,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+/// Who agreed to the processing, and when.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Consent {
+    /// Of a child, always the guardian.
+    pub by: ConsentBy,
+    /// The day.
+    pub on: NaiveDate,
+}
+
+impl CaseView {
+    /// For who sees the case: governments of its region and its volunteer know the person.
+    pub fn of(case: Case, person: CasePerson, now: DateTime<Utc>) -> Self {
+        let today = TimeZone::of(&case.village_code).day(now);
+        Self {
+            id: case.id,
+            number: case.number,
+            state: case.state,
+            state_since: case.state_since,
+            state_agency_id: case.state_agency_id,
+            province_code: case.province_code,
+            regency_code: case.regency_code,
+            district_code: case.district_code,
+            village_code: case.village_code,
+            reporter_agency_id: case.reporter_agency_id,
+            volunteer_id: case.volunteer_id,
+            ppks: case.ppks,
+            sensitive: case.sensitive,
+            service_field: case.service_field,
+            sector: case.sector,
+            urgency: case.urgency,
+            lawful_basis: case.lawful_basis,
+            consent: case.consent_by.zip(case.consent_on).map(|(by, on)| Consent { by, on }),
+            person: CasePersonView::open(&person, today),
+            need: person.need,
+            outcome: case.outcome,
+            closed_at: case.closed_at,
+            version: case.version,
+            created_at: case.created_at,
+            updated_at: case.updated_at,
+        }
+    }
+}
+
+/// Who sees a case: its reporter, the governments it lies under, its volunteer. The village is left out of a sensitive
+/// one.
+pub fn audience(case: &Case) -> Audience {
+    let place = if case.sensitive { &case.district_code } else { &case.village_code };
+    Audience {
+        agencies: vec![case.reporter_agency_id],
+        regions: vec![place.clone()],
+        volunteers: case.volunteer_id.into_iter().collect(),
+    }
+}
+
+/// Which cases.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct CaseFilter {
+    /// Only those in this region.
+    region: Option<RegionCode>,
+    /// Only those in this state; may be repeated.
+    #[serde(default)]
+    status: Vec<CaseState>,
+    /// Only those with this category; may be repeated.
+    #[serde(default)]
+    ppks: Vec<Code>,
+    /// Only those that hurry so much.
+    urgency: Option<Urgency>,
+    /// Created at this time or later, with a zone.
+    created_from: Option<DateTime<Utc>>,
+    /// Created before this time.
+    created_before: Option<DateTime<Utc>>,
+}
+
+/// List cases
+///
+/// Newest first. A source system has no cases: it sees what a referral shows it.
+#[utoipa::path(tag = "cases", security(("oauth2" = ["cases:read"])), params(CaseFilter, PageParams),
+    responses((status = 200, body = Page<CaseView>, description = "A page of cases.")))]
+#[get("/v1/cases")]
+pub async fn list_cases(
+    caller: Permit<ReadCases>,
+    paged: Paged<CaseFilter>,
+    app: Shared,
+    recorder: Recorder,
+    db: Db,
+) -> ApiResult<Answer> {
+    let filter = &paged.filter;
+    let wanted = Wanted {
+        region: filter.region.clone(),
+        state: filter.status.clone(),
+        ppks: filter.ppks.clone(),
+        urgency: filter.urgency,
+        created_from: filter.created_from,
+        created_before: filter.created_before,
+    };
+    let (after, now): (Option<(DateTime<Utc>, CaseId)>, _) = (paged.after()?, app.clock.now());
+    let rows = db.read(async |c| store::list(c, &caller, &wanted, after, paged.limit + 1).await).await?;
+    let total =
+        if paged.count { Some(db.read(async |c| store::count(c, &caller, &wanted).await).await?) } else { None };
+    let (rows, after) = paged.cut(rows, |(case, _)| (case.created_at, case.id));
+    if !rows.is_empty() {
+        let event = Event::by(&caller, "case.list", app.clock.new_id(), now)
+            .subjects("case", rows.iter().map(|(case, _)| case.id.0))
+            .persons(rows.iter().map(|(_, person)| person.id), OPEN_FIELDS);
+        recorder.record(event).await?;
+    }
+    paged.answer(rows.into_iter().map(|(case, person)| CaseView::of(case, person, now)).collect(), after, total)
+}
+
+/// Read a case
+#[utoipa::path(tag = "cases", security(("oauth2" = ["cases:read"])), params(("id" = CaseId, Path, description = "Id of the case.")),
+    responses((status = 200, body = CaseView, description = "The case.")))]
+#[get("/v1/cases/{id}")]
+pub async fn read_case(
+    caller: Permit<ReadCases>,
+    id: PathId<CaseId>,
+    app: Shared,
+    recorder: Recorder,
+    db: Db,
+) -> ApiResult<Answer> {
+    let (case, person) = db.read(async |c| store::find(c, &caller, id.0).await).await?;
+    let now = app.clock.now();
+    recorder.record(shown(&app, &caller, "case.read", &case, &person)).await?;
+    let version = case.version;
+    Answer::row(&CaseView::of(case, person, now), version)
+}
+
+/// The access record of a case that is shown.
+pub fn shown(app: &App, caller: &Caller, action: &str, case: &Case, person: &CasePerson) -> Event {
+    Event::by(caller, action, app.clock.new_id(), app.clock.now())
+        .subject("case", case.id)
+        .persons([person.id], OPEN_FIELDS)
+        .region(&case.village_code)
+}
+
+/// Why the numbers are shown.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RevealCase {
+    /// Recorded.
+    pub purpose: RevealPurpose,
+}
+
+/// Reveal the numbers of a case's person
+///
+/// NIK, KK and card number in full. The access is recorded with its purpose before they are sent.
+#[utoipa::path(tag = "cases", security(("oauth2" = ["identity:reveal"])), params(("id" = CaseId, Path, description = "Id of the case.")),
+    request_body = RevealCase, responses((status = 200, body = IdentityView, description = "The numbers.")))]
+#[post("/v1/cases/{id}/reveal")]
+pub async fn reveal_case(
+    caller: Permit<RevealIdentity>,
+    id: PathId<CaseId>,
+    reveal: Body<RevealCase>,
+    app: Shared,
+    recorder: Recorder,
+    db: Db,
+) -> ApiResult<Answer> {
+    let (case, person) = db.read(async |c| store::find(c, &caller, id.0).await).await?;
+    let event = shown(&app, &caller, "case.reveal", &case, &person)
+        .persons([], REVEALED_FIELDS)
+        .purpose(reveal.0.purpose.as_str());
+    recorder.record(event).await?;
+    Answer::ok(&IdentityView::of(&person, &app.keys)?)
+}
+
+/// Why a case is open again.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReopenCase {
+    /// Code of the list `reopen-reasons`.
+    reason: Code,
+    note: Option<Text<2000>>,
+}
+
+/// Reopen a case
+///
+/// Within 90 days after it was closed.
+#[utoipa::path(tag = "cases", security(("oauth2" = ["cases:write"])),
+    params(("id" = CaseId, Path, description = "Id of the case."), IdempotencyHeader, IfMatchHeader), request_body = ReopenCase,
+    responses((status = 200, body = CaseView, description = "Open again.")))]
+#[post("/v1/cases/{id}/reopen")]
+pub async fn reopen_case(
+    permit: Permit<DecideCases>,
+    id: PathId<CaseId>,
+    version: IfMatch,
+    reopen: Keyed<ReopenCase>,
+    app: Shared,
+    db: Db,
+) -> ApiResult<Answer> {
+    let (caller, app) = (permit.caller(), app.0);
+    db.write(async move |c| {
+        let ticket = match reopen.key.begin(c, &app, caller.identity()).await? {
+            Attempt::Replay(replay) => return replayed(c, &app, &caller, replay).await,
+            Attempt::Fresh(ticket) => ticket,
+        };
+        let (before, now) = (store::lock(c, &caller, id.0).await?, app.clock.now());
+        let closed_at = before.closed_at.ok_or_else(|| state_conflict(&before))?;
+        if !may_reopen(closed_at, now) {
+            return Err(ApiError::from(&REOPENING_OVER).member("since", closed_at));
+        }
+        check_version(&before, version)?;
+        let day = TimeZone::of(&before.village_code).day(now);
+        let note = reopen.body.note.as_ref().map(|note| note.as_str().to_owned());
+        check_code(c, "reopen-reasons", &reopen.body.reason, note.is_some(), "/reason", day).await?;
+        let after = Case {
+            state: CaseState::Open,
+            outcome: None,
+            closed_at: None,
+            state_since: now,
+            state_agency_id: caller.agency,
+            ..before.clone()
+        };
+        let after = store::save(c, &after, now).await?;
+        let person = store::person(c, after.id).await?;
+        let act = Act { action: CaseAction::Reopen, reason: Some(reopen.body.reason), note };
+        note_change(c, &app, &caller, Some(&before), &after, &person, Some(act)).await?;
+        let (id, version) = (after.id.0, after.version);
+        let answer = Answer::row(&CaseView::of(after, person, now), version)?;
+        ticket.keep(c, answer, &[id]).await
+    })
+    .await
+}
+
+/// What goes into the history of a case.
+pub struct Act {
+    /// What was done.
+    pub action: CaseAction,
+    /// Outcome or reason.
+    pub reason: Option<Code>,
+    /// In words.
+    pub note: Option<String>,
+}
+
+/// History (of a move), audit and outbox of a change of a case. The answer shows the person, so the audit row says so.
+pub async fn note_change(
+    conn: &mut Conn,
+    app: &App,
+    caller: &Caller,
+    before: Option<&Case>,
+    after: &Case,
+    person: &CasePerson,
+    act: Option<Act>,
+) -> ApiResult<()> {
+    let now = app.clock.now();
+    let word = act.as_ref().map_or("update", |act| act.action.as_str());
+    let mut event = shown(app, caller, &format!("case.{word}"), after, person);
+    if let Some(act) = act {
+        if let Some(reason) = &act.reason {
+            event = event.detail(reason.as_str());
+        }
+        let line = CaseEvent {
+            id: app.clock.new_id(),
+            case_id: after.id,
+            at: now,
+            action: act.action,
+            from_state: before.map(|case| case.state),
+            to_state: after.state,
+            agency_id: caller.agency,
+            client_id: caller.client,
+            acting_user: caller.acting_user.as_ref().map(|user| user.as_str().to_owned()),
+            volunteer_id: caller.volunteer,
+            reason: act.reason,
+            note: act.note,
+        };
+        store::add_history(conn, &line).await?;
+    }
+    audit::record(conn, &event).await?;
+    let change = Change {
+        entity: "case",
+        id: after.id.0,
+        version: after.version,
+        op: Op::Upsert,
+        scope: Scope::CasesRead,
+        before: before.map(audience).unwrap_or_default(),
+        after: audience(after),
+        at: now,
+    };
+    changes::publish(conn, &change).await?;
+    Ok(())
+}
+
+/// The stored answer, if the caller still sees the case; the access is recorded with this transaction.
+pub async fn replayed(conn: &mut Conn, app: &App, caller: &Caller, replay: Replay) -> ApiResult<Answer> {
+    let id = replay.subjects.first().copied().map(CaseId).ok_or_else(ApiError::not_found)?;
+    let (case, person) = store::find(&mut &*conn, caller, id).await?;
+    audit::record(conn, &shown(app, caller, "case.replay", &case, &person)).await?;
+    Ok(replay.answer)
+}
+
+/// The case is in another state.
+pub fn state_conflict(case: &Case) -> ApiError {
+    ApiError::from(&CASE_STATE_CONFLICT)
+        .member("state", case.state)
+        .member("since", case.state_since)
+        .member("by", case.state_agency_id)
+}
+
+/// Refuses a change that is based on an older version.
+pub fn check_version(case: &Case, sent: IfMatch) -> ApiResult<()> {
+    if case.version == sent.0 {
+        return Ok(());
+    }
+    Err(ApiError::from(&STALE).member("version", case.version).member("updated_at", case.updated_at))
+}
+
+/// Refuses a code that its list does not have today, or that must be explained and is not.
+pub async fn check_code(
+    conn: &mut Conn,
+    list: &str,
+    code: &Code,
+    explained: bool,
+    pointer: &str,
+    day: NaiveDate,
+) -> ApiResult<()> {
+    let found = codes::valid(conn, list, std::slice::from_ref(code), day).await?;
+    let entry = found.first().ok_or_else(|| ApiError::rule(pointer, UNKNOWN_CODE))?;
+    if entry.needs_text && !explained {
+        let fault = Fault::new("required", "alasan ini harus dijelaskan", "this reason must be explained");
+        return Err(ApiError::rule("/note", fault));
+    }
+    Ok(())
+}

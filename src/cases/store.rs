@@ -1,0 +1,378 @@
+//! Every SQL statement on cases, their people, numbers and history.
+use super::rules::{
+    CaseAction, CaseId, CaseState, CommunicationNeed, ConsentBy, LawfulBasis, Urgency, number as case_number,
+};
+use crate::access::rules::{AgencyId, Caller, ClientId, Sight, VolunteerId};
+use crate::codes::rules::Code;
+use crate::platform::db::Conn;
+use crate::platform::db::sql::Known;
+use crate::platform::nik::{NikStatus, Sex};
+use crate::platform::region_code::{RegionCode, RegionLevel};
+use crate::schema::{case_history, case_numbers, case_people, cases};
+use chrono::{DateTime, NaiveDate, Utc};
+use diesel::dsl::InnerJoinQuerySource;
+use diesel::expression::{BoxableExpression, SelectableExpression};
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
+use diesel_async::RunQueryDsl;
+use uuid::Uuid;
+
+/// A case as stored; it does not tell who the person is.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = cases, check_for_backend(diesel::pg::Pg), treat_none_as_default_value = false)]
+pub struct Case {
+    /// Its id.
+    pub id: CaseId,
+    /// Its human number.
+    pub number: String,
+    /// Open or closed.
+    pub state: CaseState,
+    /// Of the village.
+    pub province_code: RegionCode,
+    /// Of the village.
+    pub regency_code: RegionCode,
+    /// Of the village.
+    pub district_code: RegionCode,
+    /// Where the person lives or was found.
+    pub village_code: RegionCode,
+    /// Who reported it.
+    pub reporter_agency_id: AgencyId,
+    /// The volunteer who reported it and follows it.
+    pub volunteer_id: Option<VolunteerId>,
+    /// Categories of need.
+    pub ppks: Vec<Code>,
+    /// One of these is specific personal data.
+    pub sensitive: bool,
+    /// Field of service.
+    pub service_field: Option<Code>,
+    /// Sector.
+    pub sector: Option<Code>,
+    /// How much it hurries.
+    pub urgency: Urgency,
+    /// Why the data may be processed.
+    pub lawful_basis: LawfulBasis,
+    /// Who agreed.
+    pub consent_by: Option<ConsentBy>,
+    /// When.
+    pub consent_on: Option<NaiveDate>,
+    /// How it ended.
+    pub outcome: Option<Code>,
+    /// When it ended.
+    pub closed_at: Option<DateTime<Utc>>,
+    /// In this state since.
+    pub state_since: DateTime<Utc>,
+    /// By this agency.
+    pub state_agency_id: AgencyId,
+    /// Raised by every change.
+    pub version: i32,
+    /// Client that created it.
+    pub created_by: ClientId,
+    /// Digest of the create.
+    pub create_request: Vec<u8>,
+    /// When.
+    pub created_at: DateTime<Utc>,
+    /// Last change.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Who the person of a case is. Leaves only through [`super::person::PersonView`].
+#[derive(Clone, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = case_people, check_for_backend(diesel::pg::Pg), treat_none_as_null = true, treat_none_as_default_value = false)]
+pub struct CasePerson {
+    /// Names the person in access records.
+    pub id: Uuid,
+    /// Their case.
+    pub case_id: CaseId,
+    /// Name.
+    pub name: String,
+    /// Sex.
+    pub sex: Option<Sex>,
+    /// Birth date, if it is known.
+    pub birth_date: Option<NaiveDate>,
+    /// Years, if it is not.
+    pub age_estimate: Option<i16>,
+    /// When that was.
+    pub age_estimated_on: Option<NaiveDate>,
+    /// How much is known of the NIK.
+    pub nik_status: NikStatus,
+    /// Encrypted.
+    pub nik: Option<Vec<u8>>,
+    /// Blind index.
+    pub nik_index: Option<Vec<u8>>,
+    /// What is shown.
+    pub nik_last_four: Option<String>,
+    /// Family card, encrypted.
+    pub kk: Option<Vec<u8>>,
+    /// Blind index.
+    pub kk_index: Option<Vec<u8>>,
+    /// What is shown.
+    pub kk_last_four: Option<String>,
+    /// BPJS card, encrypted.
+    pub card: Option<Vec<u8>>,
+    /// Blind index.
+    pub card_index: Option<Vec<u8>>,
+    /// What is shown.
+    pub card_last_four: Option<String>,
+    /// Address.
+    pub address: Option<String>,
+    /// Telephone.
+    pub phone: Option<String>,
+    /// Guardian.
+    pub guardian_name: Option<String>,
+    /// The guardian's telephone.
+    pub guardian_phone: Option<String>,
+    /// What it takes to talk with the person.
+    pub communication_need: Option<CommunicationNeed>,
+    /// What is needed, in words.
+    pub need: String,
+}
+
+impl std::fmt::Debug for CasePerson {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CasePerson({})", self.id)
+    }
+}
+
+/// A condition on cases, alone or joined.
+pub type Filter<Source> = Box<dyn BoxableExpression<Source, Pg, SqlType = Bool>>;
+/// Cases with their people.
+pub type WithPeople = InnerJoinQuerySource<cases::table, case_people::table>;
+
+/// Cases that this caller sees. A source system sees a case only through its referral.
+pub fn visible_to<Source>(caller: &Caller) -> Filter<Source>
+where
+    cases::province_code: SelectableExpression<Source>,
+    cases::regency_code: SelectableExpression<Source>,
+    cases::district_code: SelectableExpression<Source>,
+    cases::village_code: SelectableExpression<Source>,
+    cases::sensitive: SelectableExpression<Source>,
+    cases::reporter_agency_id: SelectableExpression<Source>,
+    cases::volunteer_id: SelectableExpression<Source>,
+{
+    match &caller.sight {
+        Sight::Everything => Box::new(true.into_sql::<Bool>()),
+        // Everyone knows everyone in a village: it learns of a child, an illness or a crime only if it reported the case.
+        Sight::Region(village) if village.level() == RegionLevel::Village => {
+            let told = cases::sensitive.eq(false).or(cases::reporter_agency_id.eq(caller.agency));
+            Box::new(cases::village_code.eq(village.clone()).and(told))
+        }
+        Sight::Region(region) => in_region(region),
+        Sight::Addressed(_) => Box::new(false.into_sql::<Bool>()),
+        Sight::Own(volunteer) => Box::new(Known(cases::volunteer_id.eq(*volunteer))),
+    }
+}
+
+/// Cases in a region: one equality, whatever its level.
+pub fn in_region<Source>(region: &RegionCode) -> Filter<Source>
+where
+    cases::province_code: SelectableExpression<Source>,
+    cases::regency_code: SelectableExpression<Source>,
+    cases::district_code: SelectableExpression<Source>,
+    cases::village_code: SelectableExpression<Source>,
+{
+    match region.level() {
+        RegionLevel::Province => Box::new(cases::province_code.eq(region.clone())),
+        RegionLevel::Regency => Box::new(cases::regency_code.eq(region.clone())),
+        RegionLevel::District => Box::new(cases::district_code.eq(region.clone())),
+        RegionLevel::Village => Box::new(cases::village_code.eq(region.clone())),
+    }
+}
+
+/// Which cases of those visible.
+#[derive(Debug, Default, Clone)]
+pub struct Wanted {
+    /// In this region.
+    pub region: Option<RegionCode>,
+    /// In one of these states.
+    pub state: Vec<CaseState>,
+    /// With one of these categories.
+    pub ppks: Vec<Code>,
+    /// That hurry so much.
+    pub urgency: Option<Urgency>,
+    /// Created at or after.
+    pub created_from: Option<DateTime<Utc>>,
+    /// Created before.
+    pub created_before: Option<DateTime<Utc>>,
+}
+
+/// One page, newest first.
+pub async fn list(
+    conn: &mut &Conn,
+    caller: &Caller,
+    wanted: &Wanted,
+    after: Option<(DateTime<Utc>, CaseId)>,
+    limit: i64,
+) -> QueryResult<Vec<(Case, CasePerson)>> {
+    let mut query = cases::table
+        .inner_join(case_people::table)
+        .filter(visible_to::<WithPeople>(caller))
+        .select((Case::as_select(), CasePerson::as_select()))
+        .order((cases::created_at.desc(), cases::id.desc()))
+        .limit(limit)
+        .into_boxed();
+    if let Some(region) = &wanted.region {
+        query = query.filter(in_region::<WithPeople>(region));
+    }
+    if let Some(only) = only::<WithPeople>(wanted) {
+        query = query.filter(only);
+    }
+    if let Some((at, id)) = after {
+        query = query.filter(cases::created_at.le(at).and(cases::created_at.lt(at).or(cases::id.lt(id))));
+    }
+    query.load(conn).await
+}
+
+/// How many the whole list has.
+pub async fn count(conn: &mut &Conn, caller: &Caller, wanted: &Wanted) -> QueryResult<i64> {
+    let mut query = cases::table.filter(visible_to::<cases::table>(caller)).count().into_boxed();
+    if let Some(region) = &wanted.region {
+        query = query.filter(in_region::<cases::table>(region));
+    }
+    if let Some(only) = only::<cases::table>(wanted) {
+        query = query.filter(only);
+    }
+    query.get_result(conn).await
+}
+
+/// The filters that do not speak of regions; the one builder for list and count.
+fn only<Source: 'static>(wanted: &Wanted) -> Option<Filter<Source>>
+where
+    cases::state: SelectableExpression<Source>,
+    cases::ppks: SelectableExpression<Source>,
+    cases::urgency: SelectableExpression<Source>,
+    cases::created_at: SelectableExpression<Source>,
+{
+    let mut parts: Vec<Filter<Source>> = vec![];
+    if !wanted.state.is_empty() {
+        parts.push(Box::new(cases::state.eq_any(wanted.state.clone())));
+    }
+    if !wanted.ppks.is_empty() {
+        parts.push(Box::new(cases::ppks.overlaps_with(wanted.ppks.clone())));
+    }
+    if let Some(urgency) = wanted.urgency {
+        parts.push(Box::new(cases::urgency.eq(urgency)));
+    }
+    if let Some(from) = wanted.created_from {
+        parts.push(Box::new(cases::created_at.ge(from)));
+    }
+    if let Some(before) = wanted.created_before {
+        parts.push(Box::new(cases::created_at.lt(before)));
+    }
+    parts.into_iter().reduce(|all, part| Box::new(all.and(part)))
+}
+
+/// One case with its person.
+pub async fn find(conn: &mut &Conn, caller: &Caller, id: CaseId) -> QueryResult<(Case, CasePerson)> {
+    cases::table
+        .inner_join(case_people::table)
+        .filter(visible_to::<WithPeople>(caller))
+        .filter(cases::id.eq(id))
+        .select((Case::as_select(), CasePerson::as_select()))
+        .first(conn)
+        .await
+}
+
+/// One case, held until the transaction ends.
+pub async fn lock(conn: &mut Conn, caller: &Caller, id: CaseId) -> QueryResult<Case> {
+    cases::table
+        .filter(visible_to::<cases::table>(caller))
+        .filter(cases::id.eq(id))
+        .select(Case::as_select())
+        .for_update()
+        .first(conn)
+        .await
+}
+
+/// A case whoever asks, held: for the referral that shows it to a source system.
+pub async fn lock_any(conn: &mut Conn, id: CaseId) -> QueryResult<Case> {
+    cases::table.find(id).select(Case::as_select()).for_update().first(conn).await
+}
+
+/// The person of a case.
+pub async fn person(conn: &mut Conn, id: CaseId) -> QueryResult<CasePerson> {
+    case_people::table.filter(case_people::case_id.eq(id)).select(CasePerson::as_select()).first(conn).await
+}
+
+/// The next number of a regency's year.
+pub async fn next_number(conn: &mut Conn, regency: &RegionCode, year: i32) -> QueryResult<String> {
+    let short = i16::try_from(year).unwrap_or(i16::MAX);
+    let serial: i32 = diesel::insert_into(case_numbers::table)
+        .values((case_numbers::regency_code.eq(regency), case_numbers::year.eq(short), case_numbers::last.eq(1)))
+        .on_conflict((case_numbers::regency_code, case_numbers::year))
+        .do_update()
+        .set(case_numbers::last.eq(case_numbers::last + 1))
+        .returning(case_numbers::last)
+        .get_result(conn)
+        .await?;
+    Ok(case_number(regency, year, serial))
+}
+
+/// Inserts a case and its person.
+pub async fn create(conn: &mut Conn, case: &Case, person: &CasePerson) -> QueryResult<()> {
+    diesel::insert_into(cases::table).values(case).execute(conn).await?;
+    diesel::insert_into(case_people::table).values(person).execute(conn).await.map(drop)
+}
+
+/// Writes what may change of a case that is locked, and raises its version.
+pub async fn save(conn: &mut Conn, case: &Case, now: DateTime<Utc>) -> QueryResult<Case> {
+    diesel::update(cases::table.find(case.id))
+        .set((
+            (cases::state.eq(case.state), cases::outcome.eq(&case.outcome), cases::closed_at.eq(case.closed_at)),
+            (cases::state_since.eq(case.state_since), cases::state_agency_id.eq(case.state_agency_id)),
+            (cases::ppks.eq(&case.ppks), cases::sensitive.eq(case.sensitive), cases::urgency.eq(case.urgency)),
+            (cases::service_field.eq(&case.service_field), cases::sector.eq(&case.sector)),
+            (cases::lawful_basis.eq(case.lawful_basis), cases::consent_by.eq(case.consent_by)),
+            cases::consent_on.eq(case.consent_on),
+            (cases::version.eq(cases::version + 1), cases::updated_at.eq(now)),
+        ))
+        .returning(Case::as_returning())
+        .get_result(conn)
+        .await
+}
+
+/// Writes a person whose case is locked.
+pub async fn save_person(conn: &mut Conn, person: &CasePerson) -> QueryResult<()> {
+    diesel::update(case_people::table.find(person.id)).set(person).execute(conn).await.map(drop)
+}
+
+/// A line of the history.
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = case_history, check_for_backend(diesel::pg::Pg), treat_none_as_default_value = false)]
+pub struct CaseEvent {
+    /// Its id.
+    pub id: Uuid,
+    /// The case.
+    pub case_id: CaseId,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What.
+    pub action: CaseAction,
+    /// From.
+    pub from_state: Option<CaseState>,
+    /// To.
+    pub to_state: CaseState,
+    /// Who.
+    pub agency_id: AgencyId,
+    /// By which client.
+    pub client_id: ClientId,
+    /// The officer.
+    pub acting_user: Option<String>,
+    /// The volunteer, if a phone did it.
+    pub volunteer_id: Option<VolunteerId>,
+    /// Outcome or reason.
+    pub reason: Option<Code>,
+    /// In words: personal data.
+    pub note: Option<String>,
+}
+
+/// Adds a line to the history.
+pub async fn add_history(conn: &mut Conn, event: &CaseEvent) -> QueryResult<()> {
+    diesel::insert_into(case_history::table).values(event).execute(conn).await.map(drop)
+}
+
+/// Whether there is no case yet.
+pub async fn is_empty(conn: &mut Conn) -> QueryResult<bool> {
+    let any: Option<CaseId> = cases::table.select(cases::id).first(conn).await.optional()?;
+    Ok(any.is_none())
+}
