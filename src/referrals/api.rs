@@ -1,0 +1,278 @@
+//! Endpoints under `/v1/referrals` that read.
+use super::rules::{PURPOSE_NOT_ALLOWED, Period, PersonSight, REFERRAL_STATE_CONFLICT, ReferralId, ReferralStatus};
+use super::store::{self, After, Shown, Wanted};
+use super::view::{ReferralItem, ReferralView, persons, sight};
+use crate::access::api::Permit;
+use crate::access::rules::{AgencyId, Caller, ReadReferrals, RevealIdentity, RevealPurpose, Sight, VolunteerId};
+use crate::audit::rules::Event;
+use crate::audit::store::Recorder;
+use crate::cases::api::RevealCase;
+use crate::cases::person::{IdentityView, OPEN_FIELDS, REVEALED_FIELDS};
+use crate::cases::rules::{CaseId, Urgency};
+use crate::codes::rules::Code;
+use crate::platform::answer::Answer;
+use crate::platform::app::Shared;
+use crate::platform::db::Db;
+use crate::platform::error::{ApiError, ApiResult};
+use crate::platform::input::{Body, PathId};
+use crate::platform::page::{Page, PageParams, Paged};
+use crate::platform::region_code::RegionCode;
+use crate::text_enum;
+use actix_web::{get, post};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+text_enum! {
+    /// Which side of a referral the caller is on.
+    ReferralDirection {
+        /// It asked.
+        Sent = "sent",
+        /// It was asked; a parent sees those of its branches too.
+        Received = "received",
+    }
+}
+
+text_enum! {
+    /// Order of a worklist.
+    ReferralOrder {
+        /// Newest first.
+        Newest = "newest",
+        /// What must be done next first; what waits for nobody is left out.
+        Due = "due",
+    }
+}
+
+/// Which referrals.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ReferralFilter {
+    /// Only those that the own agency sent, or received.
+    #[param(inline)]
+    direction: Option<ReferralDirection>,
+    /// Only those in this state; may be repeated. Entered in error: only if asked for.
+    #[serde(default)]
+    status: Vec<ReferralStatus>,
+    /// Only those for this service.
+    service: Option<Code>,
+    /// Only those in this region.
+    region: Option<RegionCode>,
+    /// Only those that hurry so much.
+    urgency: Option<Urgency>,
+    /// Only those changed at this time or later, with a zone.
+    updated_from: Option<DateTime<Utc>>,
+    /// Only those sent in this month or year, in the zone of their village.
+    #[param(inline)]
+    period: Option<Period>,
+    /// Only those sent by this agency.
+    sender: Option<AgencyId>,
+    /// Only those addressed to this agency.
+    receiver: Option<AgencyId>,
+    /// Only those of this case.
+    case_id: Option<CaseId>,
+    /// Newest first, unless said otherwise.
+    #[param(inline)]
+    order: Option<ReferralOrder>,
+}
+
+impl ReferralFilter {
+    /// Nothing, if the caller's direction and another agency contradict each other.
+    fn wanted(&self, caller: &Caller) -> Wanted {
+        let own = match &caller.sight {
+            Sight::Addressed(agencies) => agencies.clone(),
+            _ => vec![caller.agency],
+        };
+        let both = |mine: Option<Vec<AgencyId>>, named: Option<AgencyId>| match (mine, named) {
+            (Some(mine), Some(named)) if mine.contains(&named) => vec![named],
+            (Some(_), Some(_)) => vec![AgencyId(uuid::Uuid::nil())],
+            (Some(mine), None) => mine,
+            (None, named) => named.into_iter().collect(),
+        };
+        let sent = (self.direction == Some(ReferralDirection::Sent)).then(|| vec![caller.agency]);
+        let received = (self.direction == Some(ReferralDirection::Received)).then_some(own);
+        Wanted {
+            sender: both(sent, self.sender),
+            receiver: both(received, self.receiver),
+            status: self.status.clone(),
+            service: self.service.clone(),
+            region: self.region.clone(),
+            urgency: self.urgency,
+            updated_from: self.updated_from,
+            period: self.period,
+            case: self.case_id,
+        }
+    }
+}
+
+/// List referrals
+///
+/// Worklists: `?direction=received&status=submitted` is what waits for the own agency.
+#[utoipa::path(tag = "referrals", security(("oauth2" = ["referrals:read"])), params(ReferralFilter, PageParams),
+    responses((status = 200, body = Page<ReferralItem>, description = "A page of referrals.")))]
+#[get("/v1/referrals")]
+pub async fn list_referrals(
+    caller: Permit<ReadReferrals>,
+    paged: Paged<ReferralFilter>,
+    app: Shared,
+    recorder: Recorder,
+    db: Db,
+) -> ApiResult<Answer> {
+    let (wanted, now) = (paged.filter.wanted(&caller), app.clock.now());
+    let (after, by_due): (Option<After>, _) = (paged.after()?, paged.filter.order == Some(ReferralOrder::Due));
+    let rows: Vec<Shown> =
+        db.read(async |c| store::list(c, &caller, &wanted, by_due, after, paged.limit + 1).await).await?;
+    let total = if paged.count {
+        Some(db.read(async |c| store::count(c, &caller, &wanted, by_due).await).await?)
+    } else {
+        None
+    };
+    let (rows, after) = paged.cut(rows, |(referral, _, _)| match (by_due, referral.due_at) {
+        (true, Some(due)) => After::Due(due, referral.id),
+        _ => After::Newest(referral.created_at, referral.id),
+    });
+    let open: Vec<&Shown> =
+        rows.iter().filter(|(referral, _, _)| sight(&caller, referral) == PersonSight::Open).collect();
+    if !open.is_empty() {
+        let event = Event::by(&caller, "referral.list", app.clock.new_id(), now)
+            .subjects("referral", open.iter().map(|(referral, _, _)| referral.id.0))
+            .persons(open.iter().map(|(_, _, person)| person.id), OPEN_FIELDS);
+        recorder.record(event).await?;
+    }
+    paged.answer(rows.into_iter().map(|row| ReferralItem::of(&caller, row, now)).collect(), after, total)
+}
+
+/// Read a referral
+///
+/// A source system sees the need and a masked person while it decides, the person once it has accepted, and the header
+/// after the referral has ended.
+#[utoipa::path(tag = "referrals", security(("oauth2" = ["referrals:read"])), params(("id" = ReferralId, Path, description = "Id of the referral.")),
+    responses((status = 200, body = ReferralView, description = "The referral.")))]
+#[get("/v1/referrals/{id}")]
+pub async fn read_referral(
+    caller: Permit<ReadReferrals>,
+    id: PathId<ReferralId>,
+    app: Shared,
+    recorder: Recorder,
+    db: Db,
+) -> ApiResult<Answer> {
+    let scene = db.read(async |c| store::find(c, &caller, id.0).await).await?;
+    let (people, fields) = persons(&caller, &scene.referral, &scene.person);
+    if !people.is_empty() {
+        let event = Event::by(&caller, "referral.read", app.clock.new_id(), app.clock.now());
+        let event = event.subject("referral", id.0).persons(people, fields).region(&scene.referral.village_code);
+        recorder.record(event).await?;
+    }
+    let version = scene.referral.version;
+    Answer::row(&ReferralView::of(&caller, scene, app.clock.now()), version)
+}
+
+/// Reveal the numbers of a referral's person
+///
+/// From `received` for the purpose `eligibility`, from `accepted` for any, until the referral ends. The access is
+/// recorded with its purpose before they are sent.
+#[utoipa::path(tag = "referrals", security(("oauth2" = ["identity:reveal"])), params(("id" = ReferralId, Path, description = "Id of the referral.")),
+    request_body = RevealCase,
+    responses((status = 200, body = IdentityView, description = "The numbers."),
+        (status = 409, body = crate::platform::error::Problem, content_type = "application/problem+json", description = "Not in this state.")))]
+#[post("/v1/referrals/{id}/reveal")]
+pub async fn reveal_referral(
+    caller: Permit<RevealIdentity>,
+    id: PathId<ReferralId>,
+    reveal: Body<RevealCase>,
+    app: Shared,
+    recorder: Recorder,
+    db: Db,
+) -> ApiResult<Answer> {
+    let scene = db.read(async |c| store::find(c, &caller, id.0).await).await?;
+    let (referral, purpose) = (&scene.referral, reveal.0.purpose);
+    match sight(&caller, referral) {
+        PersonSight::Open => {}
+        PersonSight::Eligibility if purpose == RevealPurpose::Eligibility => {}
+        PersonSight::Eligibility => return Err(ApiError::from(&PURPOSE_NOT_ALLOWED)),
+        PersonSight::Masked | PersonSight::Header => {
+            return Err(ApiError::from(&REFERRAL_STATE_CONFLICT)
+                .member("state", referral.status)
+                .member("since", referral.status_since)
+                .member("by", referral.status_agency_id));
+        }
+    }
+    let event = Event::by(&caller, "referral.reveal", app.clock.new_id(), app.clock.now())
+        .subject("referral", id.0)
+        .persons([scene.person.id], REVEALED_FIELDS)
+        .region(&referral.village_code)
+        .purpose(purpose.as_str());
+    recorder.record(event).await?;
+    Answer::ok(&IdentityView::of(&scene.person, &app.keys)?)
+}
+
+/// A line of the history.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReferralHistoryItem {
+    at: DateTime<Utc>,
+    /// Null: it was sent.
+    #[schema(required)]
+    from: Option<ReferralStatus>,
+    to: ReferralStatus,
+    /// `create`, or the word of an action.
+    #[schema(example = "accept")]
+    action: String,
+    /// Null: time did.
+    #[schema(required)]
+    agency_id: Option<AgencyId>,
+    /// The officer: the agency's own opaque id.
+    #[schema(required)]
+    acting_user: Option<String>,
+    #[schema(required)]
+    volunteer_id: Option<VolunteerId>,
+    /// A code.
+    #[schema(required)]
+    reason: Option<Code>,
+    /// Code of the list `referral-outcomes`.
+    #[schema(required)]
+    outcome: Option<Code>,
+    /// In words; only for who sees the person.
+    #[schema(required)]
+    note: Option<String>,
+}
+
+/// The history of a referral.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReferralHistory {
+    /// Oldest first.
+    items: Vec<ReferralHistoryItem>,
+}
+
+/// Read the history of a referral
+#[utoipa::path(tag = "referrals", security(("oauth2" = ["referrals:read"])), params(("id" = ReferralId, Path, description = "Id of the referral.")),
+    responses((status = 200, body = ReferralHistory, description = "Every move, oldest first.")))]
+#[get("/v1/referrals/{id}/history")]
+pub async fn read_referral_history(
+    caller: Permit<ReadReferrals>,
+    id: PathId<ReferralId>,
+    app: Shared,
+    recorder: Recorder,
+    db: Db,
+) -> ApiResult<Answer> {
+    let scene = db.read(async |c| store::find(c, &caller, id.0).await).await?;
+    let lines = db.read(async |c| store::history::list(c, id.0).await).await?;
+    let open = sight(&caller, &scene.referral) == PersonSight::Open;
+    if open && lines.iter().any(|(_, note)| note.is_some()) {
+        let event = Event::by(&caller, "referral.history", app.clock.new_id(), app.clock.now());
+        let event = event.subject("referral", id.0).persons([scene.person.id], &["note"]);
+        recorder.record(event.region(&scene.referral.village_code)).await?;
+    }
+    let items = lines.into_iter().map(|(line, note)| ReferralHistoryItem {
+        at: line.at,
+        from: line.from_status,
+        to: line.to_status,
+        action: line.action,
+        agency_id: line.agency_id,
+        acting_user: line.acting_user,
+        volunteer_id: line.volunteer_id,
+        reason: line.reason,
+        outcome: line.outcome,
+        note: note.filter(|_| open),
+    });
+    Answer::ok(&ReferralHistory { items: items.collect() })
+}

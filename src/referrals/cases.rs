@@ -1,0 +1,469 @@
+//! What of `/v1/cases` touches referrals: a case may come with its first one, a change may alter who sees them, and
+//! closing may end them.
+use super::create::{NewReferral, send};
+use super::moves::{Mover, apply, publish, write_row};
+use super::rules::{ReferralAction, ReferralId, ReferralStatus};
+use super::store::{self, Referral};
+use crate::access::api::Permit;
+use crate::access::rules::{Caller, DecideCases, Scope, VolunteerId, WriteCases};
+use crate::audit::{rules::Event, store as audit};
+use crate::cases::api::{Act, CaseView, Consent, check_code, check_version, note_change, replayed, state_conflict};
+use crate::cases::person::{CasePersonPatch, NewCasePerson, age_of};
+use crate::cases::rules::{CaseAction, CaseId, CaseState, ConsentBy, LawfulBasis, REFERRALS_OPEN, Urgency, levels};
+use crate::cases::store::{self as cases, Case, CasePerson};
+use crate::codes::rules::{Code, UNKNOWN_CODE};
+use crate::codes::store as codes;
+use crate::platform::answer::Answer;
+use crate::platform::app::{App, Shared};
+use crate::platform::db::{Conn, Db};
+use crate::platform::error::{ApiError, ApiResult, FORBIDDEN, Fault, ID_TAKEN};
+use crate::platform::idempotency::Attempt;
+use crate::platform::input::{Body, IfMatch, Keyed, PathId, set, set_or_clear};
+use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
+use crate::platform::region_code::RegionCode;
+use crate::platform::text::Text;
+use crate::regions::rules::TimeZone;
+use crate::regions::store as regions;
+use crate::volunteers::store as volunteers;
+use actix_web::{patch, post};
+use chrono::{Datelike, NaiveDate};
+use diesel::OptionalExtension;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A new case.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewCase {
+    /// Your own `UUIDv7`, so that a repeated create is known; made by the service if absent.
+    id: Option<CaseId>,
+    /// Where the person lives or was found: a village of your own region.
+    village_code: RegionCode,
+    person: NewCasePerson,
+    /// Codes of the list `ppks`.
+    #[schema(min_items = 1, max_items = 26)]
+    ppks: Vec<Code>,
+    /// Code of the list `service-fields`.
+    service_field: Option<Code>,
+    /// Code of the list `sectors`.
+    sector: Option<Code>,
+    /// `normal`, unless said otherwise.
+    urgency: Option<Urgency>,
+    /// What is needed, in words.
+    need: Text<4000>,
+    /// Why these data may be processed.
+    lawful_basis: LawfulBasis,
+    /// With the basis `consent`, and only then.
+    consent: Option<Consent>,
+    /// The volunteer who reported it, if an office writes it down. A phone reports for its own.
+    volunteer_id: Option<VolunteerId>,
+    /// The first referral, sent with the same request; needs `referrals:send` too.
+    referral: Option<NewReferral>,
+}
+
+/// A case that was created, with the first referral if there is one.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CreatedCase {
+    #[serde(flatten)]
+    case: CaseView,
+    /// The referral that was sent with it.
+    #[schema(required)]
+    referral_id: Option<ReferralId>,
+}
+
+/// Report a case
+///
+/// With its first referral, if wanted: both are made or neither. The number is counted by regency and year.
+#[utoipa::path(tag = "cases", security(("oauth2" = ["cases:write"])), params(IdempotencyHeader), request_body = NewCase,
+    responses((status = 201, body = CreatedCase, description = "Reported."), (status = 200, body = CreatedCase, description = "It was reported by the same create.")))]
+#[post("/v1/cases")]
+pub async fn create_case(permit: Permit<WriteCases>, new: Keyed<NewCase>, app: Shared, db: Db) -> ApiResult<Answer> {
+    let (caller, app) = (permit.caller(), app.0);
+    if new.body.referral.is_some() && !caller.scopes.has(Scope::ReferralsSend) {
+        return Err(ApiError::from(&FORBIDDEN));
+    }
+    db.write(async move |c| {
+        let ticket = match new.key.begin(c, &app, caller.identity()).await? {
+            Attempt::Replay(replay) => return replayed(c, &app, &caller, replay).await,
+            Attempt::Fresh(ticket) => ticket,
+        };
+        let (body, request, now) = (new.body, new.key.body(), app.clock.now());
+        if let Some(id) = find_same(c, &body, request, &caller).await? {
+            let (case, person) = cases::find(&mut &*c, &caller, id).await?;
+            audit::record(c, &crate::cases::api::shown(&app, &caller, "case.read", &case, &person)).await?;
+            let (referral_id, version) = (store::first_of(c, id).await?, case.version);
+            let view = CreatedCase { case: CaseView::of(case, person, now), referral_id };
+            return ticket.keep(c, Answer::row(&view, version)?, &[id.0]).await;
+        }
+        let (case, person, referral_id) = report_and_send(c, &app, &caller, body, request).await?;
+        let (id, version) = (case.id, case.version);
+        let view = CreatedCase { case: CaseView::of(case, person, now), referral_id };
+        let answer = Answer::created(&view, version, format!("{}/v1/cases/{id}", app.settings.public_url))?;
+        ticket.keep(c, answer, &[id.0]).await
+    })
+    .await
+}
+
+/// Reports a case and sends its first referral, if there is one.
+pub async fn report_and_send(
+    conn: &mut Conn,
+    app: &App,
+    caller: &Caller,
+    new: NewCase,
+    request: &[u8],
+) -> ApiResult<(Case, CasePerson, Option<ReferralId>)> {
+    let first = new.referral.clone();
+    let (case, person) = report(conn, app, caller, new, request).await?;
+    let Some(first) = first else { return Ok((case, person, None)) };
+    let sent = send(conn, app, caller, &case, &first, request, "/referral").await?;
+    let event = Event::by(caller, "referral.create", app.clock.new_id(), app.clock.now()).subject("referral", sent.id);
+    audit::record(conn, &event.region(&sent.village_code)).await?;
+    Ok((case, person, Some(sent.id)))
+}
+
+/// The row of the same create; an id of anything else is taken.
+async fn find_same(conn: &mut Conn, new: &NewCase, request: &[u8], caller: &Caller) -> ApiResult<Option<CaseId>> {
+    let Some(id) = new.id else { return Ok(None) };
+    match cases::lock_any(conn, id).await.optional()? {
+        None => Ok(None),
+        Some(row) if row.created_by == caller.client && row.create_request == request => Ok(Some(row.id)),
+        Some(_) => Err(ApiError::from(&ID_TAKEN)),
+    }
+}
+
+async fn report(
+    conn: &mut Conn,
+    app: &App,
+    caller: &Caller,
+    new: NewCase,
+    request: &[u8],
+) -> ApiResult<(Case, CasePerson)> {
+    let now = app.clock.now();
+    let [province_code, regency_code, district_code, village_code] = place(conn, caller, &new.village_code).await?;
+    let volunteer_id = reporter(conn, caller, new.volunteer_id).await?;
+    let today = TimeZone::of(&village_code).day(now);
+    let id = new.id.unwrap_or_else(|| CaseId(app.clock.new_id()));
+    let (ppks, sensitive) = check_ppks(conn, new.ppks, today).await?;
+    check_optional(conn, "service-fields", new.service_field.as_ref(), "/service_field", today).await?;
+    check_optional(conn, "sectors", new.sector.as_ref(), "/sector", today).await?;
+    let person = new.person.into_row(&app.keys, app.clock.new_id(), id, &new.need, today)?;
+    check_consent(new.lawful_basis, new.consent.as_ref(), &person, today)?;
+    let case = Case {
+        id,
+        number: cases::next_number(conn, &regency_code, today.year()).await?,
+        state: CaseState::Open,
+        province_code,
+        regency_code,
+        district_code,
+        village_code,
+        reporter_agency_id: caller.agency,
+        volunteer_id,
+        ppks,
+        sensitive,
+        service_field: new.service_field,
+        sector: new.sector,
+        urgency: new.urgency.unwrap_or(Urgency::Normal),
+        lawful_basis: new.lawful_basis,
+        consent_by: new.consent.as_ref().map(|consent| consent.by),
+        consent_on: new.consent.as_ref().map(|consent| consent.on),
+        outcome: None,
+        closed_at: None,
+        state_since: now,
+        state_agency_id: caller.agency,
+        version: 1,
+        created_by: caller.client,
+        create_request: request.to_vec(),
+        created_at: now,
+        updated_at: now,
+    };
+    let saved = cases::create(conn, &case, &person).await.map_err(ApiError::from);
+    saved.map_err(|error| error.on_constraint("cases_pkey", || ApiError::from(&ID_TAKEN)))?;
+    let act = Act { action: CaseAction::Create, reason: None, note: None };
+    note_change(conn, app, caller, None, &case, &person, Some(act)).await?;
+    Ok((case, person))
+}
+
+/// The codes of a current village in the caller's jurisdiction.
+async fn place(conn: &mut Conn, caller: &Caller, village: &RegionCode) -> ApiResult<[RegionCode; 4]> {
+    let at = "/village_code";
+    let unknown = || Fault::new("region_unknown", "bukan desa atau kelurahan yang berlaku", "not a current village");
+    let codes = levels(village).ok_or_else(|| ApiError::rule(at, unknown()))?;
+    if regions::current(conn, std::slice::from_ref(village)).await?.is_empty() {
+        return Err(ApiError::rule(at, unknown()));
+    }
+    if !caller.regions.iter().any(|region| region.contains(village)) {
+        let fault = Fault::new("outside_jurisdiction", "di luar wilayah Anda", "outside your region");
+        return Err(ApiError::rule(at, fault));
+    }
+    Ok(codes)
+}
+
+/// Who reported it: a phone its own volunteer, an office one that it sees.
+async fn reporter(conn: &mut Conn, caller: &Caller, named: Option<VolunteerId>) -> ApiResult<Option<VolunteerId>> {
+    let unknown = || {
+        let fault = Fault::new("volunteer_unknown", "relawan tidak ditemukan", "no such volunteer");
+        ApiError::rule("/volunteer_id", fault)
+    };
+    match (caller.volunteer, named) {
+        (Some(own), None) => Ok(Some(own)),
+        (Some(own), Some(named)) if own == named => Ok(Some(own)),
+        (Some(_), Some(_)) => Err(unknown()),
+        (None, None) => Ok(None),
+        (None, Some(named)) => {
+            let found = volunteers::find(&mut &*conn, caller, named).await.optional()?;
+            found.map(|volunteer| Some(volunteer.id)).ok_or_else(unknown)
+        }
+    }
+}
+
+async fn check_ppks(conn: &mut Conn, mut ppks: Vec<Code>, day: NaiveDate) -> ApiResult<(Vec<Code>, bool)> {
+    let found = codes::valid(conn, "ppks", &ppks, day).await?;
+    if ppks.is_empty() {
+        return Err(ApiError::rule("/ppks", Fault::new("required", "paling sedikit satu", "at least one")));
+    }
+    if let Some(index) = ppks.iter().position(|code| found.iter().all(|entry| entry.code != *code)) {
+        return Err(ApiError::rule(&format!("/ppks/{index}"), UNKNOWN_CODE));
+    }
+    ppks.sort();
+    ppks.dedup();
+    Ok((ppks, found.iter().any(|entry| entry.sensitive)))
+}
+
+async fn check_optional(
+    conn: &mut Conn,
+    list: &str,
+    code: Option<&Code>,
+    pointer: &str,
+    day: NaiveDate,
+) -> ApiResult<()> {
+    match code {
+        Some(code) => check_code(conn, list, code, true, pointer, day).await,
+        None => Ok(()),
+    }
+}
+
+fn check_consent(
+    basis: LawfulBasis,
+    consent: Option<&Consent>,
+    person: &CasePerson,
+    today: NaiveDate,
+) -> ApiResult<()> {
+    let rule = |pointer, code, id, en| Err(ApiError::rule(pointer, Fault::new(code, id, en)));
+    match (basis, consent) {
+        (LawfulBasis::Consent, None) => rule(
+            "/consent",
+            "required",
+            "wajib diisi bila dasarnya persetujuan",
+            "is required when the basis is consent",
+        ),
+        (LawfulBasis::Consent, Some(consent)) if consent.on > today => {
+            rule("/consent/on", "date_impossible", "belum terjadi", "lies in the future")
+        }
+        (LawfulBasis::Consent, Some(consent))
+            if consent.by == ConsentBy::Person && age_of(person, today).is_some_and(|age| age < 18) =>
+        {
+            rule("/consent/by", "guardian_needed", "anak diwakili oleh wali", "the guardian agrees for a child")
+        }
+        (LawfulBasis::Consent, Some(_)) | (_, None) => Ok(()),
+        (_, Some(_)) => {
+            rule("/consent", "not_expected", "hanya bila dasarnya persetujuan", "only when the basis is consent")
+        }
+    }
+}
+
+/// A change of a case (RFC 7396): what is absent stays.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "absent, null and a value are three things")]
+pub struct CasePatch {
+    #[serde(default, deserialize_with = "set")]
+    #[schema(nullable = false)]
+    person: Option<CasePersonPatch>,
+    /// All of them, as codes of the list `ppks`.
+    #[serde(default, deserialize_with = "set")]
+    #[schema(nullable = false)]
+    ppks: Option<Vec<Code>>,
+    #[serde(default, deserialize_with = "set_or_clear")]
+    #[schema(value_type = Option<Code>)]
+    service_field: Option<Option<Code>>,
+    #[serde(default, deserialize_with = "set_or_clear")]
+    #[schema(value_type = Option<Code>)]
+    sector: Option<Option<Code>>,
+    #[serde(default, deserialize_with = "set")]
+    #[schema(nullable = false)]
+    urgency: Option<Urgency>,
+    #[serde(default, deserialize_with = "set")]
+    #[schema(nullable = false)]
+    need: Option<Text<4000>>,
+    #[serde(default, deserialize_with = "set")]
+    #[schema(nullable = false)]
+    lawful_basis: Option<LawfulBasis>,
+    #[serde(default, deserialize_with = "set_or_clear")]
+    #[schema(value_type = Option<Consent>)]
+    consent: Option<Option<Consent>>,
+}
+
+/// Change a case
+///
+/// While it is open. What its referrals show follows; those who see them are told.
+#[utoipa::path(tag = "cases", security(("oauth2" = ["cases:write"])), params(("id" = CaseId, Path, description = "Id of the case."), IfMatchHeader),
+    request_body(content = CasePatch, content_type = "application/merge-patch+json"),
+    responses((status = 200, body = CaseView, description = "Changed.")))]
+#[patch("/v1/cases/{id}")]
+pub async fn update_case(
+    permit: Permit<WriteCases>,
+    id: PathId<CaseId>,
+    version: IfMatch,
+    patch: Body<CasePatch>,
+    app: Shared,
+    db: Db,
+) -> ApiResult<Answer> {
+    let (caller, app, patch) = (permit.caller(), app.0, patch.0);
+    db.write(async move |c| {
+        let (before, now) = (cases::lock(c, &caller, id.0).await?, app.clock.now());
+        if before.state != CaseState::Open {
+            return Err(state_conflict(&before));
+        }
+        check_version(&before, version)?;
+        let mut person = cases::person(c, before.id).await?;
+        let changed = change(c, &app, &before, &mut person, patch).await?;
+        let after = cases::save(c, &changed, now).await?;
+        cases::save_person(c, &person).await?;
+        note_change(c, &app, &caller, Some(&before), &after, &person, None).await?;
+        follow(c, &app, &after).await?;
+        let version = after.version;
+        Answer::row(&CaseView::of(after, person, now), version)
+    })
+    .await
+}
+
+async fn change(
+    conn: &mut Conn,
+    app: &App,
+    before: &Case,
+    person: &mut CasePerson,
+    patch: CasePatch,
+) -> ApiResult<Case> {
+    let (mut after, today) = (before.clone(), TimeZone::of(&before.village_code).day(app.clock.now()));
+    if let Some(changes) = patch.person {
+        changes.apply(person, &app.keys, today)?;
+    }
+    if let Some(need) = patch.need {
+        need.as_str().clone_into(&mut person.need);
+    }
+    if let Some(ppks) = patch.ppks {
+        (after.ppks, after.sensitive) = check_ppks(conn, ppks, today).await?;
+    }
+    if let Some(field) = patch.service_field {
+        check_optional(conn, "service-fields", field.as_ref(), "/service_field", today).await?;
+        after.service_field = field;
+    }
+    if let Some(sector) = patch.sector {
+        check_optional(conn, "sectors", sector.as_ref(), "/sector", today).await?;
+        after.sector = sector;
+    }
+    after.urgency = patch.urgency.unwrap_or(after.urgency);
+    after.lawful_basis = patch.lawful_basis.unwrap_or(after.lawful_basis);
+    let kept = after.consent_by.zip(after.consent_on).map(|(by, on)| Consent { by, on });
+    let consent = patch.consent.unwrap_or_else(|| kept.filter(|_| after.lawful_basis == LawfulBasis::Consent));
+    check_consent(after.lawful_basis, consent.as_ref(), person, today)?;
+    (after.consent_by, after.consent_on) = consent.map(|consent| (consent.by, consent.on)).unzip();
+    Ok(after)
+}
+
+/// Tells those who see the case by a referral, and takes a case that has become sensitive out of the village's sight.
+async fn follow(conn: &mut Conn, app: &App, case: &Case) -> ApiResult<()> {
+    let now = app.clock.now();
+    for before in store::lock_all(conn, case.id).await? {
+        if before.sensitive == case.sensitive {
+            publish(conn, Some(&before), &before, now).await?;
+        } else {
+            let after = store::save(conn, &Referral { sensitive: case.sensitive, ..before.clone() }, now).await?;
+            publish(conn, Some(&before), &after, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// How a case ended.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CloseCase {
+    /// Code of the list `case-outcomes`.
+    #[schema(example = "need_met")]
+    outcome: Code,
+    /// Open referrals are withdrawn or cancelled with it, in their sender's name. Otherwise an open referral is a
+    /// conflict.
+    #[serde(default)]
+    end_referrals: bool,
+    note: Option<Text<2000>>,
+}
+
+/// Close a case
+#[utoipa::path(tag = "cases", security(("oauth2" = ["cases:write"])),
+    params(("id" = CaseId, Path, description = "Id of the case."), IdempotencyHeader, IfMatchHeader), request_body = CloseCase,
+    responses((status = 200, body = CaseView, description = "Closed.")))]
+#[post("/v1/cases/{id}/close")]
+pub async fn close_case(
+    permit: Permit<DecideCases>,
+    id: PathId<CaseId>,
+    version: IfMatch,
+    close: Keyed<CloseCase>,
+    app: Shared,
+    db: Db,
+) -> ApiResult<Answer> {
+    let (caller, app) = (permit.caller(), app.0);
+    db.write(async move |c| {
+        let ticket = match close.key.begin(c, &app, caller.identity()).await? {
+            Attempt::Replay(replay) => return replayed(c, &app, &caller, replay).await,
+            Attempt::Fresh(ticket) => ticket,
+        };
+        let (before, now) = (cases::lock(c, &caller, id.0).await?, app.clock.now());
+        if before.state != CaseState::Open {
+            return Err(state_conflict(&before));
+        }
+        let open = store::lock_open(c, before.id).await?;
+        if !open.is_empty() && !close.body.end_referrals {
+            let ids: Vec<ReferralId> = open.iter().map(|referral| referral.id).collect();
+            return Err(ApiError::from(&REFERRALS_OPEN).member("referral_ids", ids));
+        }
+        check_version(&before, version)?;
+        let day = TimeZone::of(&before.village_code).day(now);
+        check_code(c, "case-outcomes", &close.body.outcome, true, "/outcome", day).await?;
+        for referral in &open {
+            take_back(c, &app, &caller, referral).await?;
+        }
+        let after = Case {
+            state: CaseState::Closed,
+            outcome: Some(close.body.outcome.clone()),
+            closed_at: Some(now),
+            state_since: now,
+            state_agency_id: caller.agency,
+            ..before.clone()
+        };
+        let after = cases::save(c, &after, now).await?;
+        let person = cases::person(c, after.id).await?;
+        let note = close.body.note.as_ref().map(|note| note.as_str().to_owned());
+        let act = Act { action: CaseAction::Close, reason: Some(close.body.outcome), note };
+        note_change(c, &app, &caller, Some(&before), &after, &person, Some(act)).await?;
+        let (id, version) = (after.id.0, after.version);
+        let answer = Answer::row(&CaseView::of(after, person, now), version)?;
+        ticket.keep(c, answer, &[id]).await
+    })
+    .await
+}
+
+/// Ends an open referral because its case ends.
+async fn take_back(conn: &mut Conn, app: &App, caller: &Caller, referral: &Referral) -> ApiResult<()> {
+    let (action, to) = if referral.status.is_unanswered() {
+        (ReferralAction::Withdraw, ReferralStatus::Withdrawn)
+    } else {
+        (ReferralAction::Cancel, ReferralStatus::Cancelled)
+    };
+    let reason = Code::try_from("case_closed".to_owned()).map_err(|fault| ApiError::internal(fault.code))?;
+    let step = super::moves::Step { reason: Some(reason), ..super::moves::Step::new(action) };
+    let mut after = referral.clone();
+    apply(&mut after, to, &step, Some(referral.sender_agency_id), app.clock.now());
+    let mover = Mover::Sender(caller, referral.sender_agency_id);
+    write_row(conn, app, mover, referral, after, &step, (vec![], &[])).await.map(drop)
+}

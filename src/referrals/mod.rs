@@ -1,0 +1,27 @@
+//! Referrals: a case asked of one source system, with its state machine and its clock.
+//!
+//! [`rules`] holds the whole table of moves as one function; [`moves`] does any of them in one transaction; [`actions`]
+//! gives each its address and its data. [`create`] sends a referral, [`cases`] holds what of a case touches its
+//! referrals, [`api`] reads, [`expiry`] is the clock, [`view`] decides what of the person is shown to whom.
+pub mod actions;
+pub mod api;
+pub mod cases;
+pub mod create;
+pub mod expiry;
+pub mod moves;
+pub mod rules;
+pub mod store;
+pub mod view;
+
+/// Routes of this module.
+pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
+    cfg.service(cases::create_case).service(cases::update_case).service(cases::close_case);
+    cfg.service(create::create_referral);
+    cfg.service(api::list_referrals).service(api::read_referral).service(api::read_referral_history);
+    cfg.service(api::reveal_referral);
+    cfg.service(actions::acknowledge_referral).service(actions::accept_referral).service(actions::reject_referral);
+    cfg.service(actions::forward_referral).service(actions::start_referral).service(actions::hold_referral);
+    cfg.service(actions::resume_referral).service(actions::complete_referral).service(actions::fail_referral);
+    cfg.service(actions::claim_referral).service(actions::release_referral).service(actions::withdraw_referral);
+    cfg.service(actions::cancel_referral).service(actions::correct_referral).service(actions::mark_error_referral);
+}

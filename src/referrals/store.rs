@@ -1,0 +1,464 @@
+//! Every SQL statement on referrals, their history and its notes. Reads take the case and its person with them, in the
+//! same statement.
+pub mod history;
+
+use super::rules::{Facts, Period, ReferralId, ReferralStatus};
+use crate::access::rules::{AgencyId, Caller, ClientId, Sight, VolunteerId};
+use crate::cases::rules::{CaseId, CaseState, Urgency};
+use crate::cases::store::{Case, CasePerson, Filter};
+use crate::codes::rules::Code;
+use crate::platform::db::Conn;
+use crate::platform::db::sql::Known;
+use crate::platform::region_code::{RegionCode, RegionLevel};
+use crate::schema::{case_people, cases, referrals, source_systems};
+use chrono::{DateTime, NaiveDate, Utc};
+use diesel::dsl::exists;
+use diesel::expression::SelectableExpression;
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
+use diesel_async::RunQueryDsl;
+
+/// A referral as stored; it does not tell who the person is.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = referrals, check_for_backend(diesel::pg::Pg), treat_none_as_default_value = false)]
+pub struct Referral {
+    /// Its id.
+    pub id: ReferralId,
+    /// The case that it asks for.
+    pub case_id: CaseId,
+    /// Of the case.
+    pub province_code: RegionCode,
+    /// Of the case.
+    pub regency_code: RegionCode,
+    /// Of the case.
+    pub district_code: RegionCode,
+    /// Of the case.
+    pub village_code: RegionCode,
+    /// Who reported the case.
+    pub reporter_agency_id: AgencyId,
+    /// The case's volunteer.
+    pub volunteer_id: Option<VolunteerId>,
+    /// The case is about specific personal data.
+    pub sensitive: bool,
+    /// Who asks.
+    pub sender_agency_id: AgencyId,
+    /// Who is asked.
+    pub receiver_agency_id: AgencyId,
+    /// Branch that has claimed it.
+    pub handler_agency_id: Option<AgencyId>,
+    /// For what.
+    pub service: Code,
+    /// How much it hurries.
+    pub urgency: Urgency,
+    /// First day of the month in which it was sent.
+    pub month: NaiveDate,
+    /// Where it stands.
+    pub status: ReferralStatus,
+    /// Since when.
+    pub status_since: DateTime<Utc>,
+    /// By whom; none: the clock.
+    pub status_agency_id: Option<AgencyId>,
+    /// Where it stood before it was held.
+    pub held_from: Option<ReferralStatus>,
+    /// Why it is held.
+    pub hold_reason: Option<Code>,
+    /// When to look again.
+    pub hold_review_on: Option<NaiveDate>,
+    /// Where it stood before it ended.
+    pub ended_from: Option<ReferralStatus>,
+    /// List of the reason.
+    pub reason_list: Option<String>,
+    /// Why it ended.
+    pub reason: Option<Code>,
+    /// How it was completed.
+    pub outcome: Option<Code>,
+    /// When the person was served.
+    pub served_on: Option<NaiveDate>,
+    /// The receiver's own number of it.
+    pub partner_reference: Option<String>,
+    /// When the receiver means to be done.
+    pub due_on: Option<NaiveDate>,
+    /// When the person is expected.
+    pub appointment_at: Option<DateTime<Utc>>,
+    /// Receiver of the referral before.
+    pub forwarded_by: Option<AgencyId>,
+    /// The referral before.
+    pub previous_referral_id: Option<ReferralId>,
+    /// Every receiver so far.
+    pub chain: Vec<AgencyId>,
+    /// Without an answer by then it expires.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When somebody must do something next.
+    #[diesel(skip_insertion)]
+    pub due_at: Option<DateTime<Utc>>,
+    /// Raised by every change.
+    pub version: i32,
+    /// Client that created it.
+    pub created_by: ClientId,
+    /// Digest of the create.
+    pub create_request: Vec<u8>,
+    /// When.
+    pub created_at: DateTime<Utc>,
+    /// Last change.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A referral with its case and person.
+pub type Shown = (Referral, Case, CasePerson);
+
+/// What a referral is decided by, beside what is shown of it.
+#[derive(Debug)]
+pub struct Scene {
+    /// The referral.
+    pub referral: Referral,
+    /// Its case.
+    pub case: Case,
+    /// The case's person.
+    pub person: CasePerson,
+    may_forward: bool,
+    rival_open: bool,
+    successor_open: bool,
+}
+
+impl Scene {
+    /// What a move of `mover` depends on.
+    pub fn facts(&self, mover: AgencyId) -> Facts {
+        let referral = &self.referral;
+        Facts {
+            status: referral.status,
+            since: referral.status_since,
+            held_from: referral.held_from,
+            ended_from: referral.ended_from,
+            may_forward: self.may_forward,
+            claimed_by_other: referral.handler_agency_id.is_some_and(|handler| handler != mover),
+            case_open: self.case.state == CaseState::Open,
+            rival_open: self.rival_open,
+            successor_open: self.successor_open,
+        }
+    }
+}
+
+const OPEN: [ReferralStatus; 5] = [
+    ReferralStatus::Submitted,
+    ReferralStatus::Received,
+    ReferralStatus::Accepted,
+    ReferralStatus::InProgress,
+    ReferralStatus::OnHold,
+];
+
+/// Referrals that this caller sees. What was entered in error is seen by its sender and the ministry only.
+pub fn visible_to<Source>(caller: &Caller) -> Filter<Source>
+where
+    referrals::province_code: SelectableExpression<Source>,
+    referrals::regency_code: SelectableExpression<Source>,
+    referrals::district_code: SelectableExpression<Source>,
+    referrals::village_code: SelectableExpression<Source>,
+    referrals::sensitive: SelectableExpression<Source>,
+    referrals::status: SelectableExpression<Source>,
+    referrals::reporter_agency_id: SelectableExpression<Source>,
+    referrals::sender_agency_id: SelectableExpression<Source>,
+    referrals::receiver_agency_id: SelectableExpression<Source>,
+    referrals::volunteer_id: SelectableExpression<Source>,
+    Source: 'static,
+{
+    let meant = referrals::status.ne(ReferralStatus::EnteredInError);
+    let sent = referrals::sender_agency_id.eq(caller.agency);
+    match &caller.sight {
+        Sight::Everything => Box::new(true.into_sql::<Bool>()),
+        // As of cases: a village learns of a sensitive one only if it reported it.
+        Sight::Region(village) if village.level() == RegionLevel::Village => {
+            let reported = referrals::reporter_agency_id.eq(caller.agency);
+            let told = referrals::sensitive.eq(false).or(reported).or(sent);
+            Box::new(referrals::village_code.eq(village.clone()).and(told).and(meant.or(sent)))
+        }
+        Sight::Region(region) => Box::new(in_region(region).and(meant.or(sent))),
+        Sight::Addressed(agencies) => Box::new(referrals::receiver_agency_id.eq_any(agencies.clone()).and(meant)),
+        Sight::Own(volunteer) => Box::new(Known(referrals::volunteer_id.eq(*volunteer)).and(meant)),
+    }
+}
+
+/// Referrals in a region: one equality, whatever its level.
+pub fn in_region<Source>(region: &RegionCode) -> Filter<Source>
+where
+    referrals::province_code: SelectableExpression<Source>,
+    referrals::regency_code: SelectableExpression<Source>,
+    referrals::district_code: SelectableExpression<Source>,
+    referrals::village_code: SelectableExpression<Source>,
+{
+    match region.level() {
+        RegionLevel::Province => Box::new(referrals::province_code.eq(region.clone())),
+        RegionLevel::Regency => Box::new(referrals::regency_code.eq(region.clone())),
+        RegionLevel::District => Box::new(referrals::district_code.eq(region.clone())),
+        RegionLevel::Village => Box::new(referrals::village_code.eq(region.clone())),
+    }
+}
+
+/// Which referrals of those visible.
+#[derive(Debug, Default, Clone)]
+pub struct Wanted {
+    /// Sent by one of these.
+    pub sender: Vec<AgencyId>,
+    /// Addressed to one of these.
+    pub receiver: Vec<AgencyId>,
+    /// In one of these states; none: any but entered in error.
+    pub status: Vec<ReferralStatus>,
+    /// For this service.
+    pub service: Option<Code>,
+    /// In this region.
+    pub region: Option<RegionCode>,
+    /// That hurry so much.
+    pub urgency: Option<Urgency>,
+    /// Changed at or after.
+    pub updated_from: Option<DateTime<Utc>>,
+    /// Sent in this month or year.
+    pub period: Option<Period>,
+    /// Of this case.
+    pub case: Option<CaseId>,
+}
+
+/// Where the page before ended.
+#[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
+pub enum After {
+    /// In the order of creation, newest first.
+    Newest(DateTime<Utc>, ReferralId),
+    /// In the order of what is due, soonest first.
+    Due(DateTime<Utc>, ReferralId),
+}
+
+/// The filters of the list; the one builder for list and count.
+fn only<Source: 'static>(wanted: &Wanted) -> Filter<Source>
+where
+    referrals::province_code: SelectableExpression<Source>,
+    referrals::regency_code: SelectableExpression<Source>,
+    referrals::district_code: SelectableExpression<Source>,
+    referrals::village_code: SelectableExpression<Source>,
+    referrals::sender_agency_id: SelectableExpression<Source>,
+    referrals::receiver_agency_id: SelectableExpression<Source>,
+    referrals::status: SelectableExpression<Source>,
+    referrals::service: SelectableExpression<Source>,
+    referrals::urgency: SelectableExpression<Source>,
+    referrals::updated_at: SelectableExpression<Source>,
+    referrals::month: SelectableExpression<Source>,
+    referrals::case_id: SelectableExpression<Source>,
+{
+    let mut all: Filter<Source> = match wanted.status.as_slice() {
+        [] => Box::new(referrals::status.ne(ReferralStatus::EnteredInError)),
+        [one] => Box::new(referrals::status.eq(*one)),
+        some => Box::new(referrals::status.eq_any(some.to_vec())),
+    };
+    match wanted.sender.as_slice() {
+        [] => {}
+        [one] => all = Box::new(all.and(referrals::sender_agency_id.eq(*one))),
+        some => all = Box::new(all.and(referrals::sender_agency_id.eq_any(some.to_vec()))),
+    }
+    match wanted.receiver.as_slice() {
+        [] => {}
+        [one] => all = Box::new(all.and(referrals::receiver_agency_id.eq(*one))),
+        some => all = Box::new(all.and(referrals::receiver_agency_id.eq_any(some.to_vec()))),
+    }
+    if let Some(region) = &wanted.region {
+        all = Box::new(all.and(in_region::<Source>(region)));
+    }
+    if let Some(service) = &wanted.service {
+        all = Box::new(all.and(referrals::service.eq(service.clone())));
+    }
+    if let Some(urgency) = wanted.urgency {
+        all = Box::new(all.and(referrals::urgency.eq(urgency)));
+    }
+    if let Some(from) = wanted.updated_from {
+        all = Box::new(all.and(referrals::updated_at.ge(from)));
+    }
+    if let Some(period) = &wanted.period {
+        let (from, until) = period.months();
+        all = Box::new(all.and(referrals::month.ge(from).and(referrals::month.lt(until))));
+    }
+    if let Some(case) = wanted.case {
+        all = Box::new(all.and(referrals::case_id.eq(case)));
+    }
+    all
+}
+
+/// One page, newest first or by what is due.
+pub async fn list(
+    conn: &mut &Conn,
+    caller: &Caller,
+    wanted: &Wanted,
+    by_due: bool,
+    after: Option<After>,
+    limit: i64,
+) -> QueryResult<Vec<Shown>> {
+    let mut query = referrals::table
+        .inner_join(cases::table.inner_join(case_people::table))
+        .filter(visible_to(caller))
+        .filter(only(wanted))
+        .select((Referral::as_select(), Case::as_select(), CasePerson::as_select()))
+        .limit(limit)
+        .into_boxed();
+    if by_due {
+        query = query.filter(referrals::due_at.is_not_null()).order((referrals::due_at.asc(), referrals::id.asc()));
+    } else {
+        query = query.order((referrals::created_at.desc(), referrals::id.desc()));
+    }
+    match after {
+        Some(After::Newest(at, id)) => {
+            let rest = referrals::created_at.lt(at).or(referrals::id.lt(id));
+            query = query.filter(referrals::created_at.le(at).and(rest));
+        }
+        Some(After::Due(at, id)) => {
+            let rest = referrals::due_at.gt(at).or(referrals::id.gt(id));
+            query = query.filter(referrals::due_at.ge(at).and(rest));
+        }
+        None => {}
+    }
+    query.load(conn).await
+}
+
+/// How many the whole list has.
+pub async fn count(conn: &mut &Conn, caller: &Caller, wanted: &Wanted, by_due: bool) -> QueryResult<i64> {
+    let mut query = referrals::table.filter(visible_to(caller)).filter(only(wanted)).count().into_boxed();
+    if by_due {
+        query = query.filter(referrals::due_at.is_not_null());
+    }
+    query.get_result(conn).await
+}
+
+/// The same table under other names.
+mod again {
+    use crate::schema::referrals;
+    diesel::alias!(referrals as rivals: Rivals, referrals as successors: Successors);
+}
+
+/// One referral with all that it is decided by.
+pub async fn find(conn: &mut &Conn, caller: &Caller, id: ReferralId) -> QueryResult<Scene> {
+    let rival = again::rivals
+        .filter(again::rivals.field(referrals::case_id).eq(referrals::case_id))
+        .filter(again::rivals.field(referrals::receiver_agency_id).eq(referrals::receiver_agency_id))
+        .filter(again::rivals.field(referrals::id).ne(referrals::id))
+        .filter(again::rivals.field(referrals::status).eq_any(OPEN));
+    let successor = again::successors
+        .filter(again::successors.field(referrals::previous_referral_id).eq(referrals::id.nullable()))
+        .filter(again::successors.field(referrals::status).eq_any(OPEN));
+    let (referral, case, person, may_forward, rival_open, successor_open) = referrals::table
+        .inner_join(cases::table.inner_join(case_people::table))
+        .inner_join(source_systems::table)
+        .filter(visible_to(caller))
+        .filter(referrals::id.eq(id))
+        .select((
+            Referral::as_select(),
+            Case::as_select(),
+            CasePerson::as_select(),
+            source_systems::may_forward,
+            exists(rival),
+            exists(successor),
+        ))
+        .first(conn)
+        .await?;
+    Ok(Scene { referral, case, person, may_forward, rival_open, successor_open })
+}
+
+/// Holds a referral until the transaction ends; read it after that.
+pub async fn lock(conn: &mut Conn, caller: &Caller, id: ReferralId) -> QueryResult<()> {
+    let query = referrals::table.filter(visible_to(caller)).filter(referrals::id.eq(id)).select(referrals::id);
+    query.for_update().first::<ReferralId>(conn).await.map(drop)
+}
+
+/// The case of a referral that the caller sees.
+pub async fn case_of(conn: &mut Conn, caller: &Caller, id: ReferralId) -> QueryResult<CaseId> {
+    referrals::table
+        .filter(visible_to(caller))
+        .filter(referrals::id.eq(id))
+        .select(referrals::case_id)
+        .first(conn)
+        .await
+}
+
+/// A referral of a create, whoever sees it, held.
+pub async fn lock_any(conn: &mut Conn, id: ReferralId) -> QueryResult<Referral> {
+    referrals::table.find(id).select(Referral::as_select()).for_update().first(conn).await
+}
+
+/// The referral that a case was created with, or the first one sent later.
+pub async fn first_of(conn: &mut Conn, case: CaseId) -> QueryResult<Option<ReferralId>> {
+    let query = referrals::table.filter(referrals::case_id.eq(case)).order((referrals::created_at, referrals::id));
+    query.select(referrals::id).first(conn).await.optional()
+}
+
+/// The open referrals of a case that is locked, held too, in the order of their ids.
+pub async fn lock_open(conn: &mut Conn, case: CaseId) -> QueryResult<Vec<Referral>> {
+    referrals::table
+        .filter(referrals::case_id.eq(case))
+        .filter(referrals::status.eq_any(OPEN))
+        .select(Referral::as_select())
+        .order(referrals::id)
+        .for_update()
+        .load(conn)
+        .await
+}
+
+/// The referrals of a case that is locked, held too, in the order of their ids.
+pub async fn lock_all(conn: &mut Conn, case: CaseId) -> QueryResult<Vec<Referral>> {
+    referrals::table
+        .filter(referrals::case_id.eq(case))
+        .select(Referral::as_select())
+        .order(referrals::id)
+        .for_update()
+        .load(conn)
+        .await
+}
+
+/// Referrals whose time for an answer is over, held. What another transaction holds is left to it: an answer at the
+/// same moment wins.
+pub async fn lock_expired(conn: &mut Conn, now: DateTime<Utc>, limit: i64) -> QueryResult<Vec<Referral>> {
+    referrals::table
+        .filter(referrals::expires_at.le(now))
+        .filter(referrals::expires_at.is_not_null())
+        .select(Referral::as_select())
+        .order(referrals::expires_at)
+        .limit(limit)
+        .for_update()
+        .skip_locked()
+        .load(conn)
+        .await
+}
+
+/// Inserts a referral.
+pub async fn create(conn: &mut Conn, referral: &Referral) -> QueryResult<Referral> {
+    let insert = diesel::insert_into(referrals::table).values(referral);
+    insert.returning(Referral::as_returning()).get_result(conn).await
+}
+
+/// Writes what a move changes of a referral that is locked, and raises its version.
+pub async fn save(conn: &mut Conn, referral: &Referral, now: DateTime<Utc>) -> QueryResult<Referral> {
+    diesel::update(referrals::table.find(referral.id))
+        .set((
+            (
+                referrals::status.eq(referral.status),
+                referrals::status_since.eq(referral.status_since),
+                referrals::status_agency_id.eq(referral.status_agency_id),
+                referrals::handler_agency_id.eq(referral.handler_agency_id),
+                referrals::sensitive.eq(referral.sensitive),
+            ),
+            (
+                referrals::held_from.eq(referral.held_from),
+                referrals::hold_reason.eq(&referral.hold_reason),
+                referrals::hold_review_on.eq(referral.hold_review_on),
+                referrals::ended_from.eq(referral.ended_from),
+            ),
+            (
+                referrals::reason_list.eq(&referral.reason_list),
+                referrals::reason.eq(&referral.reason),
+                referrals::outcome.eq(&referral.outcome),
+                referrals::served_on.eq(referral.served_on),
+            ),
+            (
+                referrals::partner_reference.eq(&referral.partner_reference),
+                referrals::due_on.eq(referral.due_on),
+                referrals::appointment_at.eq(referral.appointment_at),
+                referrals::expires_at.eq(referral.expires_at),
+            ),
+            (referrals::version.eq(referrals::version + 1), referrals::updated_at.eq(now)),
+        ))
+        .returning(Referral::as_returning())
+        .get_result(conn)
+        .await
+}
