@@ -9,5 +9,6 @@ pub mod store;
 /// Routes of this module.
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
     cfg.service(api::volunteers::read_volunteer_figures);
+    cfg.service(api::referrals::read_referral_figures);
     cfg.service(api::coverage::read_coverage).service(api::coverage::list_coverage_villages);
 }

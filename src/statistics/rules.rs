@@ -1,4 +1,6 @@
 //! What is counted, by what, and for whom. Pure.
+pub mod referrals;
+
 use crate::access::rules::{Caller, Sight};
 use crate::codes::rules::Labels;
 use crate::platform::error::{ApiError, ApiResult, Fault, Place};

@@ -1,4 +1,6 @@
 //! Every SQL statement on the rows that figures are made of. The service can only read them and have them folded.
+pub mod referrals;
+
 use super::rules::{CoverageState, SexGroup};
 use crate::platform::db::Conn;
 use crate::platform::region_code::{RegionCode, RegionLevel};

@@ -1,5 +1,6 @@
 //! Endpoints under `/v1/statistics`.
 pub mod coverage;
+pub mod referrals;
 pub mod volunteers;
 
 use super::rules::{DEFINITION_VERSION, labels};
