@@ -1,0 +1,336 @@
+//! What a training event may be, whose it is, which moves there are, and what level follows from what was passed. Pure.
+use crate::access::rules::{AgencyId, AgencyKind, Caller};
+use crate::platform::error::{ApiError, Fault};
+use crate::platform::region_code::RegionCode;
+use crate::regions::rules::TimeZone;
+use crate::volunteers::rules::{TrainingLevel, VolunteerStatus};
+use crate::{error_codes, text_enum, uuid_id};
+use chrono::{DateTime, Utc};
+
+uuid_id!(/** Identifies a training event. */ TrainingEventId);
+uuid_id!(/** Identifies an enrolment. */ EnrolmentId);
+
+error_codes! {
+    /// Basic training is organised by a regency's office, advanced by a province's.
+    TRAINING_LEVEL_NOT_IN_AUTHORITY = (403, "training_level_not_in_authority", "Jenjang pelatihan ini di luar kewenangan instansi Anda.", "Training of this level is not within the authority of your agency.");
+    /// The event would be held for a region that is not the organiser's.
+    TRAINING_REGION_NOT_IN_AUTHORITY = (403, "training_region_not_in_authority", "Wilayah ini di luar kewenangan instansi Anda.", "The region is not within the authority of your agency.");
+    /// The caller sees the event but does not organise it.
+    NOT_THE_ORGANISER = (403, "not_the_organiser", "Hanya penyelenggara yang berwenang.", "Only the organiser may do this.");
+    /// The caller enrols nobody in this event.
+    ENROLMENT_NOT_IN_AUTHORITY = (403, "enrolment_not_in_authority", "Instansi Anda tidak mendaftarkan peserta.", "Your agency enrols no participants.");
+    /// The event is not in a state that the act begins from: `state`, `since` and `by` tell.
+    TRAINING_STATE_CONFLICT = (409, "training_state_conflict", "Status pelatihan tidak memungkinkan tindakan ini.", "The state of the training event does not allow this act.");
+    /// Every seat is taken: `capacity` tells how many there are.
+    EVENT_FULL = (409, "event_full", "Semua tempat sudah terisi.", "Every seat is taken.");
+    /// The volunteer has a seat: `id` names the enrolment.
+    ALREADY_ENROLLED = (409, "already_enrolled", "PSM ini sudah terdaftar.", "The volunteer is enrolled already.");
+    /// Before or after the time of enrolment: `opens_at` and `closes_at` tell.
+    ENROLMENT_CLOSED = (409, "enrolment_closed", "Pendaftaran belum dibuka atau sudah ditutup.", "Enrolment is not open.");
+    /// The enrolment was withdrawn: `state`, `since` and `by` tell.
+    ENROLMENT_STATE_CONFLICT = (409, "enrolment_state_conflict", "Status pendaftaran tidak memungkinkan tindakan ini.", "The state of the enrolment does not allow this act.");
+}
+
+text_enum! {
+    /// What an event teaches.
+    EventLevel {
+        /// Bimtek dasar: a regency's.
+        Basic = "basic",
+        /// Bimtek lanjutan: a province's.
+        Advanced = "advanced",
+        /// Anything else; no level follows from it.
+        Other = "other",
+    }
+}
+
+text_enum! {
+    /// Where an event stands.
+    EventState {
+        /// Being prepared, seen by the organiser and the governments above.
+        Draft = "draft",
+        /// Announced.
+        Published = "published",
+        /// Without a date.
+        Postponed = "postponed",
+        /// Under way.
+        Running = "running",
+        /// Over.
+        Completed = "completed",
+        /// Called off.
+        Cancelled = "cancelled",
+    }
+}
+
+text_enum! {
+    /// What can be done to an event.
+    EventAction {
+        /// Draft → published.
+        Publish = "publish",
+        /// Published → postponed.
+        Postpone = "postpone",
+        /// Postponed → published, with new dates.
+        Republish = "republish",
+        /// Published → running; the first attendance does it too.
+        Start = "start",
+        /// Running → completed.
+        Complete = "complete",
+        /// Draft, published, postponed, running → cancelled.
+        Cancel = "cancel",
+    }
+}
+
+text_enum! {
+    /// What a row of an event's history tells of.
+    EventHistoryAction {
+        /// Made.
+        Create = "create",
+        /// See the actions.
+        Publish = "publish",
+        /// See the actions.
+        Postpone = "postpone",
+        /// See the actions.
+        Republish = "republish",
+        /// See the actions.
+        Start = "start",
+        /// See the actions.
+        Complete = "complete",
+        /// See the actions.
+        Cancel = "cancel",
+    }
+}
+
+text_enum! {
+    /// Whether somebody has a seat.
+    EnrolmentState {
+        /// Has one.
+        Enrolled = "enrolled",
+        /// Gave it back.
+        Withdrawn = "withdrawn",
+    }
+}
+
+text_enum! {
+    /// What came of it.
+    TrainingResult {
+        /// Took part and passed.
+        Passed = "passed",
+        /// Took part and did not pass.
+        Failed = "failed",
+        /// Did not take part.
+        Absent = "absent",
+    }
+}
+
+impl EventAction {
+    /// The same word in the history.
+    pub fn as_history(self) -> EventHistoryAction {
+        EventHistoryAction::parse(self.as_str()).unwrap_or(EventHistoryAction::Create)
+    }
+}
+
+/// Where `action` leads from `state`. `None`: not from here. The database has the same table (`training_events_moves`).
+pub fn next(state: EventState, action: EventAction) -> Option<EventState> {
+    use EventAction as Do;
+    use EventState::{Cancelled, Completed, Draft, Postponed, Published, Running};
+    match (action, state) {
+        (Do::Publish, Draft) | (Do::Republish, Postponed) => Some(Published),
+        (Do::Postpone, Published) => Some(Postponed),
+        (Do::Start, Published) => Some(Running),
+        (Do::Complete, Running) => Some(Completed),
+        (Do::Cancel, Draft | Published | Postponed | Running) => Some(Cancelled),
+        _ => None,
+    }
+}
+
+impl EventState {
+    /// Whether what is planned may be changed.
+    pub fn may_be_changed(self) -> bool {
+        matches!(self, Self::Draft | Self::Published)
+    }
+
+    /// Whether a seat may be given back.
+    pub fn may_be_left(self) -> bool {
+        matches!(self, Self::Published | Self::Postponed)
+    }
+
+    /// Whether somebody can have come: what a phone noted without a network arrives after the end.
+    pub fn takes_attendance(self) -> bool {
+        matches!(self, Self::Published | Self::Running | Self::Completed)
+    }
+
+    /// Whether somebody can have passed.
+    pub fn takes_results(self) -> bool {
+        matches!(self, Self::Running | Self::Completed)
+    }
+}
+
+/// Whether an agency of this kind organises training of this level.
+pub fn may_organise(kind: AgencyKind, level: EventLevel) -> bool {
+    match level {
+        EventLevel::Basic => kind == AgencyKind::DinsosRegency,
+        EventLevel::Advanced => kind == AgencyKind::DinsosProvince,
+        EventLevel::Other => matches!(kind, AgencyKind::DinsosRegency | AgencyKind::DinsosProvince),
+    }
+}
+
+/// Whether the caller acts for the organiser. A phone's client is the organiser's too, and acts for its volunteer.
+pub fn organises(caller: &Caller, organiser: AgencyId) -> bool {
+    caller.agency == organiser && caller.volunteer.is_none()
+}
+
+/// Whether the caller enrols volunteers of its sight in an event that it sees: the organiser, the offices and villages
+/// of the volunteers, a phone itself.
+pub fn may_enrol(caller: &Caller, organiser: AgencyId) -> bool {
+    let home = matches!(caller.agency_kind, AgencyKind::VillageGovernment | AgencyKind::DinsosRegency);
+    organises(caller, organiser) || caller.volunteer.is_some() || home
+}
+
+/// When one may enrol: half-open.
+#[derive(Debug, Clone, Copy)]
+pub struct EnrolmentTime {
+    /// None: since the publication.
+    pub opens_at: Option<DateTime<Utc>>,
+    /// None: until the start.
+    pub closes_at: Option<DateTime<Utc>>,
+    /// Of the event.
+    pub starts_at: DateTime<Utc>,
+}
+
+impl EnrolmentTime {
+    /// First instant that is too late.
+    pub fn end(self) -> DateTime<Utc> {
+        self.closes_at.unwrap_or(self.starts_at)
+    }
+
+    /// Whether it is now.
+    pub fn holds(self, now: DateTime<Utc>) -> bool {
+        self.opens_at.is_none_or(|opens| opens <= now) && now < self.end()
+    }
+}
+
+/// Refuses a volunteer who cannot take part: gone, not chosen, not of the region, or without what comes before.
+pub fn check_participant(
+    level: EventLevel,
+    region: &RegionCode,
+    status: VolunteerStatus,
+    has: TrainingLevel,
+    village: &RegionCode,
+) -> Result<(), ApiError> {
+    let fault = |code, id, en| Err(ApiError::rule("/volunteer_id", Fault::new(code, id, en)));
+    if status.has_ended() || status == VolunteerStatus::Rejected {
+        return fault("volunteer_has_left", "bukan calon atau PSM lagi", "is no candidate and no volunteer any more");
+    }
+    if !region.contains(village) {
+        return fault("outside_region", "bertugas di luar wilayah pelatihan", "is posted outside the event's region");
+    }
+    if level == EventLevel::Advanced && has == TrainingLevel::None {
+        return fault(
+            "basic_required",
+            "belum lulus pelatihan dasar",
+            "has not passed the basic training that comes before",
+        );
+    }
+    Ok(())
+}
+
+/// Most sessions of an event.
+pub const MOST_SESSIONS: usize = 100;
+
+/// Refuses sessions that do not follow one another.
+pub fn check_sessions(sessions: &[(DateTime<Utc>, DateTime<Utc>)]) -> Result<(), ApiError> {
+    let mut free_from = DateTime::<Utc>::MIN_UTC;
+    for (index, (starts_at, ends_at)) in sessions.iter().enumerate() {
+        if ends_at <= starts_at {
+            let fault = Fault::new("ends_before_start", "berakhir sebelum mulai", "ends before it starts");
+            return Err(ApiError::rule(&format!("/sessions/{index}/ends_at"), fault));
+        }
+        if *starts_at < free_from {
+            let fault = Fault::new(
+                "sessions_overlap",
+                "mulai sebelum sesi sebelumnya selesai",
+                "starts before the one before ends",
+            );
+            return Err(ApiError::rule(&format!("/sessions/{index}/starts_at"), fault));
+        }
+        free_from = *ends_at;
+    }
+    Ok(())
+}
+
+/// Refuses a time of enrolment that never is.
+pub fn check_enrolment_time(time: EnrolmentTime) -> Result<(), ApiError> {
+    if time.opens_at.is_none_or(|opens| opens < time.end()) {
+        return Ok(());
+    }
+    let fault = Fault::new("closes_before_opening", "ditutup sebelum dibuka", "closes before it opens");
+    Err(ApiError::rule("/enrolment_closes_at", fault))
+}
+
+/// Whether somebody can have come to a session that starts then: from its day on, in the event's zone.
+pub fn may_have_come(starts_at: DateTime<Utc>, now: DateTime<Utc>, zone: TimeZone) -> bool {
+    zone.day(starts_at) <= zone.day(now)
+}
+
+/// The level that follows from the events passed.
+pub fn level_of(passed: impl IntoIterator<Item = EventLevel>) -> TrainingLevel {
+    let level = |event| match event {
+        EventLevel::Basic => TrainingLevel::Basic,
+        EventLevel::Advanced => TrainingLevel::Advanced,
+        EventLevel::Other => TrainingLevel::None,
+    };
+    passed.into_iter().map(level).max().unwrap_or(TrainingLevel::None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write;
+
+    /// Every state × every action, for an organiser to review.
+    #[test]
+    fn every_move() {
+        let mut table = String::new();
+        for state in EventState::ALL {
+            for action in EventAction::ALL {
+                let to = next(*state, *action).map_or("-", EventState::as_str);
+                writeln!(table, "{state:<10} {:<10} {to}", action.as_str()).unwrap();
+            }
+        }
+        insta::assert_snapshot!(table);
+    }
+
+    #[test]
+    fn history_knows_every_action() {
+        for action in EventAction::ALL {
+            assert_eq!(action.as_history().as_str(), action.as_str());
+        }
+    }
+
+    #[test]
+    fn the_highest_level_passed_counts() {
+        use EventLevel::{Advanced, Basic, Other};
+        assert_eq!(level_of([]), TrainingLevel::None);
+        assert_eq!(level_of([Other]), TrainingLevel::None);
+        assert_eq!(level_of([Other, Basic, Basic]), TrainingLevel::Basic);
+        assert_eq!(level_of([Advanced, Basic]), TrainingLevel::Advanced);
+    }
+
+    #[test]
+    fn enrolment_is_half_open_and_ends_with_the_start() {
+        let at = |hour: u32| format!("2026-01-01T{hour:02}:00:00Z").parse::<DateTime<Utc>>().unwrap();
+        let time = |opens_at, closes_at| EnrolmentTime { opens_at, closes_at, starts_at: at(9) };
+        assert!(time(None, None).holds(at(8)) && !time(None, None).holds(at(9)));
+        assert!(time(Some(at(5)), Some(at(6))).holds(at(5)) && !time(Some(at(5)), Some(at(6))).holds(at(6)));
+        assert!(!time(Some(at(5)), None).holds(at(4)));
+        assert!(check_enrolment_time(time(Some(at(9)), None)).is_err());
+        assert!(check_enrolment_time(time(Some(at(8)), None)).is_ok());
+    }
+
+    #[test]
+    fn attendance_begins_on_the_day_of_the_session_there() {
+        let at = |raw: &str| raw.parse::<DateTime<Utc>>().unwrap();
+        let starts = at("2026-01-02T01:00:00Z"); // eight o'clock in Mukomuko
+        assert!(!may_have_come(starts, at("2026-01-01T16:59:59Z"), TimeZone::Wib));
+        assert!(may_have_come(starts, at("2026-01-01T17:00:00Z"), TimeZone::Wib));
+    }
+}

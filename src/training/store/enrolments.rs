@@ -1,0 +1,228 @@
+//! Who has a seat, and what came of it.
+use crate::access::rules::{AgencyId, Caller, Scope, VolunteerId};
+use crate::changes::rules::{Audience, Change, Op};
+use crate::changes::store as changes;
+use crate::platform::db::Conn;
+use crate::platform::region_code::RegionCode;
+use crate::schema::{training_enrolments, training_events, volunteer_people, volunteers};
+use crate::training::rules::{
+    EnrolmentId, EnrolmentState, EventLevel, EventState, TrainingEventId, TrainingResult, organises,
+};
+use crate::volunteers::store::visible_to as volunteers_visible_to;
+use chrono::{DateTime, Utc};
+use diesel::dsl::count_star;
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
+use diesel_async::RunQueryDsl;
+use uuid::Uuid;
+
+/// An enrolment as stored, without the person.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = training_enrolments, check_for_backend(diesel::pg::Pg))]
+#[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
+pub struct Enrolment {
+    /// Its id.
+    pub id: EnrolmentId,
+    /// In what.
+    pub event_id: TrainingEventId,
+    /// Of whom.
+    pub volunteer_id: VolunteerId,
+    /// Whether it holds a seat.
+    pub state: EnrolmentState,
+    /// When that was recorded.
+    pub state_since: DateTime<Utc>,
+    /// Agency that recorded it.
+    pub state_by: AgencyId,
+    /// What came of it.
+    pub result: Option<TrainingResult>,
+    /// When that was recorded.
+    pub result_at: Option<DateTime<Utc>>,
+    /// By whom.
+    pub result_by: Option<AgencyId>,
+    /// The officer at the keyboard.
+    pub result_acting_user: Option<String>,
+    /// Raised by every change of state or result.
+    pub version: i32,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+/// An enrolment and of its person what a list shows. It leaves only through a view; there is neither `Serialize` nor
+/// `Debug`.
+#[derive(Clone, Queryable)]
+pub struct Participant {
+    /// The enrolment.
+    pub enrolment: Enrolment,
+    /// Where the volunteer is posted.
+    pub village_code: RegionCode,
+    /// Full name.
+    pub name: String,
+}
+
+/// A training that a volunteer enrolled in, and of the event what tells of it.
+pub type Taken = (Enrolment, String, EventLevel, EventState, DateTime<Utc>, AgencyId);
+
+/// An enrolment that the caller sees: of a volunteer of its sight, or in an event that it organises.
+pub async fn find_enrolment(conn: &mut &Conn, caller: &Caller, id: EnrolmentId) -> QueryResult<Participant> {
+    // Nobody's event has the nil agency: a phone of the organiser sees its own enrolment alone.
+    let organiser = if caller.volunteer.is_none() { caller.agency } else { AgencyId(Uuid::nil()) };
+    training_enrolments::table
+        .inner_join(volunteers::table.inner_join(volunteer_people::table))
+        .inner_join(training_events::table)
+        .filter(training_enrolments::id.eq(id))
+        .filter(volunteers_visible_to(caller).or(training_events::organiser_id.eq(organiser)))
+        .select((Enrolment::as_select(), volunteers::village_code, volunteer_people::name))
+        .first(conn)
+        .await
+}
+
+/// A page of the enrolments in an event that the caller sees: all of them for the organiser, those of volunteers of its
+/// sight for everyone else. In the order of enrolment.
+pub async fn take_part(
+    conn: &mut &Conn,
+    caller: &Caller,
+    event: (TrainingEventId, AgencyId),
+    state: &[EnrolmentState],
+    after: Option<EnrolmentId>,
+    limit: i64,
+) -> QueryResult<Vec<Participant>> {
+    let mut query = training_enrolments::table
+        .inner_join(volunteers::table.inner_join(volunteer_people::table))
+        .filter(training_enrolments::event_id.eq(event.0))
+        .into_boxed();
+    if !organises(caller, event.1) {
+        query = query.filter(volunteers_visible_to(caller));
+    }
+    if !state.is_empty() {
+        query = query.filter(training_enrolments::state.eq_any(state));
+    }
+    if let Some(after) = after {
+        query = query.filter(training_enrolments::id.gt(after));
+    }
+    query
+        .select((Enrolment::as_select(), volunteers::village_code, volunteer_people::name))
+        .order(training_enrolments::id)
+        .limit(limit)
+        .load(conn)
+        .await
+}
+
+/// How many the whole list has.
+pub async fn count_participants(
+    conn: &mut &Conn,
+    caller: &Caller,
+    event: (TrainingEventId, AgencyId),
+    state: &[EnrolmentState],
+) -> QueryResult<i64> {
+    let mut query = training_enrolments::table
+        .inner_join(volunteers::table)
+        .filter(training_enrolments::event_id.eq(event.0))
+        .into_boxed();
+    if !organises(caller, event.1) {
+        query = query.filter(volunteers_visible_to(caller));
+    }
+    if !state.is_empty() {
+        query = query.filter(training_enrolments::state.eq_any(state));
+    }
+    query.select(count_star()).get_result(conn).await
+}
+
+/// The enrolments of these volunteers in an event, held until the transaction ends; none: of everyone.
+pub async fn lock_enrolments(
+    conn: &mut Conn,
+    event: TrainingEventId,
+    of: Option<&[VolunteerId]>,
+) -> QueryResult<Vec<Enrolment>> {
+    let everyone = of.is_none().into_sql::<Bool>();
+    training_enrolments::table
+        .filter(training_enrolments::event_id.eq(event))
+        .filter(everyone.or(training_enrolments::volunteer_id.eq_any(of.unwrap_or_default())))
+        .select(Enrolment::as_select())
+        .order(training_enrolments::volunteer_id)
+        .for_update()
+        .load(conn)
+        .await
+}
+
+/// Takes a seat. The database gives no more than there are.
+pub async fn enrol(conn: &mut Conn, new: &Enrolment) -> QueryResult<()> {
+    diesel::insert_into(training_enrolments::table).values(new).execute(conn).await.map(drop)
+}
+
+/// Writes an enrolment that is locked, under the next version.
+pub async fn save_enrolment(conn: &mut Conn, enrolment: &mut Enrolment) -> QueryResult<()> {
+    enrolment.version += 1;
+    let one = training_enrolments::id.eq(enrolment.id);
+    diesel::update(training_enrolments::table.filter(one)).set(&*enrolment).execute(conn).await.map(drop)
+}
+
+/// Who has a seat, and the village of each.
+pub async fn enrolled(conn: &mut Conn, event: TrainingEventId) -> QueryResult<Vec<(VolunteerId, RegionCode)>> {
+    training_enrolments::table
+        .inner_join(volunteers::table)
+        .filter(training_enrolments::event_id.eq(event))
+        .filter(training_enrolments::state.eq(EnrolmentState::Enrolled))
+        .select((volunteers::id, volunteers::village_code))
+        .order(volunteers::id)
+        .load(conn)
+        .await
+}
+
+/// The levels of the events that these volunteers passed; one that was called off counts for nobody.
+pub async fn passed(conn: &mut Conn, volunteers: &[VolunteerId]) -> QueryResult<Vec<(VolunteerId, EventLevel)>> {
+    training_enrolments::table
+        .inner_join(training_events::table)
+        .filter(training_enrolments::volunteer_id.eq_any(volunteers))
+        .filter(training_enrolments::result.eq(TrainingResult::Passed))
+        .filter(training_events::state.ne(EventState::Cancelled))
+        .select((training_enrolments::volunteer_id, training_events::level))
+        .load(conn)
+        .await
+}
+
+/// What a volunteer that the caller sees enrolled in, by the time of the event.
+pub async fn of_volunteer(conn: &mut &Conn, caller: &Caller, id: VolunteerId) -> QueryResult<Vec<Taken>> {
+    training_enrolments::table
+        .inner_join(training_events::table)
+        .inner_join(volunteers::table)
+        .filter(training_enrolments::volunteer_id.eq(id))
+        .filter(volunteers_visible_to(caller))
+        .select((
+            Enrolment::as_select(),
+            training_events::title,
+            training_events::level,
+            training_events::state,
+            training_events::starts_at,
+            training_events::organiser_id,
+        ))
+        .order((training_events::starts_at, training_events::id))
+        .load(conn)
+        .await
+}
+
+/// Publishes a change of an enrolment: to the organiser, the volunteer's phone and the governments of the posting.
+pub async fn publish_enrolment(
+    conn: &mut Conn,
+    enrolment: &Enrolment,
+    organiser: AgencyId,
+    village: &RegionCode,
+    is_new: bool,
+    at: DateTime<Utc>,
+) -> QueryResult<()> {
+    let audience = Audience {
+        agencies: vec![organiser],
+        regions: vec![village.clone()],
+        volunteers: vec![enrolment.volunteer_id],
+    };
+    let change = Change {
+        entity: "training_enrolment",
+        id: enrolment.id.0,
+        version: enrolment.version,
+        op: Op::Upsert,
+        scope: Scope::TrainingRead,
+        before: if is_new { Audience::default() } else { audience.clone() },
+        after: audience,
+        at,
+    };
+    changes::publish(conn, &change).await
+}

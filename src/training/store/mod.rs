@@ -1,0 +1,14 @@
+//! Every SQL statement on training events, their sessions and history, enrolments and attendance.
+mod attendance;
+mod enrolments;
+mod events;
+
+pub use attendance::{AttendanceRow, attendance, attended, record_attendance};
+pub use enrolments::{
+    Enrolment, Participant, Taken, count_participants, enrol, enrolled, find_enrolment, lock_enrolments, of_volunteer,
+    passed, publish_enrolment, save_enrolment, take_part,
+};
+pub use events::{
+    EventHistoryRow, Session, TrainingEvent, Wanted, add_history, count, create, find, find_create, history, is_empty,
+    list, lock, lock_of_enrolment, publish, replace_sessions, save, sessions,
+};
