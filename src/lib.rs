@@ -10,6 +10,12 @@ pub mod docs;
 
 pub mod statistics;
 
+pub mod training;
+
+pub mod referrals;
+
+pub mod cases;
+
 pub mod volunteers;
 
 pub mod agencies;
@@ -34,6 +40,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 /// Every route of the service, in the order a newcomer should read them.
 pub fn routes(cfg: &mut ServiceConfig) {
     cfg.configure(statistics::routes)
+        .configure(training::routes)
+        .configure(referrals::routes)
+        .configure(cases::routes)
         .configure(volunteers::routes)
         .configure(agencies::routes)
         .configure(regions::routes)
@@ -66,5 +75,14 @@ pub fn document_text(public_url: &str) -> anyhow::Result<String> {
 
 /// Every error code that an answer may carry, by module.
 pub fn error_codes() -> Vec<&'static Code> {
-    [platform::error::CODES, access::rules::CODES, agencies::rules::CODES, volunteers::rules::CODES].concat()
+    [
+        platform::error::CODES,
+        access::rules::CODES,
+        agencies::rules::CODES,
+        volunteers::rules::CODES,
+        training::rules::CODES,
+        cases::rules::CODES,
+        referrals::rules::CODES,
+    ]
+    .concat()
 }

@@ -5,10 +5,13 @@ use crate::platform::app::App;
 use crate::platform::db::Writer;
 use crate::platform::error::ApiResult;
 use crate::platform::idempotency;
+use crate::referrals::expiry;
 use crate::statistics::store as statistics;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Changes of referrals that are summed up at a time.
+const FOLD: i32 = 50_000;
 const EVERY: Duration = Duration::from_mins(1);
 
 /// Runs all jobs once a minute until the service stops.
@@ -28,7 +31,9 @@ pub async fn turn(app: &Arc<App>, writer: &Writer) -> ApiResult<()> {
     let now = app.clock.now();
     let answers = writer.run(async move |c| ApiResult::Ok(idempotency::sweep(c, now).await?)).await?;
     let assertions = writer.run(async move |c| ApiResult::Ok(agencies::sweep_assertions(c, now).await?)).await?;
+    let expired = expiry::expire_due(writer, app).await?;
     let folded = writer.run(async move |c| ApiResult::Ok(statistics::fold(c).await?)).await?;
-    tracing::info!(answers, assertions, folded, "swept and folded");
+    let sent = writer.run(async move |c| ApiResult::Ok(statistics::referrals::fold(c, FOLD).await?)).await?;
+    tracing::info!(answers, assertions, expired, folded, sent, "swept, expired and folded");
     Ok(())
 }

@@ -1,8 +1,10 @@
 //! `simpul demo`: the whole service on one machine, with a private PostgreSQL and invented data.
 //!
 //! What it makes is marked as a demo, keys and database alike, and `simpul serve` refuses both.
+pub mod cases;
 pub mod cluster;
 mod seed;
+mod training;
 mod volunteers;
 
 pub use seed::{Credential, seed};
@@ -83,6 +85,9 @@ pub async fn start(options: Options) -> anyhow::Result<Demo> {
     let credentials = options.data_dir.join("demo").join("credentials.json");
     let data_keys = Arc::new(Keys::load(&config.data_keys_dir, true)?);
     let example = seed::seed(&service, &clock, &data_keys, &credentials).await?;
+    let (maker, writer) = server::worker_parts(&config).await?;
+    cases::seed(&maker, &writer).await?;
+    writer.drain().await;
     let running = server::start(&config, listener, clock, None).await?;
     let jobs = tokio::spawn(worker::run(running.app.clone(), running.writer.clone()));
     Ok(Demo { running, jobs, cluster, credentials, example })

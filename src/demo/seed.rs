@@ -11,7 +11,7 @@ use crate::platform::db::{Conn, Target, Writer};
 use crate::platform::error::{ApiError, ApiResult};
 use crate::platform::region_code::RegionCode;
 use crate::platform::text::Line;
-use crate::volunteers;
+use crate::{training, volunteers};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -247,6 +247,10 @@ pub async fn seed(target: &Target, clock: &Clock, keys: &Arc<Keys>, file: &Path)
             .await?;
     }
     settle(file)?;
+    if writer.run(async move |c| ApiResult::Ok(training::store::is_empty(c).await?)).await? {
+        let clock = clock.clone();
+        writer.run(async move |c| super::training::seed(c, &clock).await).await?;
+    }
     writer.drain().await;
     let mut officers = read(file)?.into_iter().filter(|c| c.client_kind == ClientKind::Officer);
     officers
