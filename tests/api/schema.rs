@@ -3,12 +3,15 @@ use crate::support::{self, TestApp, run};
 use simpul::access::rules::{AgencyKind, ClientKind};
 use simpul::agencies::rules::{AgencyState, ClientState};
 use simpul::audit::rules::Outcome;
+use simpul::cases::rules::{CaseAction, CaseState, CommunicationNeed, ConsentBy, LawfulBasis, Urgency};
 use simpul::changes::rules::Op;
 use simpul::platform::db::{Target, migrate};
 use simpul::platform::nik::{NikStatus, Sex};
 use simpul::platform::region_code::RegionLevel;
+use simpul::referrals::rules::{ReferralAction, ReferralStatus};
 use simpul::regions::rules::{RegionKind, TimeZone};
 use simpul::statistics::rules::SexGroup;
+use simpul::training::rules::{EnrolmentState, EventHistoryAction, EventLevel, EventState, TrainingResult};
 use simpul::volunteers::rules::{HistoryAction, IdentityState, TrainingLevel, VolunteerStatus};
 
 #[test]
@@ -62,6 +65,18 @@ fn checks_list_what_the_enums_list() {
         same!("clients", "state", ClientState);
         same!("audit_events", "outcome", Outcome);
         same!("changes", "op", Op);
+        same!("cases", "state", CaseState);
+        same!("cases", "urgency", Urgency);
+        same!("cases", "lawful_basis", LawfulBasis);
+        same!("cases", "consent_by", ConsentBy);
+        same!("case_history", "action", CaseAction);
+        same!("case_people", "communication_need", CommunicationNeed);
+        same!("case_people", "nik_status", NikStatus);
+        same!("case_people", "sex", Sex);
+        same!("referrals", "status", ReferralStatus);
+        same!("referrals", "urgency", Urgency);
+        let moves = ReferralAction::ALL.iter().map(|action| action.as_str());
+        check_words(app, "referral_history", "action", moves.chain(["create"]).collect()).await;
         same!("regions", "level", RegionLevel);
         same!("regions", "kind", RegionKind);
         same!("regions", "time_zone", TimeZone);
@@ -76,6 +91,13 @@ fn checks_list_what_the_enums_list() {
         same!("volunteer_figures", "status", VolunteerStatus);
         same!("volunteer_figures", "level", TrainingLevel);
         same!("volunteer_figures", "sex", SexGroup);
+        same!("training_events", "level", EventLevel);
+        same!("training_events", "state", EventState);
+        same!("training_enrolments", "state", EnrolmentState);
+        same!("training_enrolments", "result", TrainingResult);
+        same!("training_event_history", "action", EventHistoryAction);
+        same!("training_event_history", "from_state", EventState);
+        same!("training_event_history", "to_state", EventState);
     });
 }
 
@@ -92,6 +114,8 @@ fn the_service_may_do_no_more_than_it_must() {
             "UPDATE changes SET op = 'upsert'",
             "DELETE FROM agencies",
             "DELETE FROM regions",
+            "DELETE FROM training_enrolments",
+            "UPDATE training_event_history SET note = 'x'",
             "UPDATE installation SET demo = true",
             "CREATE TABLE x ()",
             "DROP TABLE codes",

@@ -242,3 +242,32 @@ fn figures_hold_while_volunteers_change_and_rows_are_folded() {
         }
     });
 }
+
+#[test]
+fn figures_of_a_region_read_only_its_own_rows() {
+    run(async |app| {
+        let province = app.province().await;
+        fold(app).await;
+        crate::support::execute(
+            &app.database_url("postgres"),
+            "ANALYZE regions; ANALYZE volunteer_figures; ANALYZE coverage_figures",
+        )
+        .await;
+        for (path, marker, index) in [
+            ("volunteers", "volunteer_figures", "volunteer_figures_by_region"),
+            ("volunteers?group_by=region", "volunteer_figures", "volunteer_figures_by_parent"),
+            ("coverage", "village_coverage", "regions_by_province"),
+            ("coverage?region=17.06", "village_coverage", "regions_by_regency"),
+            ("coverage?region=17.06&group_by=region", "village_coverage", "regions_by_regency"),
+            ("coverage/villages?region=17.06&state=none", "village_coverage", "regions_by_regency"),
+        ] {
+            app.texts("SELECT pg_stat_statements_reset()::text").await;
+            province.get(&format!("/v1/statistics/{path}")).await.expect(200);
+            let sql = format!(
+                "SELECT query FROM pg_stat_statements WHERE query LIKE '%{marker}%' AND query NOT LIKE '%pg_stat%'"
+            );
+            let plan = app.generic_plan(&app.texts(&sql).await.remove(0)).await;
+            assert!(plan.contains(index) && !plan.contains("Seq Scan on regions"), "{path}: {plan}");
+        }
+    });
+}

@@ -865,25 +865,87 @@ fn every_list_is_served_by_an_index() {
             app.texts("SELECT pg_stat_statements_reset()::text").await;
             client.get(&format!("/v1/volunteers?limit=20&{query}")).await.expect(200);
             let sql = app.texts("SELECT query FROM pg_stat_statements WHERE query LIKE '%volunteer_people%' AND query LIKE '%ORDER BY%' AND query NOT LIKE '%pg_stat%'").await.remove(0);
-            let binds =
-                (1..60).take_while(|n| sql.contains(&format!("${n}"))).map(|_| "NULL").collect::<Vec<_>>().join(",");
-            use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
-            let mut conn = app.connect().await;
-            conn.batch_execute(&format!("SET plan_cache_mode = force_generic_plan; PREPARE list AS {sql}"))
-                .await
-                .unwrap();
-            #[derive(diesel::QueryableByName)]
-            struct Line {
-                #[diesel(sql_type = diesel::sql_types::Text, column_name = "QUERY PLAN")]
-                text: String,
-            }
-            let plan: Vec<Line> =
-                diesel::sql_query(format!("EXPLAIN EXECUTE list({binds})")).load(&mut conn).await.unwrap();
-            let plan = plan.into_iter().map(|line| line.text).collect::<Vec<_>>().join("\n");
+            let plan = app.generic_plan(&sql).await;
             assert!(
                 plan.contains(&format!("using {index} on volunteers")) && !plan.contains("Sort"),
                 "{query}: {plan}"
             );
         }
+    });
+}
+
+#[test]
+fn a_read_takes_one_statement_and_one_for_its_record() {
+    run(async |app| {
+        let regency = app.regency().await;
+        let id = register(&regency, siti(KOTO_JAYA)).await.id();
+        let calls = async |path: &str| {
+            // Not counted: whether the caller may still call (asked anew every half second), and what opens a connection.
+            app.texts("SELECT pg_stat_statements_reset()::text").await;
+            regency.get(path).await.expect(200);
+            app.number("SELECT sum(calls) FROM pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid WHERE r.rolname = 'simpul_service' AND query NOT LIKE '%access_state%' AND query NOT LIKE 'SET %' AND s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())").await
+        };
+        for path in [
+            "/v1/volunteers?limit=200".to_owned(),
+            format!("/v1/volunteers/{id}"),
+            format!("/v1/volunteers/{id}/history"),
+        ] {
+            assert_eq!(calls(&path).await, 2, "{path}");
+        }
+        assert_eq!(calls(&format!("/v1/volunteers/{id}/postings")).await, 1);
+    });
+}
+
+#[test]
+fn two_offices_that_do_not_see_each_other_register_one_nik_at_once() {
+    run(async |app| {
+        let (regency, other) = (app.regency().await, app.other_regency().await);
+        for round in 0..rounds(50) {
+            let nik = format!("170602450895{:04}", 200 + round);
+            let new = |village: &str| {
+                let mut new = siti(village);
+                new["nik"] = json!(nik);
+                new
+            };
+            let (here, there) =
+                (regency.post("/v1/volunteers", new(KOTO_JAYA)), other.post("/v1/volunteers", new("15.01.01.2001")));
+            let (here, there) = tokio::join!(here.into_future(), there.into_future());
+            assert_eq!((here.status, there.status), (201, 201));
+            let states = app
+                .texts(&format!(
+                    "SELECT identity_state FROM volunteer_people WHERE nik_last_four = '{}' ORDER BY 1",
+                    &nik[12..]
+                ))
+                .await;
+            assert_eq!(states, ["disputed", "sole"]);
+        }
+    });
+}
+
+#[test]
+fn a_level_is_derived_and_told() {
+    use simpul::access::rules::VolunteerId;
+    use simpul::platform::error::ApiResult;
+    use simpul::volunteers::{rules::TrainingLevel, store};
+    run(async |app| {
+        let regency = app.regency().await;
+        let made = register(&regency, somebody(KOTO_JAYA)).await;
+        let id = VolunteerId(made.id().parse().unwrap());
+        let now = app.clock.now();
+        for _ in 0..2 {
+            let set = app
+                .running()
+                .writer
+                .run(async move |c| ApiResult::Ok(store::set_level(c, id, TrainingLevel::Basic, now).await?))
+                .await;
+            let set = set.unwrap();
+            assert_eq!((set.level, set.version), (TrainingLevel::Basic, 2));
+        }
+        assert_eq!(regency.get(&path(&made)).await.json["level"], "basic");
+        assert_eq!(app.number(&format!("SELECT count(*) FROM changes WHERE entity_id = '{}'", made.id())).await, 2);
+        let figures = regency.get("/v1/statistics/volunteers?group_by=level").await.expect(200);
+        let buckets = figures.json["buckets"].as_array().unwrap();
+        assert!(buckets.iter().find(|bucket| bucket["key"] == "basic").unwrap()["count"].as_i64().unwrap() > 0);
+        crate::statistics::adds_up(&regency, &figures).await;
     });
 }

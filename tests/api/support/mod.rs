@@ -169,6 +169,11 @@ impl TestApp {
         rows.into_iter().map(|row| row.value).collect()
     }
 
+    /// Changes what is stored, as the superuser.
+    pub async fn sql(&self, sql: &str) {
+        execute(&self.database_url(cluster::SUPERUSER), sql).await;
+    }
+
     /// One number.
     pub async fn number(&self, sql: &str) -> i64 {
         self.texts(sql).await[0].parse().unwrap()
@@ -177,6 +182,22 @@ impl TestApp {
     /// Statements that the service's roles have run in this database.
     pub async fn statements(&self) -> i64 {
         self.number("SELECT coalesce(sum(calls), 0) FROM pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid WHERE r.rolname = 'simpul_service' AND s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())").await
+    }
+
+    /// The plan of a statement for any values, as the service's reading connections make it.
+    pub async fn generic_plan(&self, sql: &str) -> String {
+        #[derive(diesel::QueryableByName)]
+        struct Line {
+            #[diesel(sql_type = diesel::sql_types::Text, column_name = "QUERY PLAN")]
+            text: String,
+        }
+        let binds = (1..60).take_while(|n| sql.contains(&format!("${n}"))).map(|_| "NULL").collect::<Vec<_>>();
+        let binds = if binds.is_empty() { String::new() } else { format!("({})", binds.join(",")) };
+        let mut conn = self.connect().await;
+        let prepare = format!("SET plan_cache_mode = force_generic_plan; PREPARE it AS {sql}");
+        conn.batch_execute(&prepare).await.unwrap();
+        let lines: Vec<Line> = diesel::sql_query(format!("EXPLAIN EXECUTE it{binds}")).load(&mut conn).await.unwrap();
+        lines.into_iter().map(|line| line.text).collect::<Vec<_>>().join("\n")
     }
 
     /// Credentials of a demo client.
