@@ -26,7 +26,7 @@ run: prepare ## Install what is missing, build, start the demo: make run ARGS='-
 	@exec scripts/run.sh $(ARGS)
 
 test: prepare-test ## All that CI runs: linters first, then every test with all its rounds
-	@exec scripts/check.sh lint document deployment fuzz tests
+	@exec scripts/check.sh lint document deployment tests
 
 prepare: ## Check for Rust, a C compiler and PostgreSQL; install PostgreSQL if it is missing
 	@scripts/prepare.sh server

@@ -48,7 +48,7 @@ tests() {
     return "$code"
 }
 
-[ "$#" -gt 0 ] || set -- lint document deployment fuzz tests
+[ "$#" -gt 0 ] || set -- lint document deployment tests
 for check in "$@"; do
     case $check in
     lint | document | deployment | fuzz | tests) "$check" ;;
