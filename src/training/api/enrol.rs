@@ -19,7 +19,7 @@ use crate::training::rules::{
     EnrolmentState, EventState, TrainingEventId, TrainingResult, check_participant, may_enrol, organises,
 };
 use crate::training::store::{self, Enrolment, Participant, TrainingEvent};
-use crate::volunteers::store as volunteers;
+use crate::volunteers::store::{self as volunteers, Volunteer};
 use actix_web::{get, post};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -205,10 +205,17 @@ pub async fn create_enrolment(
             Attempt::Replay(kept) => return replay(c, &caller, kept).await,
             Attempt::Fresh(ticket) => ticket,
         };
-        let event = store::lock(c, &caller, id.0).await?;
+        // First without the lock: those who come too late do not wait for each other.
+        let seen = store::find(&mut &*c, &caller, id.0).await?;
         let now = app.clock.now();
+        check_open(&caller, &seen, now)?;
+        let volunteer = find_volunteer(c, &caller, new.body.volunteer_id).await?;
+        if seen.seats_taken >= seen.capacity {
+            check_seat(c, &seen, volunteer.id).await?;
+        }
+        let event = store::lock(c, &caller, id.0).await?;
         check_open(&caller, &event, now)?;
-        let enrolment = take_seat(c, &app, &caller, &event, new.body.volunteer_id).await?;
+        let enrolment = take_seat(c, &app, &caller, &event, &volunteer).await?;
         let row = note(c, &app, &caller, "training_enrolment.create", &enrolment, event.organiser_id).await?;
         let (enrolment_id, version) = (enrolment.id, enrolment.version);
         let location = format!("{}/v1/training-enrolments/{enrolment_id}", app.settings.public_url);
@@ -235,29 +242,38 @@ fn check_open(caller: &Caller, event: &TrainingEvent, now: DateTime<Utc>) -> Api
     Ok(())
 }
 
+async fn find_volunteer(conn: &mut Conn, caller: &Caller, id: VolunteerId) -> ApiResult<Volunteer> {
+    let found = volunteers::find(&mut &*conn, caller, id).await.map_err(ApiError::from);
+    found.map_err(|error| {
+        let unknown = Fault::new("volunteer_unknown", "bukan PSM yang Anda lihat", "not a volunteer that you see");
+        if *error.code() == NOT_FOUND { ApiError::rule("/volunteer_id", unknown) } else { error }
+    })
+}
+
+fn full(event: &TrainingEvent) -> ApiError {
+    ApiError::from(&EVENT_FULL).member("capacity", event.capacity)
+}
+
+/// Refuses who has a seat, and an event that has none left; returns the row of who withdrew.
+async fn check_seat(conn: &mut Conn, event: &TrainingEvent, volunteer: VolunteerId) -> ApiResult<Option<Enrolment>> {
+    let known = store::lock_enrolments(conn, event.id, Some(&[volunteer])).await?.pop();
+    if let Some(known) = &known
+        && known.state == EnrolmentState::Enrolled
+    {
+        return Err(ApiError::from(&ALREADY_ENROLLED).member("id", known.id));
+    }
+    if event.seats_taken >= event.capacity { Err(full(event)) } else { Ok(known) }
+}
+
 /// Takes a seat in an event that is locked: a new row, or the one of who withdrew.
 async fn take_seat(
     conn: &mut Conn,
     app: &App,
     caller: &Caller,
     event: &TrainingEvent,
-    volunteer: VolunteerId,
+    volunteer: &Volunteer,
 ) -> ApiResult<Enrolment> {
-    let found = volunteers::find(&mut &*conn, caller, volunteer).await.map_err(ApiError::from);
-    let volunteer = found.map_err(|error| {
-        let unknown = Fault::new("volunteer_unknown", "bukan PSM yang Anda lihat", "not a volunteer that you see");
-        if *error.code() == NOT_FOUND { ApiError::rule("/volunteer_id", unknown) } else { error }
-    })?;
-    let known = store::lock_enrolments(conn, event.id, Some(&[volunteer.id])).await?.pop();
-    if let Some(known) = &known
-        && known.state == EnrolmentState::Enrolled
-    {
-        return Err(ApiError::from(&ALREADY_ENROLLED).member("id", known.id));
-    }
-    let full = || ApiError::from(&EVENT_FULL).member("capacity", event.capacity);
-    if event.seats_taken >= event.capacity {
-        return Err(full());
-    }
+    let known = check_seat(conn, event, volunteer.id).await?;
     check_participant(event.level, &event.region_code, volunteer.status, volunteer.level, &volunteer.village_code)?;
     let now = app.clock.now();
     let made = if let Some(mut again) = known {
@@ -280,7 +296,7 @@ async fn take_seat(
         };
         store::enrol(conn, &new).await.map(|()| new)
     };
-    made.map_err(|error| ApiError::from(error).on_constraint("training_events_seats", full))
+    made.map_err(|error| ApiError::from(error).on_constraint("training_events_seats", || full(event)))
 }
 
 /// Withdraw an enrolment
