@@ -50,6 +50,10 @@ impl<'de> Visitor<'de> for AsSent {
         Ok(Json::Number(value.into()))
     }
     fn visit_f64<E>(self, value: f64) -> Result<Json, E> {
+        // 7.0 is an integer (JSON Schema 2020-12, section 4.2.3): some clients write every number so.
+        if let Ok(whole) = value.to_string().parse::<i64>() {
+            return Ok(Json::Number(whole.into()));
+        }
         Ok(serde_json::Number::from_f64(value).map_or(Json::Null, Json::Number))
     }
     fn visit_str<E>(self, value: &str) -> Result<Json, E> {
@@ -181,6 +185,12 @@ mod tests {
         let inner = |word, count| Inner { word, count };
         let expected = Outer { inner: inner(Word::Yes, Some(7)), list: vec![inner(Word::No, None)], maybe: None };
         assert_eq!(read(text).unwrap(), expected);
+        for whole in ["7.0", "7e0"] {
+            assert_eq!(read(&text.replace(":7}", &format!(":{whole}}}"))).unwrap(), expected);
+        }
+        for not in ["7.5", "7e30", "-7e-1"] {
+            assert!(read(&text.replace(":7}", &format!(":{not}}}"))).is_err());
+        }
     }
 
     /// `serde_json` itself accepts each of these.
