@@ -26,8 +26,8 @@ impl Moment {
 impl TryFrom<String> for Moment {
     type Error = Fault;
     fn try_from(raw: String) -> Result<Self, Fault> {
-        let at = DateTime::parse_from_rfc3339(&raw).map_err(|_| MALFORMED_MOMENT)?.to_utc();
-        if (1945..=2200).contains(&at.year()) { Ok(Self(at.trunc_subsecs(6))) } else { Err(MALFORMED_MOMENT) }
+        let at = DateTime::parse_from_rfc3339(&raw).map_err(|_| MALFORMED_MOMENT)?;
+        if (1945..=2200).contains(&at.year()) { Ok(Self(at.to_utc().trunc_subsecs(6))) } else { Err(MALFORMED_MOMENT) }
     }
 }
 
@@ -36,6 +36,7 @@ impl utoipa::PartialSchema for Moment {
         ObjectBuilder::new()
             .schema_type(Type::String)
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .pattern(Some("^(19(4[5-9]|[5-9][0-9])|2[01][0-9]{2}|2200)-"))
             .description(Some("Date and time with its offset (RFC 3339), of the years 1945 to 2200."))
             .examples([serde_json::json!("2023-05-17T08:00:00+07:00")])
             .into()
