@@ -120,8 +120,9 @@ async fn main() -> anyhow::Result<()> {
                 path: env.get("PATH").map(Into::into),
             };
             let mut demo = demo::start(options).await?;
+            let asked_to_stop = stop_signal()?;
             say(&demo.greeting())?;
-            tokio::select! { () = asked_to_stop() => {}, () = demo.database_ended() => {} }
+            tokio::select! { () = asked_to_stop => {}, () = demo.database_ended() => {} }
             demo.stop().await
         }
     }
@@ -132,9 +133,10 @@ async fn serve(config: Config, with_worker: bool) -> anyhow::Result<()> {
     let metrics = telemetry::start_metrics()?;
     let listener = TcpListener::bind(config.listen).with_context(|| format!("cannot listen on {}", config.listen))?;
     let running = server::start(&config, listener, Clock::default(), Some(metrics)).await?;
+    let asked_to_stop = stop_signal()?;
     say(&format!("ready http://{}", running.address))?;
     let jobs = with_worker.then(|| tokio::spawn(worker::run(running.app.clone(), running.writer.clone())));
-    asked_to_stop().await;
+    asked_to_stop.await;
     running.stop().await;
     if let Some(jobs) = jobs {
         jobs.abort();
@@ -145,18 +147,18 @@ async fn serve(config: Config, with_worker: bool) -> anyhow::Result<()> {
 async fn work(config: &Config) -> anyhow::Result<()> {
     telemetry::start_log(config.log_format, &config.log_level)?;
     let (app, writer) = server::worker_parts(config).await?;
-    tokio::select! { () = worker::run(app, writer.clone()) => {}, () = asked_to_stop() => {} }
+    tokio::select! { () = worker::run(app, writer.clone()) => {}, () = stop_signal()? => {} }
     writer.drain().await;
     Ok(())
 }
 
-/// SIGTERM or Ctrl-C. A second one changes nothing: the first is being obeyed.
-async fn asked_to_stop() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+/// SIGTERM or Ctrl-C, listened for from this call on, before anyone is told that the service is ready. A second one
+/// changes nothing: the first is being obeyed.
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+    })
 }
 
 fn say(text: &str) -> anyhow::Result<()> {
