@@ -20,6 +20,7 @@ use crate::platform::db::{Conn, Db};
 use crate::platform::error::{ApiError, ApiResult, Fault, STALE};
 use crate::platform::idempotency::{Attempt, Replay};
 use crate::platform::input::{Body, IfMatch, Keyed, PathId};
+use crate::platform::moment::{Day, Moment};
 use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
 use crate::platform::page::{Page, PageParams, Paged};
 use crate::platform::region_code::RegionCode;
@@ -78,13 +79,28 @@ pub struct CaseView {
 }
 
 /// Who agreed to the processing, and when.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Consent {
     /// Of a child, always the guardian.
     pub by: ConsentBy,
     /// The day.
     pub on: NaiveDate,
+}
+
+/// Who agrees to the processing, and when.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewConsent {
+    /// Of a child, always the guardian.
+    by: ConsentBy,
+    /// The day.
+    on: Day,
+}
+
+impl From<NewConsent> for Consent {
+    fn from(new: NewConsent) -> Self {
+        Self { by: new.by, on: new.on.date() }
+    }
 }
 
 impl CaseView {
@@ -148,9 +164,9 @@ pub struct CaseFilter {
     /// Only those that hurry so much.
     urgency: Option<Urgency>,
     /// Created at this time or later, with a zone.
-    created_from: Option<DateTime<Utc>>,
+    created_from: Option<Moment>,
     /// Created before this time.
-    created_before: Option<DateTime<Utc>>,
+    created_before: Option<Moment>,
 }
 
 /// List cases
@@ -172,8 +188,8 @@ pub async fn list_cases(
         state: filter.status.clone(),
         ppks: filter.ppks.clone(),
         urgency: filter.urgency,
-        created_from: filter.created_from,
-        created_before: filter.created_before,
+        created_from: filter.created_from.map(Moment::at),
+        created_before: filter.created_before.map(Moment::at),
     };
     let (after, now): (Option<(DateTime<Utc>, CaseId)>, _) = (paged.after()?, app.clock.now());
     let rows = db.read(async |c| store::list(c, &caller, &wanted, after, paged.limit + 1).await).await?;

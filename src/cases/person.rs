@@ -4,6 +4,7 @@ use super::store::CasePerson;
 use crate::platform::crypto::Keys;
 use crate::platform::error::{ApiError, ApiResult, Fault};
 use crate::platform::input::{set, set_or_clear};
+use crate::platform::moment::Day;
 use crate::platform::nik::{Nik, NikStatus, Sex, masked};
 use crate::platform::person::{AgeBand, Phone, initials};
 use crate::platform::text::{Line, Text};
@@ -25,7 +26,7 @@ pub struct NewCasePerson {
     name: Line<200>,
     sex: Option<Sex>,
     /// If it is known; otherwise say about how old the person is.
-    birth_date: Option<NaiveDate>,
+    birth_date: Option<Day>,
     /// Years; only without a birth date.
     #[schema(minimum = 0, maximum = 130)]
     age_estimate: Option<i16>,
@@ -53,8 +54,8 @@ pub struct CasePersonPatch {
     #[schema(value_type = Option<Sex>)]
     sex: Option<Option<Sex>>,
     #[serde(default, deserialize_with = "set_or_clear")]
-    #[schema(value_type = Option<NaiveDate>)]
-    birth_date: Option<Option<NaiveDate>>,
+    #[schema(value_type = Option<Day>)]
+    birth_date: Option<Option<Day>>,
     #[serde(default, deserialize_with = "set_or_clear")]
     #[schema(value_type = Option<i16>, minimum = 0, maximum = 130)]
     age_estimate: Option<Option<i16>>,
@@ -115,7 +116,7 @@ impl NewCasePerson {
             case_id: case,
             name: self.name.as_str().to_owned(),
             sex: self.sex,
-            birth_date: self.birth_date,
+            birth_date: self.birth_date.map(Day::date),
             age_estimate: self.age_estimate,
             age_estimated_on: self.age_estimate.map(|_| today),
             nik_status: self.nik_status.unwrap_or(NikStatus::Unknown),
@@ -188,8 +189,7 @@ fn check_ages(row: &CasePerson, today: NaiveDate) -> ApiResult<()> {
         let fault = Fault::new("out_of_range", "0 sampai 130", "0 to 130");
         return Err(ApiError::rule("/person/age_estimate", fault));
     }
-    let oldest = NaiveDate::from_ymd_opt(1880, 1, 1).unwrap_or(NaiveDate::MIN);
-    if row.birth_date.is_some_and(|born| born > today || born < oldest) {
+    if row.birth_date.is_some_and(|born| born > today) {
         let fault = Fault::new("date_impossible", "tanggal lahir tidak mungkin", "not a possible birth date");
         return Err(ApiError::rule("/person/birth_date", fault));
     }
@@ -205,7 +205,9 @@ impl CasePersonPatch {
             row.name = line(name);
         }
         row.sex = self.sex.unwrap_or(row.sex);
-        row.birth_date = self.birth_date.unwrap_or(row.birth_date);
+        if let Some(born) = self.birth_date {
+            row.birth_date = born.map(Day::date);
+        }
         if let Some(age) = self.age_estimate {
             (row.age_estimate, row.age_estimated_on) = (age, age.map(|_| today));
         }

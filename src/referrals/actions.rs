@@ -11,10 +11,10 @@ use crate::platform::app::Shared;
 use crate::platform::db::Db;
 use crate::platform::error::ApiResult;
 use crate::platform::input::{IfMatch, Keyed, NoBody, PathId};
+use crate::platform::moment::{Day, Moment};
 use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
 use crate::platform::text::{Line, Text};
 use actix_web::post;
-use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -38,9 +38,9 @@ pub struct AcknowledgeReferral {
 #[serde(deny_unknown_fields)]
 pub struct AcceptReferral {
     /// When it means to be done.
-    due_on: Option<NaiveDate>,
+    due_on: Option<Day>,
     /// When the person is expected, with a zone.
-    appointment_at: Option<DateTime<Utc>>,
+    appointment_at: Option<Moment>,
     /// The receiver's own number of it; of one referral only.
     partner_reference: Option<Line<100>>,
     note: Option<Note>,
@@ -77,7 +77,7 @@ pub struct HoldReferral {
     #[schema(example = "waiting_for_documents")]
     reason: Code,
     /// When to look again.
-    review_on: Option<NaiveDate>,
+    review_on: Option<Day>,
     note: Option<Note>,
 }
 
@@ -89,7 +89,7 @@ pub struct CompleteReferral {
     #[schema(example = "membership_active")]
     outcome: Code,
     /// When the person was served.
-    served_on: Option<NaiveDate>,
+    served_on: Option<Day>,
     /// To the volunteer.
     note: Option<Note>,
 }
@@ -130,8 +130,8 @@ pub async fn accept_referral(
     db: Db,
 ) -> ApiResult<Answer> {
     let step = Step {
-        due_on: sent.body.due_on,
-        appointment_at: sent.body.appointment_at,
+        due_on: sent.body.due_on.map(Day::date),
+        appointment_at: sent.body.appointment_at.map(Moment::at),
         partner_reference: sent.body.partner_reference.map(|line| line.as_str().to_owned()),
         note: plain(sent.body.note),
         ..Step::new(ReferralAction::Accept)
@@ -223,7 +223,7 @@ pub async fn hold_referral(
 ) -> ApiResult<Answer> {
     let step = Step {
         reason: Some(sent.body.reason),
-        review_on: sent.body.review_on,
+        review_on: sent.body.review_on.map(Day::date),
         note: plain(sent.body.note),
         ..Step::new(ReferralAction::Hold)
     };
@@ -266,7 +266,7 @@ pub async fn complete_referral(
 ) -> ApiResult<Answer> {
     let step = Step {
         outcome: Some(sent.body.outcome),
-        served_on: sent.body.served_on,
+        served_on: sent.body.served_on.map(Day::date),
         note: plain(sent.body.note),
         ..Step::new(ReferralAction::Complete)
     };

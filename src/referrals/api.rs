@@ -15,6 +15,7 @@ use crate::platform::app::Shared;
 use crate::platform::db::Db;
 use crate::platform::error::{ApiError, ApiResult};
 use crate::platform::input::{Body, PathId};
+use crate::platform::moment::Moment;
 use crate::platform::page::{Page, PageParams, Paged};
 use crate::platform::region_code::RegionCode;
 use crate::text_enum;
@@ -61,7 +62,7 @@ pub struct ReferralFilter {
     /// Only those that hurry so much.
     urgency: Option<Urgency>,
     /// Only those changed at this time or later, with a zone.
-    updated_from: Option<DateTime<Utc>>,
+    updated_from: Option<Moment>,
     /// Only those sent in this month or year, in the zone of their village.
     #[param(inline)]
     period: Option<Period>,
@@ -98,7 +99,7 @@ impl ReferralFilter {
             service: self.service.clone(),
             region: self.region.clone(),
             urgency: self.urgency,
-            updated_from: self.updated_from,
+            updated_from: self.updated_from.map(Moment::at),
             period: self.period,
             case: self.case_id,
         }

@@ -7,7 +7,9 @@ use super::store::{self, Referral};
 use crate::access::api::Permit;
 use crate::access::rules::{Caller, DecideCases, Scope, VolunteerId, WriteCases};
 use crate::audit::{rules::Event, store as audit};
-use crate::cases::api::{Act, CaseView, Consent, check_code, check_version, note_change, replayed, state_conflict};
+use crate::cases::api::{
+    Act, CaseView, Consent, NewConsent, check_code, check_version, note_change, replayed, state_conflict,
+};
 use crate::cases::person::{CasePersonPatch, NewCasePerson, age_of};
 use crate::cases::rules::{CaseAction, CaseId, CaseState, ConsentBy, LawfulBasis, REFERRALS_OPEN, Urgency, levels};
 use crate::cases::store::{self as cases, Case, CasePerson};
@@ -54,7 +56,7 @@ pub struct NewCase {
     /// Why these data may be processed.
     lawful_basis: LawfulBasis,
     /// With the basis `consent`, and only then.
-    consent: Option<Consent>,
+    consent: Option<NewConsent>,
     /// The volunteer who reported it, if an office writes it down. A phone reports for its own.
     volunteer_id: Option<VolunteerId>,
     /// The first referral, sent with the same request; needs `referrals:send` too.
@@ -147,7 +149,8 @@ async fn report(
     check_optional(conn, "service-fields", new.service_field.as_ref(), "/service_field", today).await?;
     check_optional(conn, "sectors", new.sector.as_ref(), "/sector", today).await?;
     let person = new.person.into_row(&app.keys, app.clock.new_id(), id, &new.need, today)?;
-    check_consent(new.lawful_basis, new.consent.as_ref(), &person, today)?;
+    let consent = new.consent.map(Consent::from);
+    check_consent(new.lawful_basis, consent.as_ref(), &person, today)?;
     let case = Case {
         id,
         number: cases::next_number(conn, &regency_code, today.year()).await?,
@@ -164,8 +167,8 @@ async fn report(
         sector: new.sector,
         urgency: new.urgency.unwrap_or(Urgency::Normal),
         lawful_basis: new.lawful_basis,
-        consent_by: new.consent.as_ref().map(|consent| consent.by),
-        consent_on: new.consent.as_ref().map(|consent| consent.on),
+        consent_by: consent.as_ref().map(|consent| consent.by),
+        consent_on: consent.as_ref().map(|consent| consent.on),
         outcome: None,
         closed_at: None,
         state_since: now,
@@ -299,8 +302,8 @@ pub struct CasePatch {
     #[schema(nullable = false)]
     lawful_basis: Option<LawfulBasis>,
     #[serde(default, deserialize_with = "set_or_clear")]
-    #[schema(value_type = Option<Consent>)]
-    consent: Option<Option<Consent>>,
+    #[schema(value_type = Option<NewConsent>)]
+    consent: Option<Option<NewConsent>>,
 }
 
 /// Change a case
@@ -365,7 +368,8 @@ async fn change(
     after.urgency = patch.urgency.unwrap_or(after.urgency);
     after.lawful_basis = patch.lawful_basis.unwrap_or(after.lawful_basis);
     let kept = after.consent_by.zip(after.consent_on).map(|(by, on)| Consent { by, on });
-    let consent = patch.consent.unwrap_or_else(|| kept.filter(|_| after.lawful_basis == LawfulBasis::Consent));
+    let said = patch.consent.map(|consent| consent.map(Consent::from));
+    let consent = said.unwrap_or_else(|| kept.filter(|_| after.lawful_basis == LawfulBasis::Consent));
     check_consent(after.lawful_basis, consent.as_ref(), person, today)?;
     (after.consent_by, after.consent_on) = consent.map(|consent| (consent.by, consent.on)).unzip();
     Ok(after)

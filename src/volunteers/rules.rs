@@ -203,7 +203,8 @@ pub fn may_propose(caller: &Caller, village: &RegionCode) -> bool {
 pub const MINIMUM_AGE: u32 = 18;
 
 /// Refuses a birth date that makes no volunteer.
-pub fn check_age(birth_date: NaiveDate, today: NaiveDate) -> Result<(), ApiError> {
+pub fn check_birth_date(born: Option<NaiveDate>, today: NaiveDate) -> Result<(), ApiError> {
+    let Some(birth_date) = born else { return Ok(()) };
     let fault = |code, id, en| Err(ApiError::rule("/birth_date", Fault::new(code, id, en)));
     match age(birth_date, today) {
         0..MINIMUM_AGE => {
@@ -212,6 +213,15 @@ pub fn check_age(birth_date: NaiveDate, today: NaiveDate) -> Result<(), ApiError
         121.. => fault("too_old", "lebih dari 120 tahun yang lalu", "more than 120 years ago"),
         _ => Ok(()),
     }
+}
+
+/// Refuses a certificate that is not made out yet.
+pub fn check_certificate(date: Option<NaiveDate>, today: NaiveDate) -> Result<(), ApiError> {
+    if date.is_some_and(|date| date > today) {
+        let fault = Fault::new("in_the_future", "belum tiba", "has not come yet");
+        return Err(ApiError::rule("/certificate_date", fault));
+    }
+    Ok(())
 }
 
 /// Refuses a change that would hold before the one that it follows, or only some day.

@@ -373,7 +373,7 @@ fn reasons_are_codes_of_the_actions_list() {
             .await
             .problem(422, "rule_broken")
             .blames("/outcome", "code_unknown");
-        let never = json!({ "outcome": "membership_active", "served_on": "2999-01-01" });
+        let never = json!({ "outcome": "membership_active", "served_on": "2199-01-01" });
         act(&bpjs, &at, "complete", never).await.problem(422, "rule_broken").blames("/served_on", "date_impossible");
         act(&bpjs, &at, "reject", json!({ "reason": "other", "note": "x" }))
             .await

@@ -9,11 +9,11 @@ use crate::platform::app::Shared;
 use crate::platform::db::Db;
 use crate::platform::error::ApiResult;
 use crate::platform::input::{IfMatch, Keyed, PathId};
+use crate::platform::moment::Day;
 use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
 use crate::platform::text::{Line, Text};
 use crate::volunteers::rules::VolunteerAction;
 use actix_web::post;
-use chrono::NaiveDate;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -24,7 +24,7 @@ pub struct ReasonedStep {
     /// Code of the list `volunteer-reasons`; `other` needs a note.
     reason: Code,
     /// Since when it holds; today if absent.
-    effective_on: Option<NaiveDate>,
+    effective_on: Option<Day>,
     note: Option<Text<2000>>,
 }
 
@@ -34,12 +34,12 @@ pub struct ReasonedStep {
 pub struct Appointment {
     #[schema(example = "460/123/DINSOS/2023")]
     sk_number: Line<100>,
-    sk_date: NaiveDate,
+    sk_date: Day,
     /// Who signed it.
     #[schema(example = "Bupati Mukomuko")]
     sk_official: Line<200>,
     /// Since when it holds; the date of the letter if absent.
-    effective_on: Option<NaiveDate>,
+    effective_on: Option<Day>,
     note: Option<Text<2000>>,
 }
 
@@ -112,8 +112,11 @@ pub async fn activate_volunteer(
 ) -> ApiResult<Answer> {
     let Appointment { sk_number, sk_date, sk_official, effective_on, note } = keyed.body;
     let step = Step { effective_on, reason: None, note };
-    let letter =
-        Letter { number: sk_number.as_str().to_owned(), date: sk_date, official: sk_official.as_str().to_owned() };
+    let letter = Letter {
+        number: sk_number.as_str().to_owned(),
+        date: sk_date.date(),
+        official: sk_official.as_str().to_owned(),
+    };
     let (caller, action) = (permit.caller(), VolunteerAction::Activate);
     decide(Decision { caller, app: app.0, id: id.0, version, key: keyed.key, action, step, letter: Some(letter) }, db)
         .await

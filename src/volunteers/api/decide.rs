@@ -10,6 +10,7 @@ use crate::platform::db::{Conn, Db};
 use crate::platform::error::{ApiError, ApiResult, Fault};
 use crate::platform::idempotency::{Attempt, RequestKey};
 use crate::platform::input::IfMatch;
+use crate::platform::moment::Day;
 use crate::platform::text::Text;
 use crate::regions::rules::TimeZone;
 use crate::volunteers::rules::{
@@ -26,7 +27,7 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// Since when it holds; today if absent.
-    pub(super) effective_on: Option<NaiveDate>,
+    pub(super) effective_on: Option<Day>,
     /// Code of the list `volunteer-reasons`.
     pub(super) reason: Option<Code>,
     pub(super) note: Option<Text<2000>>,
@@ -123,7 +124,7 @@ async fn check(
         return Err(ApiError::rule("/sk_date", fault));
     }
     // A letter may be older than the day on which its steps were typed in.
-    let effective_on = step.effective_on.or(letter.map(|letter| letter.date)).unwrap_or(today);
+    let effective_on = step.effective_on.map(Day::date).or(letter.map(|letter| letter.date)).unwrap_or(today);
     let previous = if letter.is_some() { NaiveDate::MIN } else { volunteer.effective_on };
     check_effective(effective_on, previous, today)?;
     if let Some(reason) = &step.reason {

@@ -10,6 +10,7 @@ use crate::platform::db::Db;
 use crate::platform::error::{ApiError, ApiResult, Fault};
 use crate::platform::idempotency::Attempt;
 use crate::platform::input::{IfMatch, Keyed, PathId};
+use crate::platform::moment::Day;
 use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
 use crate::platform::region_code::RegionCode;
 use crate::regions::rules::TimeZone;
@@ -82,7 +83,7 @@ pub struct Transfer {
     /// Within the region of the caller.
     village_code: RegionCode,
     /// First day of it; today if absent.
-    effective_on: Option<NaiveDate>,
+    effective_on: Option<Day>,
 }
 
 /// Transfer a volunteer
@@ -122,7 +123,7 @@ pub async fn transfer_volunteer(
         }
         check_village(c, &to).await?;
         let today = TimeZone::of(&to).day(now);
-        let valid_from = transfer.body.effective_on.unwrap_or(today);
+        let valid_from = transfer.body.effective_on.map_or(today, Day::date);
         check_effective(valid_from, store::posted_since(c, id.0).await?, today)?;
         let before = volunteer.clone();
         volunteer.post_to(&to);

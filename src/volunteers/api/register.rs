@@ -11,6 +11,7 @@ use crate::platform::db::{Conn, Db};
 use crate::platform::error::{ApiError, ApiResult, CONFLICT, Fault, ID_TAKEN, Place};
 use crate::platform::idempotency::Attempt;
 use crate::platform::input::Keyed;
+use crate::platform::moment::Day;
 use crate::platform::nik::{Nik, NikStatus, Sex};
 use crate::platform::openapi::IdempotencyHeader;
 use crate::platform::person::{Email, Phone};
@@ -19,8 +20,8 @@ use crate::platform::text::{Line, Text, fold};
 use crate::regions::rules::TimeZone;
 use crate::regions::store as regions;
 use crate::volunteers::rules::{
-    HistoryAction, IdentityState, NOT_THE_AUTHORITY, TrainingLevel, VOLUNTEER_EXISTS, VolunteerStatus, check_age,
-    may_propose, nik_status, nik_warnings,
+    HistoryAction, IdentityState, NOT_THE_AUTHORITY, TrainingLevel, VOLUNTEER_EXISTS, VolunteerStatus,
+    check_birth_date, check_certificate, may_propose, nik_status, nik_warnings,
 };
 use crate::volunteers::store::{self, Full, HistoryRow, Person, Posting, Volunteer};
 use actix_web::post;
@@ -43,7 +44,7 @@ pub struct NewVolunteer {
     /// `verified` (checked against the civil registry; social offices only) or `well_formed` with a NIK; `none` (the person
     /// has none) or `unknown` without.
     nik_status: Option<NikStatus>,
-    birth_date: Option<NaiveDate>,
+    birth_date: Option<Day>,
     birth_place: Option<Line<100>>,
     address: Option<Text<500>>,
     phone: Option<Phone>,
@@ -59,7 +60,7 @@ pub struct NewVolunteer {
     /// Who held it.
     certificate_organiser: Option<Line<200>>,
     /// When.
-    certificate_date: Option<NaiveDate>,
+    certificate_date: Option<Day>,
     /// Year of the first appointment.
     #[schema(minimum = 1945, maximum = 2200)]
     appointed_year: Option<i16>,
@@ -208,15 +209,16 @@ async fn identify(
     body: NewVolunteer,
     today: NaiveDate,
 ) -> ApiResult<Person> {
-    if let Some(date) = body.birth_date {
-        check_age(date, today)?;
-    }
+    let birth_date = body.birth_date.map(Day::date);
+    check_birth_date(birth_date, today)?;
+    let certificate_date = body.certificate_date.map(Day::date);
+    check_certificate(certificate_date, today)?;
     let line = |text: Option<Line<100>>| text.map(|text| text.as_str().to_owned());
     let mut person = Person {
         volunteer_id: id,
         folded_name: fold(body.name.as_str()),
         name: body.name.as_str().to_owned(),
-        birth_date: body.birth_date,
+        birth_date,
         birth_place: line(body.birth_place),
         address: body.address.map(|text| text.as_str().to_owned()),
         phone: body.phone.map(|phone| phone.as_str().to_owned()),
@@ -226,7 +228,7 @@ async fn identify(
         member_number: body.member_number.map(|text| text.as_str().to_owned()),
         certificate_number: line(body.certificate_number),
         certificate_organiser: body.certificate_organiser.map(|text| text.as_str().to_owned()),
-        certificate_date: body.certificate_date,
+        certificate_date,
         nik_status: stated_status(caller, body.nik.is_some(), body.nik_status)?,
         nik: None,
         nik_index: None,

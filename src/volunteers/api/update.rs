@@ -9,15 +9,15 @@ use crate::platform::app::{App, Shared};
 use crate::platform::db::{Conn, Db};
 use crate::platform::error::{ApiError, ApiResult, CONFLICT};
 use crate::platform::input::{Body, IfMatch, PathId, set, set_or_clear};
+use crate::platform::moment::Day;
 use crate::platform::nik::{Nik, NikStatus, Sex};
 use crate::platform::openapi::IfMatchHeader;
 use crate::platform::person::{Email, Phone};
 use crate::platform::text::{Line, Text, fold};
 use crate::regions::rules::TimeZone;
-use crate::volunteers::rules::{IdentityState, NOT_THE_AUTHORITY, check_age, may_decide};
+use crate::volunteers::rules::{IdentityState, NOT_THE_AUTHORITY, check_birth_date, check_certificate, may_decide};
 use crate::volunteers::store::{self, Full, Person};
 use actix_web::patch;
-use chrono::NaiveDate;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -40,8 +40,8 @@ pub struct VolunteerPatch {
     #[schema(nullable = false)]
     nik_status: Option<NikStatus>,
     #[serde(default, deserialize_with = "set_or_clear")]
-    #[schema(value_type = Option<NaiveDate>)]
-    birth_date: Option<Option<NaiveDate>>,
+    #[schema(value_type = Option<Day>)]
+    birth_date: Option<Option<Day>>,
     #[serde(default, deserialize_with = "set_or_clear")]
     #[schema(value_type = Option<Line<100>>)]
     birth_place: Option<Option<Line<100>>>,
@@ -72,8 +72,8 @@ pub struct VolunteerPatch {
     #[schema(value_type = Option<Line<200>>)]
     certificate_organiser: Option<Option<Line<200>>>,
     #[serde(default, deserialize_with = "set_or_clear")]
-    #[schema(value_type = Option<NaiveDate>)]
-    certificate_date: Option<Option<NaiveDate>>,
+    #[schema(value_type = Option<Day>)]
+    certificate_date: Option<Option<Day>>,
     #[serde(default, deserialize_with = "set_or_clear")]
     #[schema(value_type = Option<i16>, minimum = 1945, maximum = 2200)]
     appointed_year: Option<Option<i16>>,
@@ -133,9 +133,8 @@ async fn apply(
     check_year(patch.appointed_year.flatten())?;
     volunteer.appointed_year = patch.appointed_year.unwrap_or(volunteer.appointed_year);
     volunteer.sex = patch.sex.unwrap_or(volunteer.sex);
-    if let Some(date) = patch.birth_date.flatten() {
-        check_age(date, today)?;
-    }
+    check_birth_date(patch.birth_date.flatten().map(Day::date), today)?;
+    check_certificate(patch.certificate_date.flatten().map(Day::date), today)?;
     let (new_nik, stated) = (patch.nik.clone(), patch.nik_status);
     let compare = new_nik.is_some() || patch.birth_date.is_some() || patch.sex.is_some();
     describe(&mut person, patch);
@@ -162,8 +161,9 @@ fn describe(person: &mut Person, patch: VolunteerPatch) {
         person.folded_name = fold(name.as_str());
         name.as_str().clone_into(&mut person.name);
     }
-    person.birth_date = patch.birth_date.unwrap_or(person.birth_date);
-    person.certificate_date = patch.certificate_date.unwrap_or(person.certificate_date);
+    let day = |new: Option<Day>| new.map(Day::date);
+    person.birth_date = patch.birth_date.map_or(person.birth_date, day);
+    person.certificate_date = patch.certificate_date.map_or(person.certificate_date, day);
     let texts = [
         (&mut person.birth_place, patch.birth_place.map(|text| text.map(|text| text.as_str().to_owned()))),
         (&mut person.address, patch.address.map(|text| text.map(|text| text.as_str().to_owned()))),
