@@ -156,10 +156,17 @@ impl<const LENGTH: usize> std::fmt::Debug for Digits<LENGTH> {
     }
 }
 
+impl<const LENGTH: usize> Digits<LENGTH> {
+    /// What is taken, for the document.
+    fn pattern() -> String {
+        format!(r"^[ .\-]*([0-9][ .\-]*){{{LENGTH}}}$")
+    }
+}
+
 impl<const LENGTH: usize> utoipa::PartialSchema for Digits<LENGTH> {
     fn schema() -> RefOr<Schema> {
         let text = format!("{LENGTH} digits; spaces, dots and dashes do not count. Always a string.");
-        let pattern = format!(r"^[0-9 .\-]{{{LENGTH},40}}$");
+        let pattern = Self::pattern();
         // Nobody's: no region begins with 00.
         let example = format!("{:0LENGTH$}", 1234);
         ObjectBuilder::new()
@@ -182,6 +189,21 @@ mod tests {
 
     fn day(year: i32, month: u32, day: u32) -> NaiveDate {
         NaiveDate::from_ymd_opt(year, month, day).unwrap()
+    }
+
+    #[test]
+    fn a_number_has_all_its_digits_and_the_document_says_so() {
+        let pattern = regex::Regex::new(&CardNumber::pattern()).unwrap();
+        for (raw, good) in [
+            ("0001234567890", true),
+            (" 000-1234.567 890 ", true),
+            ("000123456789", false),
+            ("00012345678901", false),
+            ("000123456789x", false),
+            ("", false),
+        ] {
+            assert_eq!((CardNumber::try_from(raw.to_owned()).is_ok(), pattern.is_match(raw)), (good, good), "{raw}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::text_enum;
 use chrono::{Datelike, NaiveDate};
 use std::borrow::Cow;
 use std::fmt;
-use utoipa::openapi::{ObjectBuilder, RefOr, Schema, schema::Type};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, SchemaFormat, schema::Type};
 use zeroize::Zeroizing;
 
 text_enum! {
@@ -140,9 +140,12 @@ impl utoipa::PartialSchema for Nik {
         ObjectBuilder::new()
             .schema_type(Type::String)
             .description(Some(
-                "NIK: 16 digits; spaces, dots and dashes do not count. Always a string: it may exceed 2^53.",
+                "NIK: 16 digits, of a province, a birth date (of women: day + 40) and a serial; spaces, dots and dashes do not \
+                 count. Always a string: it may exceed 2^53.",
             ))
-            .pattern(Some(r"^[0-9 .\-]{16,40}$"))
+            // What a pattern cannot say (a province, a date) goes by the name of a format of our own.
+            .format(Some(SchemaFormat::Custom("nik".to_owned())))
+            .pattern(Some(r"^[ .\-]*([0-9][ .\-]*){16}$"))
             .examples([serde_json::json!("1706024508950001")])
             .into()
     }

@@ -99,12 +99,15 @@ impl std::fmt::Debug for Phone {
     }
 }
 
+/// What [`Phone`] takes: after + or nothing a country's code and 8 to 15 digits in all, after 0 a national number.
+const PHONE: &str = r"^[ .()\-]*(\+?[ .()\-]*[1-9]([ .()\-]*[0-9]){7,14}|0([ .()\-]*[0-9]){6,13})[ .()\-]*$";
+
 impl utoipa::PartialSchema for Phone {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::String)
             .description(Some("Telephone number, Indonesian unless it begins with + and another country's code."))
-            .pattern(Some(r"^\+?[0-9 .()\-]{8,30}$"))
+            .pattern(Some(PHONE))
             .examples([serde_json::json!("0812 0000 0001")])
             .into()
     }
@@ -151,12 +154,15 @@ impl std::fmt::Debug for Email {
     }
 }
 
+/// What [`Email`] takes: a name, and a host with a dot that neither begins nor ends with one.
+const EMAIL: &str = r"^[!-?A-~]+@[!-\-/-?A-~][!-?A-~]*\.[!-?A-~]*[!-\-/-?A-~]$";
+
 impl utoipa::PartialSchema for Email {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::String)
             .description(Some("E-mail address."))
-            .pattern(Some(r"^[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+$"))
+            .pattern(Some(EMAIL))
             .max_length(Some(254))
             .examples([serde_json::json!("siti@psm.example")])
             .into()
@@ -181,6 +187,29 @@ mod tests {
         for bad in ["", "0812", "1706024508950001", "+0812345678", "081x34567890", "++6281234567890"] {
             assert_eq!(parse(bad), Err(MALFORMED_PHONE), "{bad}");
         }
+        let pattern = regex::Regex::new(PHONE).unwrap();
+        for raw in [
+            "0812 3456 7890",
+            "(+62) 812-3456-7890",
+            " 62812.3456.7890 ",
+            "0123456",
+            "012345",
+            "01234567890123",
+            "0123456789012",
+            "+1234567",
+            "+12345678",
+            "123456789012345",
+            "1234567890123456",
+            "",
+            "+",
+            "0",
+            "00123456",
+            "++6281234567890",
+            "6+281234567890",
+            "0-(8)12345",
+        ] {
+            assert_eq!(pattern.is_match(raw), parse(raw).is_ok(), "{raw}");
+        }
     }
 
     #[test]
@@ -189,6 +218,23 @@ mod tests {
         assert!(good("siti@psm.example"));
         for bad in ["", "siti", "@psm.example", "siti@psm", "a@b@c.d", "si ti@psm.example", "siti@.psm"] {
             assert!(!good(bad), "{bad}");
+        }
+        let pattern = regex::Regex::new(EMAIL).unwrap();
+        for raw in [
+            "a@b.c",
+            "a@.b.c",
+            "a@b.c.",
+            "a@b..c",
+            "a@b@c.d",
+            "@b.c",
+            "a@.",
+            "a@b",
+            "a.b@c-d.e",
+            "a @b.c",
+            "é@b.c",
+            "a@...",
+        ] {
+            assert_eq!(pattern.is_match(raw), good(raw), "{raw}");
         }
     }
 
