@@ -3,7 +3,7 @@ pub mod referrals;
 
 use crate::access::rules::{Caller, Sight};
 use crate::codes::rules::Labels;
-use crate::platform::error::{ApiError, ApiResult, Fault, Place};
+use crate::platform::error::{ApiError, ApiResult, Fault, Place, RULE_BROKEN};
 use crate::platform::region_code::{RegionCode, RegionLevel};
 use crate::text_enum;
 use crate::volunteers::rules::{TrainingLevel, VolunteerStatus};
@@ -149,7 +149,7 @@ pub fn level_below(region: Option<&RegionCode>) -> ApiResult<RegionLevel> {
         Some(RegionLevel::District) => Ok(RegionLevel::Village),
         Some(RegionLevel::Village) => {
             let fault = Fault::new("no_deeper_level", "desa tidak dibagi lagi", "a village has no parts");
-            Err(ApiError::malformed(Place::Parameter("group_by".to_owned()), fault))
+            Err(ApiError::from(&RULE_BROKEN).fault(Place::Parameter("group_by".to_owned()), fault))
         }
     }
 }

@@ -120,12 +120,12 @@ fn the_ministry_counts_the_country_and_a_village_itself() {
         village
             .get("/v1/statistics/volunteers?group_by=region")
             .await
-            .problem(400, "malformed")
+            .problem(422, "rule_broken")
             .blames("?group_by", "no_deeper_level");
         village
             .get("/v1/statistics/coverage?group_by=region")
             .await
-            .problem(400, "malformed")
+            .problem(422, "rule_broken")
             .blames("?group_by", "no_deeper_level");
     });
 }

@@ -37,7 +37,8 @@ pub struct CoverageFilter {
 /// the filter admits; grouped by region with `state=met` it is those that have reached the target.
 #[utoipa::path(tag = "statistics", security(("oauth2" = ["statistics:read"])), params(CoverageFilter),
     responses((status = 200, body = Figures, description = "The figures."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such region, or not in yours.")))]
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such region, or not in yours."),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "`group_by=region` of a village, which has no parts.")))]
 #[get("/v1/statistics/coverage")]
 pub async fn read_coverage(
     caller: Permit<ReadStatistics>,

@@ -106,7 +106,8 @@ impl ReferralFiguresFilter {
 /// what such a number follows from.
 #[utoipa::path(tag = "statistics", security(("oauth2" = ["statistics:read"])), params(ReferralFiguresFilter),
     responses((status = 200, body = ReferralFigures, description = "The figures."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such region, or not in yours.")))]
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such region, or not in yours."),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "`group_by=region` of a village, which has no parts.")))]
 #[get("/v1/statistics/referrals")]
 pub async fn read_referral_figures(
     caller: Permit<ReadStatistics>,

@@ -75,7 +75,8 @@ impl VolunteerFiguresFilter {
 /// excludes is left out.
 #[utoipa::path(tag = "statistics", security(("oauth2" = ["statistics:read"])), params(VolunteerFiguresFilter),
     responses((status = 200, body = Figures, description = "The figures."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such region, or not in yours.")))]
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such region, or not in yours."),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "`group_by=region` of a village, which has no parts.")))]
 #[get("/v1/statistics/volunteers")]
 pub async fn read_volunteer_figures(
     caller: Permit<ReadStatistics>,
