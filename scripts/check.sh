@@ -48,7 +48,7 @@ tests() {
     return "$code"
 }
 
-[ "$#" -gt 0 ] || set -- lint document deployment tests
+[ "$#" -gt 0 ] || set -- lint document deployment fuzz tests
 for check in "$@"; do
     case $check in
     lint | document | deployment | fuzz | tests) "$check" ;;

@@ -19,6 +19,7 @@ import urllib.request
 # can suspend the others.
 PASSES = [
     ("Dinas Sosial Kabupaten Mukomuko", "officer", []),
+    ("BPJS Kesehatan", "system", ["--include-path-regex", "^/v1/(cases|referrals)"]),
     ("Kementerian Sosial", "officer", ["--include-path-regex", "^/v1/agencies"]),
 ]
 LEAST_CASES = 2000
