@@ -1,26 +1,39 @@
 //! The two commands as a newcomer meets them: `simpul demo` and `simpul serve`, as processes.
 use crate::support;
-use serde_json::Value;
+use serde_json::{Value, json};
+use simpul::access::rules::{AgencyKind, ClientKind, Scope};
+use simpul::demo::Credential;
 use simpul::demo::cluster::SUPERUSER;
+use simpul::platform::region_code::RegionCode;
+use simpul::referrals::rules::ReferralStatus;
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A demo as a process, with a data directory of its own.
-struct Demo {
+pub struct Demo {
     child: Child,
-    base: String,
+    pub base: String,
     curl: String,
 }
 
-fn data_dir(name: &str) -> PathBuf {
+impl Drop for Demo {
+    /// A test that fails leaves nothing running; after [`stop`] there is nothing to kill.
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+pub fn data_dir(name: &str) -> PathBuf {
     let dir = std::env::temp_dir().join(format!("simpul-test-{}-{name}", std::process::id()));
     std::fs::remove_dir_all(&dir).ok();
     dir
 }
 
-fn start(dir: &Path) -> Demo {
+pub fn start(dir: &Path) -> Demo {
     std::fs::create_dir_all(dir.parent().unwrap()).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_simpul"))
         .args(["demo", "--listen", "127.0.0.1:0", "--data-dir"])
@@ -49,7 +62,7 @@ fn start(dir: &Path) -> Demo {
 }
 
 /// No process of this data directory is left.
-fn nothing_is_left(dir: &Path) {
+pub fn nothing_is_left(dir: &Path) {
     let name = dir.to_string_lossy().into_owned();
     let until = Instant::now() + Duration::from_secs(15);
     loop {
@@ -68,7 +81,7 @@ fn nothing_is_left(dir: &Path) {
     }
 }
 
-fn stop(mut demo: Demo, signal: &str) {
+pub fn stop(mut demo: Demo, signal: &str) {
     Command::new("kill").args([signal, &demo.child.id().to_string()]).status().unwrap();
     let status = demo.child.wait().unwrap();
     assert!(signal == "-KILL" || status.success(), "{status}");
@@ -255,30 +268,129 @@ fn serve_names_every_fault_and_refuses_what_a_demo_made() {
     std::fs::remove_dir_all(&dir).unwrap();
 }
 
-/// The commands of the README, from its text.
-#[test]
-fn the_readme_walk_works_as_written() {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let walk = readme.split("## First walk").nth(1).unwrap().split("\n## ").next().unwrap();
-    let blocks: Vec<&str> = walk.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap()).collect();
-    let place = data_dir("readme");
-    let demo = start(&place.join(".data"));
-    let script = blocks.join("\n").replace("BASE=http://127.0.0.1:8080", &format!("BASE={}", demo.base));
-    assert!(script.contains(&demo.base), "the walk begins with BASE=");
-    let output = Command::new("bash").args(["-euo", "pipefail", "-c", &script]).current_dir(&place).output().unwrap();
-    let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{said}\n{wrong}");
-    for expected in [
-        "Dinas Sosial Kabupaten Mukomuko",
-        "17.06 Kabupaten Mukomuko",
-        "Koto Jaya",
-        "BPJS Kesehatan Mukomuko",
-        "PPKS-08 Lanjut Usia Terlantar",
-    ] {
-        assert!(said.contains(expected), "{expected} is not in: {said}");
+/// The demo's clients, over HTTP.
+struct Clients {
+    runtime: tokio::runtime::Runtime,
+    http: reqwest::Client,
+    base: String,
+    list: Vec<Credential>,
+}
+
+impl Clients {
+    fn of(dir: &Path, demo: &Demo) -> Self {
+        let list = serde_json::from_slice(&std::fs::read(dir.join("demo/credentials.json")).unwrap()).unwrap();
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().unwrap();
+        Self { runtime: tokio::runtime::Runtime::new().unwrap(), http, base: demo.base.clone(), list }
     }
-    assert!(!said.contains("urn:uuid:"), "a problem in: {said}");
+
+    fn find(&self, agency: &str, kind: ClientKind) -> &Credential {
+        let found = self.list.iter().find(|client| client.agency == agency && client.client_kind == kind);
+        found.unwrap_or_else(|| panic!("{agency} has no {kind}"))
+    }
+
+    fn answer(&self, request: reqwest::RequestBuilder) -> Value {
+        self.runtime.block_on(async {
+            let reply = request.send().await.unwrap();
+            assert_eq!(reply.status(), 200, "{}", reply.url());
+            reply.json().await.unwrap()
+        })
+    }
+
+    fn token(&self, client: &Credential) -> String {
+        let request = self.http.post(format!("{}/oauth/token", self.base));
+        let request = request.basic_auth(&client.client_id, Some(&client.client_secret));
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let answer = self.answer(request.body("grant_type=client_credentials"));
+        answer["access_token"].as_str().unwrap().to_owned()
+    }
+
+    fn get(&self, token: &str, path: &str) -> Value {
+        let request = self.http.get(format!("{}{path}", self.base)).header("prefer", "count=exact");
+        self.answer(request.bearer_auth(token))
+    }
+}
+
+/// Who takes part, and what they find: the Bimtek of Mukomuko and what came of it.
+#[test]
+fn the_demo_is_the_founding_event() {
+    let dir = data_dir("event");
+    let demo = start(&dir);
+    let clients = Clients::of(&dir, &demo);
+
+    // an office of every kind, each with an officer; every client can sign in and is who it says
+    let mukomuko = ["17.06.02.1017", "17.06.02.1018", "17.06.02.2008"];
+    let offices = [("Kementerian Sosial", None), ("Dinas Sosial Provinsi Bengkulu", Some("17"))].into_iter();
+    let offices = offices.chain([("Dinas Sosial Kabupaten Mukomuko", Some("17.06")), ("BPJS Kesehatan", None)]);
+    let offices = offices.chain([("BPJS Kesehatan Mukomuko", Some("17.06"))]);
+    let offices = offices.chain([("Dinas Sosial Provinsi Jambi", Some("15"))]);
+    for (name, region) in offices.chain([("Dinas Sosial Kabupaten Kerinci", Some("15.01"))]) {
+        assert_eq!(clients.find(name, ClientKind::Officer).region.as_ref().map(RegionCode::as_str), region, "{name}");
+    }
+    let villages = clients.list.iter().filter(|client| client.agency_kind == AgencyKind::VillageGovernment);
+    let villages: Vec<&str> = villages.filter_map(|client| client.region.as_ref().map(RegionCode::as_str)).collect();
+    assert_eq!(villages, mukomuko);
+    for client in &clients.list {
+        clients.find(&client.agency, ClientKind::Officer);
+        let me = clients.get(&clients.token(client), "/v1/me");
+        let says = serde_json::to_value(client).unwrap();
+        for (member, of_me) in [
+            ("agency", "agency_name"),
+            ("agency_kind", "agency_kind"),
+            ("client_kind", "client_kind"),
+            ("client_id", "client_id"),
+            ("scopes", "scopes"),
+            ("volunteer_id", "volunteer_id"),
+        ] {
+            assert_eq!(says[member], me[of_me], "{} {}", client.agency, client.client_kind);
+        }
+        assert_eq!(says["region"], me["region_codes"][0]);
+        assert!(client.private_key_pem.starts_with("-----BEGIN PRIVATE KEY-----") && !client.kid.is_empty());
+    }
+    let dashboard = clients.find("Dinas Sosial Provinsi Bengkulu", ClientKind::Dashboard);
+    assert_eq!(dashboard.scopes, [Scope::StatisticsRead]);
+
+    let ministry = clients.token(clients.find("Kementerian Sosial", ClientKind::Officer));
+    let agencies = clients.get(&ministry, "/v1/agencies?limit=200");
+    let agency = |name: &str| {
+        let found = agencies["items"].as_array().unwrap().iter().find(|agency| agency["name"] == name);
+        found.unwrap_or_else(|| panic!("{name} is not there"))
+    };
+    assert_eq!(agency("BPJS Kesehatan Mukomuko")["parent_id"], agency("BPJS Kesehatan")["id"]);
+
+    // 75 active volunteers in villages that there are, one of them with a phone
+    let volunteers = clients.get(&ministry, "/v1/volunteers?region=17.06&status=active&limit=200");
+    assert_eq!(volunteers["total"], 75);
+    let volunteers = volunteers["items"].as_array().unwrap();
+    let villages: BTreeSet<&str> = volunteers.iter().map(|one| one["village_code"].as_str().unwrap()).collect();
+    assert!(villages.len() > 40, "{}", villages.len());
+    for village in villages {
+        let region = clients.get(&ministry, &format!("/v1/regions/{village}"));
+        assert_eq!(
+            (&region["level"], &region["last_listed"], region["kind"].is_string()),
+            (&json!("village"), &Value::Null, true),
+            "{village}"
+        );
+    }
+    let phone = clients.find("Dinas Sosial Kabupaten Mukomuko", ClientKind::Phone);
+    assert!(volunteers.iter().any(|one| one["id"] == json!(phone.volunteer_id)));
+
+    // the Bimtek of 17 May 2023, which all of them passed
+    let day = "starts_from=2023-05-17T00:00:00%2B07:00&starts_before=2023-05-18T00:00:00%2B07:00";
+    let events = clients.get(&ministry, &format!("/v1/training-events?region=17.06&state=completed&{day}"));
+    let event = &events["items"][0];
+    assert_eq!((&event["title"], &event["seats_taken"]), (&json!("Bimtek PSM Kabupaten Mukomuko"), &json!(75)));
+
+    // cases, referrals in every state, and work for BPJS
+    assert!(clients.get(&ministry, "/v1/cases?limit=1")["total"].as_i64().unwrap() >= 24);
+    for status in ReferralStatus::ALL {
+        let found = clients.get(&ministry, &format!("/v1/referrals?status={status}&limit=1"));
+        assert!(found["total"].as_i64().unwrap() > 0, "no referral is {status}");
+    }
+    let bpjs = clients.token(clients.find("BPJS Kesehatan", ClientKind::System));
+    let own = agency("BPJS Kesehatan")["id"].as_str().unwrap();
+    let waiting = format!("/v1/referrals?direction=received&receiver={own}&status=submitted&limit=1");
+    assert!(clients.get(&bpjs, &waiting)["total"].as_i64().unwrap() >= 10);
     stop(demo, "-TERM");
-    nothing_is_left(&place);
-    std::fs::remove_dir_all(&place).unwrap();
+    nothing_is_left(&dir);
+    std::fs::remove_dir_all(&dir).unwrap();
 }
