@@ -90,7 +90,14 @@ check_python() {
     python3 -c "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, $oldest_python))" 2>/dev/null || lack python
 }
 
-check_jq() { has jq || lack jq; } # the README's walk is run as written, and it uses jq
+# The README's tour and the examples of docs/API.md are run as written. The openssl of macOS is another one and cannot
+# sign with Ed25519; the tests look for Homebrew's, too.
+signs() { "$1" pkeyutl -help 2>&1 | grep -q rawin; }
+check_pasting() {
+    has curl || lack curl
+    has jq || lack jq
+    signs openssl || signs /opt/homebrew/opt/openssl@3/bin/openssl || signs /usr/local/opt/openssl@3/bin/openssl || lack openssl
+}
 
 check() {
     problems=''
@@ -101,7 +108,7 @@ check() {
     if [ "$1" = test ]; then
         check_rust_linters
         check_python
-        check_jq
+        check_pasting
     fi
 }
 
@@ -120,7 +127,8 @@ package() {
     apt-python) echo python3 python3-venv ;;
     dnf-python) echo python3 ;;
     brew-python) echo python ;;
-    apt-jq | brew-jq | dnf-jq) echo jq ;;
+    brew-openssl) echo openssl@3 ;;
+    *-curl | *-jq | *-openssl) echo "$2" ;;
     esac
 }
 
@@ -186,7 +194,8 @@ give_up() {
         compiler) say '  - a C compiler with the headers of the C library' ;;
         postgres) say "  - the PostgreSQL server, version $oldest_postgres or newer, with its contrib modules (or name its bin folder in SIMPUL_PG_BIN)" ;;
         python) say "  - Python 3.$oldest_python or newer with venv" ;;
-        jq) say "  - jq" ;;
+        curl | jq) say "  - $thing" ;;
+        openssl) say '  - openssl, version 3' ;;
         esac
     done
     if [ -n "$missing" ]; then

@@ -20,6 +20,7 @@ mod codes;
 mod contract;
 mod demo;
 mod docs;
+mod examples;
 mod journeys;
 mod journeys_referrals;
 mod oauth;

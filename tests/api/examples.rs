@@ -1,0 +1,108 @@
+//! What the README and docs/API.md show to be pasted, run as written on a demo of its own.
+use crate::demo::{Demo, data_dir, nothing_is_left, start, stop};
+use regex::Regex;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The address that the texts write.
+const BASE: &str = "http://127.0.0.1:8080";
+
+/// Something to paste, and what it prints.
+struct Block {
+    language: String,
+    code: String,
+    prints: String,
+}
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+/// The blocks of a text in their order; a `text` block is what the one before it prints, and without one it prints
+/// nothing.
+fn blocks(text: &str) -> Vec<Block> {
+    let fence = Regex::new(r"(?ms)^```(\w+)\n(.*?)^```$").unwrap();
+    let mut blocks: Vec<Block> = vec![];
+    for found in fence.captures_iter(text) {
+        let (language, code) = (found[1].to_owned(), found[2].to_owned());
+        if language == "text" {
+            blocks.last_mut().expect("a block before").prints = code;
+        } else {
+            blocks.push(Block { language, code, prints: String::new() });
+        }
+    }
+    blocks
+}
+
+/// Stops at the first failure.
+const BASH: &[&str] = &["bash", "-euo", "pipefail", "-c"];
+
+/// Runs the blocks one after the other in one shell, as if pasted; what each printed.
+fn paste(shell: &[&str], blocks: &[&Block], base: &str, dir: &Path) -> Vec<String> {
+    // The character ends what a block prints.
+    let mark = if shell == BASH { "printf '\\036'\n" } else { "print('\\x1e', end='')\n" };
+    let script: String = blocks.iter().map(|block| format!("{}{mark}", block.code)).collect();
+    assert!(script.contains(BASE), "the address of the demo stands in the text");
+    let mut command = Command::new(shell[0]);
+    command.args(&shell[1..]).arg(script.replace(BASE, base)).current_dir(dir).env("TMPDIR", dir);
+    // Homebrew's openssl is not on the PATH of macOS, whose own cannot sign with Ed25519.
+    let path = std::env::var("PATH").unwrap();
+    command.env("PATH", format!("/opt/homebrew/opt/openssl@3/bin:/usr/local/opt/openssl@3/bin:{path}"));
+    let output = command.output().unwrap();
+    let (said, wrong) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
+    let mut said: Vec<String> = said.split('\u{1e}').map(str::to_owned).collect();
+    let last = said.pop().unwrap_or_default();
+    assert!(
+        output.status.success() && wrong.is_empty() && last.is_empty() && said.len() == blocks.len(),
+        "{shell:?}, {}, in block {}: {last}\n{wrong}\n{}",
+        output.status,
+        said.len() + 1,
+        blocks.get(said.len()).map_or("", |block| &block.code)
+    );
+    said
+}
+
+/// `…` stands for anything within its line; the rest is as written.
+fn same(written: &str, printed: &str) {
+    let as_written = |line: &str| line.split('…').map(regex::escape).collect::<Vec<_>>().join(".+");
+    let lines: Vec<String> = written.lines().map(as_written).collect();
+    let whole = Regex::new(&format!("^{}\n?$", lines.join("\n"))).unwrap();
+    assert!(whole.is_match(printed), "written:\n{written}\nprinted:\n{printed}");
+}
+
+/// A demo whose data lie in `.data` of a directory, as the texts say.
+fn demo(name: &str) -> (PathBuf, Demo) {
+    let place = data_dir(name);
+    let demo = start(&place.join(".data"));
+    (place, demo)
+}
+
+fn end(place: &Path, demo: Demo) {
+    stop(demo, "-TERM");
+    nothing_is_left(place);
+    std::fs::remove_dir_all(place).unwrap();
+}
+
+/// The blocks for the shell follow one another; those for Python stand alone.
+#[test]
+fn the_examples_of_the_developers_page_print_what_they_show() {
+    let blocks = blocks(&read("docs/API.md"));
+    let of = |language: &str| blocks.iter().filter(|block| block.language == language).collect::<Vec<&Block>>();
+    assert_eq!(of("sh").len() + of("python").len() + of("json").len(), blocks.len());
+    let (place, demo) = demo("examples");
+    for (block, printed) in of("sh").into_iter().zip(paste(BASH, &of("sh"), &demo.base, &place)) {
+        same(&block.prints, &printed);
+    }
+    for block in of("json") {
+        serde_json::from_str::<serde_json::Value>(&block.code).unwrap();
+    }
+    // What Python needs is among the tools of `make test`; a bare `cargo test` on a new checkout goes without.
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/python/bin/python");
+    if python.exists() || std::env::var_os("DRILL").is_some() {
+        for block in of("python") {
+            let printed = paste(&[python.to_str().unwrap(), "-c"], &[block], &demo.base, &place);
+            same(&block.prints, &printed[0]);
+        }
+    }
+    end(&place, demo);
+}
