@@ -34,13 +34,14 @@ fn blocks(text: &str) -> Vec<Block> {
     blocks
 }
 
-/// Stops at the first failure.
+/// Both stop at the first failure; in `sh` that of a pipe is the last one's.
 const BASH: &[&str] = &["bash", "-euo", "pipefail", "-c"];
+const SH: &[&str] = &["sh", "-eu", "-c"];
 
 /// Runs the blocks one after the other in one shell, as if pasted; what each printed.
 fn paste(shell: &[&str], blocks: &[&Block], base: &str, dir: &Path) -> Vec<String> {
     // The character ends what a block prints.
-    let mark = if shell == BASH { "printf '\\036'\n" } else { "print('\\x1e', end='')\n" };
+    let mark = if shell == BASH || shell == SH { "printf '\\036'\n" } else { "print('\\x1e', end='')\n" };
     let script: String = blocks.iter().map(|block| format!("{}{mark}", block.code)).collect();
     assert!(script.contains(BASE), "the address of the demo stands in the text");
     let mut command = Command::new(shell[0]);
@@ -81,6 +82,30 @@ fn end(place: &Path, demo: Demo) {
     stop(demo, "-TERM");
     nothing_is_left(place);
     std::fs::remove_dir_all(place).unwrap();
+}
+
+/// In two shells, the second time on what the first time left: only the counts of the province differ, by one.
+#[test]
+fn the_tour_of_the_readme_prints_what_it_shows() {
+    let readme = read("README.md");
+    let tour = readme.split("\n## The five-minute tour\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let blocks = blocks(tour);
+    assert!(blocks.iter().all(|block| block.language == "sh"));
+    let (place, demo) = demo("tour");
+    let counts = Regex::new(r#"\{"total":(\d+),"completed":(\d+)\}"#).unwrap();
+    let all: Vec<&Block> = blocks.iter().collect();
+    for (walks, shell) in [BASH, SH].into_iter().enumerate() {
+        let printed = paste(shell, &all, &demo.base, &place);
+        for (block, printed) in blocks.iter().zip(printed) {
+            let higher = |found: &regex::Captures<'_>| {
+                let [total, completed] = [1, 2].map(|group| found[group].parse::<usize>().unwrap() + walks);
+                format!(r#"{{"total":{total},"completed":{completed}}}"#)
+            };
+            same(&counts.replace_all(&block.prints, higher), &printed);
+        }
+    }
+    assert_eq!(counts.find_iter(tour).count(), 2, "the counts before and after");
+    end(&place, demo);
 }
 
 /// The blocks for the shell follow one another; those for Python stand alone.
