@@ -99,12 +99,13 @@ impl Demo {
         let base = &self.running.app.settings.public_url;
         let (id, secret) = (&self.example.client_id, &self.example.client_secret);
         format!(
-            "Simpul demo of {agency}\n\
-             \x20 docs         {base}/docs\n\
+            "Simpul demo: real regions, invented people\n\
+             \x20 docs         {base}/docs (to read and try)\n\
              \x20 document     {base}/openapi.json\n\
              \x20 health       {base}/readyz\n\
              \x20 credentials  {file}\n\
-             Who am I? Paste this into another terminal:\n\
+             \x20 tour         README.md, a referral in five minutes\n\
+             Who am I? Paste this into another terminal, as an officer of {agency}:\n\
              \x20 curl -sS -H \"Authorization: Bearer $(curl -sS -u '{id}:{secret}' -d grant_type=client_credentials {base}/oauth/token | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')\" {base}/v1/me\n\
              Ctrl-C stops it.\n\
              ready {base}",
