@@ -64,6 +64,7 @@ pub fn document(public_url: &str) -> anyhow::Result<serde_json::Value> {
         tags: docs::rules::TAGS,
         scopes: &scopes,
         codes: &codes,
+        lists: codes::rules::EXAMPLES,
     };
     platform::openapi::finish(&document, &parts)
 }

@@ -40,7 +40,7 @@ impl utoipa::PartialSchema for Code {
             .schema_type(Type::String)
             .description(Some("A code of a list under `/v1/code-lists`."))
             .pattern(Some("^[A-Za-z0-9_-]{1,40}$"))
-            .examples([serde_json::json!("pbi_jk_reactivation")])
+            .examples([serde_json::json!("other")])
             .into()
     }
 }
@@ -55,6 +55,26 @@ impl diesel::deserialize::FromSql<sql_types::Text, Pg> for Code {
         <String as diesel::deserialize::FromSql<sql_types::Text, Pg>>::from_sql(bytes).map(Self)
     }
 }
+
+/// A code of each list, for the examples of the document: one that says itself what it means.
+pub const EXAMPLES: &[(&str, &str)] = &[
+    ("case-outcomes", "need_met"),
+    ("correction-reasons", "wrong_outcome"),
+    ("decline-reasons", "not_in_dtsen"),
+    ("failure-reasons", "unreachable"),
+    ("forward-reasons", "outside_authority"),
+    ("hold-reasons", "waiting_for_documents"),
+    ("ppks", "PPKS-08"),
+    ("psm-functions", "motivation"),
+    ("referral-outcomes", "membership_active"),
+    ("reopen-reasons", "need_returned"),
+    ("sectors", "kesehatan"),
+    ("service-fields", "security"),
+    ("services", "pbi_jk_reactivation"),
+    ("training-reasons", "speaker_unavailable"),
+    ("volunteer-reasons", "own_request"),
+    ("withdrawal-reasons", "need_met_otherwise"),
+];
 
 /// A text in both languages.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]

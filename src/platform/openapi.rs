@@ -72,6 +72,8 @@ pub struct Parts<'a> {
     pub scopes: &'a Map<String, Value>,
     /// Every reason that a problem may give.
     pub codes: &'a [&'static Code],
+    /// Name of each code list with one of its codes.
+    pub lists: &'a [(&'a str, &'a str)],
 }
 
 /// Adds to each operation what follows from its shape, so that no handler has to repeat it: answers, headers, the right
@@ -101,7 +103,7 @@ pub fn finish(document: &Document, parts: &Parts) -> anyhow::Result<Value> {
     for (path, method, operation) in operations(&mut document) {
         answers::complete(&path, &method, operation, parts.public_url);
         say_what_it_takes(operation);
-        examples::complete(operation, &schemas);
+        examples::complete(operation, &schemas, parts.lists);
     }
     drop_unused(&mut document);
     Ok(document)

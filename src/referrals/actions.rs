@@ -50,7 +50,6 @@ pub struct AcceptReferral {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReferralReason {
-    #[schema(example = "other")]
     reason: Code,
     note: Option<Note>,
 }
@@ -61,10 +60,9 @@ pub struct ReferralReason {
 pub struct ForwardReferral {
     /// A source system that has not been asked yet.
     target_agency_id: AgencyId,
-    /// The same service, unless said otherwise.
+    /// Code of the list `services`; the same one, unless said otherwise.
     service: Option<Code>,
     /// Code of the list `forward-reasons`.
-    #[schema(example = "outside_authority")]
     reason: Code,
     note: Option<Note>,
 }
@@ -74,7 +72,6 @@ pub struct ForwardReferral {
 #[serde(deny_unknown_fields)]
 pub struct HoldReferral {
     /// Code of the list `hold-reasons`.
-    #[schema(example = "waiting_for_documents")]
     reason: Code,
     /// When to look again.
     review_on: Option<Day>,
@@ -86,7 +83,6 @@ pub struct HoldReferral {
 #[serde(deny_unknown_fields)]
 pub struct CompleteReferral {
     /// Code of the list `referral-outcomes`.
-    #[schema(example = "membership_active")]
     outcome: Code,
     /// When the person was served.
     served_on: Option<Day>,

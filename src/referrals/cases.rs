@@ -286,9 +286,11 @@ pub struct CasePatch {
     #[serde(default, deserialize_with = "set")]
     #[schema(nullable = false)]
     ppks: Option<Vec<Code>>,
+    /// Code of the list `service-fields`.
     #[serde(default, deserialize_with = "set_or_clear")]
     #[schema(value_type = Option<Code>)]
     service_field: Option<Option<Code>>,
+    /// Code of the list `sectors`.
     #[serde(default, deserialize_with = "set_or_clear")]
     #[schema(value_type = Option<Code>)]
     sector: Option<Option<Code>>,
@@ -394,7 +396,6 @@ async fn follow(conn: &mut Conn, app: &App, case: &Case) -> ApiResult<()> {
 #[serde(deny_unknown_fields)]
 pub struct CloseCase {
     /// Code of the list `case-outcomes`.
-    #[schema(example = "need_met")]
     outcome: Code,
     /// Open referrals are withdrawn or cancelled with it, in their sender's name. Otherwise an open referral is a
     /// conflict.

@@ -38,7 +38,6 @@ pub struct NewReferral {
     /// A source system that offers the service in the region: see `/v1/source-systems`.
     pub target_agency_id: AgencyId,
     /// Code of the list `services`.
-    #[schema(example = "pbi_jk_reactivation")]
     pub service: Code,
     /// The case's, unless said otherwise.
     pub urgency: Option<Urgency>,

@@ -1,5 +1,6 @@
 //! The document: current, complete and true. That each answer is as documented is checked with every request of every test.
-use crate::support::{document, operations, resolve};
+use crate::support::{document, operations, resolve, run};
+use regex::Regex;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -182,4 +183,46 @@ fn a_request_takes_only_dates_of_years_that_can_be_meant() {
         }
     });
     assert!(dates > 20, "{dates} dates found");
+}
+
+/// A code of another list, or of another action, teaches a partner to fail just as well.
+#[test]
+fn every_code_in_an_example_is_of_the_list_that_its_description_names() {
+    let named = Regex::new("list `([a-z-]+)`").unwrap();
+    let list = |text: &str| named.captures(text).map(|found| found[1].to_owned());
+    let mut shown = vec![];
+    each_operation(|id, served, operation| {
+        for body in operation["requestBody"]["content"].as_object().into_iter().flat_map(|content| content.values()) {
+            let schema = resolve(&body["schema"]);
+            for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+                let told = member.to_string();
+                if !told.contains("schemas/Code\"") {
+                    continue;
+                }
+                let said = list(&told).or_else(|| list(&text(operation, "description")));
+                let said = said.unwrap_or_else(|| panic!("{id}: {name} does not say of which list it is"));
+                let action = served.trim_end_matches("\")]").rsplit('/').next().unwrap().to_owned();
+                match &body["example"][name] {
+                    Value::Null => {}
+                    Value::Array(codes) => {
+                        shown.extend(codes.iter().map(|code| (id.to_owned(), said.clone(), action.clone(), code)));
+                    }
+                    code => shown.push((id.to_owned(), said, action, code)),
+                }
+            }
+        }
+    });
+    assert!(shown.len() > 20, "{shown:?}");
+    run(async |app| {
+        let reader = app.ministry().await;
+        for (id, list, action, code) in shown {
+            let codes = reader.get(&format!("/v1/code-lists/{list}")).await.expect(200).json;
+            let entry = codes["codes"].as_array().unwrap().iter().find(|entry| entry["code"] == *code);
+            let entry = entry.unwrap_or_else(|| panic!("{id}: {code} is not in the list"));
+            assert_eq!(entry["needs_text"], false, "{id}: {code} needs a note");
+            // reasons may be of one action only
+            let group = &entry["group"];
+            assert!(!list.ends_with("-reasons") || group.is_null() || *group == action, "{id}: {code}");
+        }
+    });
 }

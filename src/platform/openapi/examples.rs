@@ -6,14 +6,18 @@ use serde_json::{Map, Value, json};
 /// References followed: deep enough for every body of ours, and a schema that contains itself ends here.
 const DEPTH: usize = 8;
 
-/// Adds an example to each body that has none.
-pub(super) fn complete(operation: &mut Value, schemas: &Value) {
-    let maker = Maker { schemas, whole: false };
+/// The schema of a word out of a list that only the database knows; which list, a description says.
+const CODE: &str = "Code";
+
+/// Adds an example to each body that has none. `lists` has a code of each list.
+pub(super) fn complete(operation: &mut Value, schemas: &Value, lists: &[(&str, &str)]) {
+    let said = operation.get("description").and_then(Value::as_str).and_then(named_list).map(str::to_owned);
+    let maker = Maker { schemas, lists, said: said.as_deref(), whole: false };
     each_body(operation.get_mut("requestBody"), &maker);
-    let maker = Maker { schemas, whole: true };
+    let maker = Maker { whole: true, ..maker };
     let responses = operation.get_mut("responses").and_then(Value::as_object_mut).into_iter().flatten();
     responses.for_each(|(_, response)| each_body(Some(response), &maker));
-    let maker = Maker { schemas, whole: false };
+    let maker = Maker { whole: false, ..maker };
     let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten();
     for parameter in parameters {
         let told = parameter.get("example").is_some() || parameter.get("required") != Some(&Value::Bool(true));
@@ -36,8 +40,13 @@ fn each_body(holder: Option<&mut Value>, maker: &Maker) {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Maker<'a> {
     schemas: &'a Value,
+    /// A code of each list.
+    lists: &'a [(&'a str, &'a str)],
+    /// The list that the descriptions around speak of.
+    said: Option<&'a str>,
     /// Every member (an answer), or only those that must be there and those with an example of their own (a request: two
     /// members that exclude each other are both optional).
     whole: bool,
@@ -45,6 +54,11 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     fn example(&self, schema: &Value, depth: usize) -> Value {
+        let own = schema.get("description").and_then(Value::as_str).and_then(named_list);
+        Maker { said: own.or(self.said), ..*self }.made(schema, depth)
+    }
+
+    fn made(&self, schema: &Value, depth: usize) -> Value {
         if depth == 0 {
             return Value::Null;
         }
@@ -52,6 +66,10 @@ impl Maker<'_> {
             return given;
         }
         if let Some(name) = schema.get("$ref").and_then(Value::as_str).and_then(|at| at.rsplit('/').next()) {
+            let listed = self.lists.iter().find(|(list, _)| name == CODE && self.said == Some(*list));
+            if let Some((_, code)) = listed {
+                return (*code).into();
+            }
             return self.schemas.get(name).map_or(Value::Null, |schema| self.example(schema, depth - 1));
         }
         if let Some(parts) = schema.get("allOf").and_then(Value::as_array) {
@@ -91,6 +109,11 @@ fn own_example(schema: &Value) -> Option<Value> {
     let listed = |name| schema.get(name).and_then(Value::as_array).and_then(|list| list.first());
     let found = schema.get("example").or_else(|| listed("examples")).or_else(|| schema.get("const"));
     found.or_else(|| schema.get("default").filter(|value| !value.is_array())).or_else(|| listed("enum")).cloned()
+}
+
+/// The name in "of the list `name`".
+fn named_list(description: &str) -> Option<&str> {
+    description.split_once("list `")?.1.split_once('`').map(|(name, _)| name)
 }
 
 fn is_null(schema: &Value) -> bool {

@@ -126,7 +126,8 @@ pub async fn activate_volunteer(
 ///
 /// Active → inactive: not at work for a time.
 #[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:write"])),
-    params(("id" = VolunteerId, Path, description = "Id of the volunteer."), IdempotencyHeader, IfMatchHeader), request_body = ReasonedStep,
+    params(("id" = VolunteerId, Path, description = "Id of the volunteer."), IdempotencyHeader, IfMatchHeader),
+    request_body(content = ReasonedStep, example = json!({ "reason": "illness" })),
     responses((status = 200, body = VolunteerView, description = "Inactive.")))]
 #[post("/v1/volunteers/{id}/deactivate")]
 pub async fn deactivate_volunteer(
@@ -181,7 +182,8 @@ pub async fn reactivate_volunteer(
 ///
 /// Candidate, verified or selected → rejected.
 #[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:write"])),
-    params(("id" = VolunteerId, Path, description = "Id of the volunteer."), IdempotencyHeader, IfMatchHeader), request_body = ReasonedStep,
+    params(("id" = VolunteerId, Path, description = "Id of the volunteer."), IdempotencyHeader, IfMatchHeader),
+    request_body(content = ReasonedStep, example = json!({ "reason": "requirements_not_met" })),
     responses((status = 200, body = VolunteerView, description = "Rejected.")))]
 #[post("/v1/volunteers/{id}/reject")]
 pub async fn reject_volunteer(
@@ -213,7 +215,8 @@ pub async fn reject_volunteer(
 ///
 /// Active or inactive → resigned. The phones of the volunteer are disabled.
 #[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:write"])),
-    params(("id" = VolunteerId, Path, description = "Id of the volunteer."), IdempotencyHeader, IfMatchHeader), request_body = ReasonedStep,
+    params(("id" = VolunteerId, Path, description = "Id of the volunteer."), IdempotencyHeader, IfMatchHeader),
+    request_body(content = ReasonedStep, example = json!({ "reason": "own_request" })),
     responses((status = 200, body = VolunteerView, description = "Resigned.")))]
 #[post("/v1/volunteers/{id}/resign")]
 pub async fn resign_volunteer(
@@ -245,7 +248,8 @@ pub async fn resign_volunteer(
 ///
 /// Active or inactive → dismissed. The phones of the volunteer are disabled.
 #[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:write"])),
-    params(("id" = VolunteerId, Path, description = "Id of the volunteer."), IdempotencyHeader, IfMatchHeader), request_body = ReasonedStep,
+    params(("id" = VolunteerId, Path, description = "Id of the volunteer."), IdempotencyHeader, IfMatchHeader),
+    request_body(content = ReasonedStep, example = json!({ "reason": "misconduct" })),
     responses((status = 200, body = VolunteerView, description = "Dismissed.")))]
 #[post("/v1/volunteers/{id}/dismiss")]
 pub async fn dismiss_volunteer(
@@ -323,7 +327,8 @@ pub async fn reapply_volunteer(
 ///
 /// Undoes the last resignation, dismissal or death: back to what was before. A phone has to be registered anew.
 #[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:write"])),
-    params(("id" = VolunteerId, Path, description = "Id of the volunteer."), IdempotencyHeader, IfMatchHeader), request_body = ReasonedStep,
+    params(("id" = VolunteerId, Path, description = "Id of the volunteer."), IdempotencyHeader, IfMatchHeader),
+    request_body(content = ReasonedStep, example = json!({ "reason": "entered_by_mistake" })),
     responses((status = 200, body = VolunteerView, description = "As before.")))]
 #[post("/v1/volunteers/{id}/correct")]
 pub async fn correct_volunteer(

@@ -25,6 +25,7 @@ use utoipa::ToSchema;
 /// What goes with most decisions.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "note": "Sesuai berkas." }))]
 pub struct Step {
     /// Since when it holds; today if absent.
     pub(super) effective_on: Option<Day>,
