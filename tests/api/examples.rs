@@ -42,7 +42,7 @@ const SH: &[&str] = &["sh", "-eu", "-c"];
 fn paste(shell: &[&str], blocks: &[&Block], base: &str, dir: &Path) -> Vec<String> {
     // The character ends what a block prints.
     let mark = if shell == BASH || shell == SH { "printf '\\036'\n" } else { "print('\\x1e', end='')\n" };
-    let script: String = blocks.iter().map(|block| format!("{}{mark}", block.code)).collect();
+    let script: String = blocks.iter().flat_map(|block| [block.code.as_str(), mark]).collect();
     assert!(script.contains(BASE), "the address of the demo stands in the text");
     let mut command = Command::new(shell[0]);
     command.args(&shell[1..]).arg(script.replace(BASE, base)).current_dir(dir).env("TMPDIR", dir);
@@ -111,12 +111,21 @@ fn the_tour_of_the_readme_prints_what_it_shows() {
 /// The blocks for the shell follow one another; those for Python stand alone.
 #[test]
 fn the_examples_of_the_developers_page_print_what_they_show() {
-    let blocks = blocks(&read("docs/API.md"));
+    let page = read("docs/API.md");
+    let blocks = blocks(&page);
     let of = |language: &str| blocks.iter().filter(|block| block.language == language).collect::<Vec<&Block>>();
     assert_eq!(of("sh").len() + of("python").len() + of("json").len(), blocks.len());
     let (place, demo) = demo("examples");
     for (block, printed) in of("sh").into_iter().zip(paste(BASH, &of("sh"), &demo.base, &place)) {
         same(&block.prints, &printed);
+    }
+    let row = Regex::new(r"(?m)^\| (\d{3}) \| ([^|]+) \|").unwrap();
+    let word = Regex::new("`([a-z_]+)`").unwrap();
+    for told in row.captures_iter(&page) {
+        for code in word.captures_iter(&told[2]) {
+            let known = simpul::error_codes().into_iter().find(|known| known.code == &code[1]);
+            assert_eq!(known.map(|known| known.status.to_string()).as_deref(), Some(&told[1]), "{}", &code[1]);
+        }
     }
     for block in of("json") {
         serde_json::from_str::<serde_json::Value>(&block.code).unwrap();
