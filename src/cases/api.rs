@@ -323,7 +323,8 @@ pub async fn note_change(
     person: &CasePerson,
     act: Option<Act>,
 ) -> ApiResult<()> {
-    let now = app.clock.now();
+    // One moment: history tells when the row says that it changed.
+    let now = after.updated_at;
     let word = act.as_ref().map_or("update", |act| act.action.as_str());
     let mut event = shown(app, caller, &format!("case.{word}"), after, person);
     if let Some(act) = act {

@@ -181,6 +181,8 @@ fn the_demo_has_a_referral_in_every_state_and_counts_that_equal_their_lists() {
             simpul::server::worker_parts(&crate::support::config(&app.base, &app.database_url("simpul_service")))
                 .await
                 .unwrap();
+        // all in one transaction
+        app.tampers();
         simpul::demo::cases::seed(&maker, &writer).await.unwrap();
         let states = app.texts("SELECT DISTINCT status FROM referrals ORDER BY 1").await;
         let mut all: Vec<&str> = simpul::referrals::rules::ReferralStatus::ALL.iter().map(|s| s.as_str()).collect();

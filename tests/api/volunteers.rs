@@ -552,7 +552,7 @@ fn the_database_refuses_what_the_table_of_moves_does_not_list() {
                 let begin = format!(
                     "SET session_replication_role = replica; UPDATE volunteers SET status = '{from}', ended_from = {left} WHERE id = (SELECT min(id::text)::uuid FROM volunteers)"
                 );
-                crate::support::execute(&app.database_url("postgres"), &begin).await;
+                app.sql(&begin).await;
                 let ends = matches!(*to, "resigned" | "dismissed" | "deceased");
                 let left = if ends { "'active'" } else { "NULL" };
                 let sql = format!(
@@ -850,7 +850,7 @@ fn every_list_is_served_by_an_index() {
             INSERT INTO volunteer_people (volunteer_id, name, folded_name, nik_status, nik_warnings, identity_state)
             SELECT id, 'X', 'x', 'none', '{}', 'sole' FROM volunteers v WHERE NOT EXISTS (SELECT 1 FROM volunteer_people p WHERE p.volunteer_id = v.id);
             ANALYZE volunteers; ANALYZE volunteer_people; SELECT pg_stat_statements_reset();";
-        crate::support::execute(&app.database_url("postgres"), many).await;
+        app.sql(many).await;
         for (client, query, index) in [
             (&regency, "", "volunteers_by_regency"),
             (&province, "", "volunteers_by_province"),
