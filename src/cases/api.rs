@@ -129,6 +129,7 @@ pub fn audience(case: &Case) -> Audience {
         agencies: vec![case.reporter_agency_id],
         regions: vec![place.clone()],
         volunteers: case.volunteer_id.into_iter().collect(),
+        below: vec![],
     }
 }
 

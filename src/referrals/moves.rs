@@ -388,7 +388,12 @@ pub fn audience(referral: &Referral) -> Audience {
     agencies.sort_unstable();
     agencies.dedup();
     let place = if referral.sensitive { &referral.district_code } else { &referral.village_code };
-    Audience { agencies, regions: vec![place.clone()], volunteers: referral.volunteer_id.into_iter().collect() }
+    Audience {
+        agencies,
+        regions: vec![place.clone()],
+        volunteers: referral.volunteer_id.into_iter().collect(),
+        below: vec![],
+    }
 }
 
 /// Publishes a change of a referral, to those who saw it before and those who see it now.

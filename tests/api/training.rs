@@ -150,6 +150,28 @@ fn advanced_training_needs_basic_and_is_the_provinces() {
     });
 }
 
+/// Whether the last change of an event is for this reader, as the outbox says it.
+async fn told(app: &TestApp, path: &str, role: &str, client: &Client<'_>) -> bool {
+    if role == "ministry" {
+        return true;
+    }
+    let credential = client.credential.as_ref().unwrap();
+    let own = if role == "phone" { KOTO_JAYA } else { credential.region.as_ref().unwrap().as_str() };
+    let above: Vec<String> = own.match_indices('.').map(|(at, _)| format!("'{}'", &own[..at])).collect();
+    let above = [above, vec![format!("'{own}'")]].concat().join(",");
+    let places = if role == "phone" {
+        format!("volunteers_after @> ARRAY['{}'::uuid]", credential.volunteer_id.as_ref().unwrap())
+    } else {
+        let above_it = format!("EXISTS (SELECT FROM unnest(regions_after) r WHERE r = '{own}' OR r LIKE '{own}.%')");
+        format!("agencies_after @> ARRAY['{}'::uuid] OR {above_it}", client.agency)
+    };
+    let id = path.rsplit('/').next().unwrap();
+    let last = format!(
+        "SELECT ({places} OR below_after && ARRAY[{above}])::text FROM changes WHERE entity_id = '{id}' ORDER BY seq DESC LIMIT 1"
+    );
+    app.texts(&last).await == ["true"]
+}
+
 #[test]
 fn an_event_is_seen_where_it_is_held_and_a_draft_only_by_those_above() {
     run(async |app| {
@@ -174,6 +196,11 @@ fn an_event_is_seen_where_it_is_held_and_a_draft_only_by_those_above() {
                     let none = client.get(&format!("{EVENTS}/{}", Uuid::now_v7())).await;
                     assert_eq!(reply.anonymous(), none.anonymous());
                 }
+                assert_eq!(
+                    told(app, path, role, client).await,
+                    seen.contains(role),
+                    "the outbox tells {role} of {path}"
+                );
                 client.get(&format!("{path}/history")).await.expect(reply.status);
                 client.get(&format!("{path}/enrolments")).await.expect(reply.status);
                 let list = client.get(&format!("{EVENTS}?limit=200")).header("prefer", "count=exact").await.expect(200);
@@ -503,8 +530,8 @@ fn those_enrolled_are_told_of_a_postponement() {
         enrol(&phone, &event, &own).await.expect(201);
         act(&regency, &event, "postpone", json!({ "reason": "disaster" })).await.expect(200);
         let id = event.rsplit('/').next().unwrap();
-        let told = app.texts(&format!("SELECT volunteers_after::text || regions_after::text FROM changes WHERE entity_id = '{id}' ORDER BY seq DESC LIMIT 1")).await;
-        assert_eq!(told, [format!("{{{own}}}{{17.06,{KOTO_JAYA}}}")]);
+        let told = app.texts(&format!("SELECT volunteers_after::text || regions_after::text || below_after::text FROM changes WHERE entity_id = '{id}' ORDER BY seq DESC LIMIT 1")).await;
+        assert_eq!(told, [format!("{{{own}}}{{17.06}}{{17.06}}")]);
     });
 }
 
