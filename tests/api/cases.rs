@@ -2,7 +2,6 @@
 use crate::support::{Client, Reply, TestApp, rounds, run};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use std::future::IntoFuture;
 use uuid::Uuid;
 
 pub const NIK: &str = "1706024508950001";
@@ -372,7 +371,7 @@ fn two_edits_of_one_version_have_one_winner() {
         let at = path(&report(&village, elder(KOTO_JAYA)).await);
         for _ in 0..rounds(100) {
             let etag = village.get(&at).await.header("etag").to_owned();
-            let edit = |n: u32| village.patch(&at, &etag, json!({ "need": format!("Perlu {n}") })).into_future();
+            let edit = |n: u32| village.patch(&at, &etag, json!({ "need": format!("Perlu {n}") })).settled();
             let (one, two) = futures_util::future::join(edit(1), edit(2)).await;
             let mut statuses = [one.status, two.status];
             statuses.sort_unstable();

@@ -2,7 +2,6 @@
 use crate::support::{Client, Reply, TestApp, rounds, run};
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
-use std::future::IntoFuture;
 use uuid::Uuid;
 
 const KOTO_JAYA: &str = "17.06.02.1017";
@@ -48,17 +47,6 @@ async fn candidates(client: &Client<'_>, village: &str, count: usize) -> Vec<Str
 
 async fn enrol(client: &Client<'_>, event: &str, volunteer: &str) -> Reply {
     client.post(&format!("{event}/enrolments"), json!({ "volunteer_id": volunteer })).await
-}
-
-/// Enrols like a client that is told "not now": asks again with its key.
-async fn until_answered(client: &Client<'_>, path: &str, volunteer: &str) -> Reply {
-    let key = Uuid::now_v7().to_string();
-    loop {
-        let reply = client.post(path, json!({ "volunteer_id": volunteer })).key(&key).await;
-        if reply.status != 503 && reply.code() != "request_in_progress" {
-            return reply;
-        }
-    }
 }
 
 async fn results(client: &Client<'_>, event: &str, volunteer: &str, result: &str) -> Reply {
@@ -389,7 +377,7 @@ fn sixty_four_enrolments_for_ten_seats() {
         for _ in 0..rounds(200) {
             let event = publish(&regency, bimtek("basic", "17.06", 10)).await;
             let path = format!("{event}/enrolments");
-            let posts = people.iter().map(|id| until_answered(&regency, &path, id));
+            let posts = people.iter().map(|id| regency.post(&path, json!({ "volunteer_id": id })).settled());
             let replies = futures_util::future::join_all(posts).await;
             let count =
                 |status: u16, code: &str| replies.iter().filter(|r| r.status == status && r.code() == code).count();
@@ -418,7 +406,7 @@ fn one_person_gets_one_seat_however_often_it_asks() {
         for (taken, person) in people.iter().enumerate() {
             let path = format!("{event}/enrolments");
             let posts = (0..16).map(|n| if n % 2 == 0 { &regency } else { &village });
-            let posts = posts.map(|client| until_answered(client, &path, person));
+            let posts = posts.map(|client| client.post(&path, json!({ "volunteer_id": person })).settled());
             let replies = futures_util::future::join_all(posts).await;
             assert_eq!(replies.iter().filter(|reply| reply.status == 201).count(), 1);
             assert_eq!(replies.iter().filter(|reply| reply.code() == "already_enrolled").count(), 15);
@@ -549,7 +537,7 @@ fn a_create_with_an_id_of_its_own_is_repeatable() {
         regency.post(EVENTS, new.clone()).await.problem(409, "id_taken");
         for _ in 0..rounds(10) {
             new["id"] = json!(Uuid::now_v7());
-            let posts = (0..16).map(|_| regency.post(EVENTS, new.clone()).into_future());
+            let posts = (0..16).map(|_| regency.post(EVENTS, new.clone()).settled());
             let replies = futures_util::future::join_all(posts).await;
             assert_eq!(replies.iter().filter(|reply| reply.status == 201).count(), 1);
             assert!(replies.iter().all(|reply| matches!(reply.status, 200 | 201) || reply.code() == "id_taken"));
