@@ -315,6 +315,7 @@ pub fn config(base: &str, database_url: &str) -> Config {
         listen: ([127, 0, 0, 1], 0).into(),
         admin_listen: None,
         workers: 1,
+        stop_delay: std::time::Duration::ZERO,
         signing_keys_dir: keys.clone(),
         data_keys_dir: keys,
         log_format: LogFormat::Json,
