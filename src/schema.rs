@@ -170,6 +170,8 @@ diesel::table! {
         regions_after -> Array<Text>,
         volunteers_before -> Array<Uuid>,
         volunteers_after -> Array<Uuid>,
+        below_before -> Array<Text>,
+        below_after -> Array<Text>,
     }
 }
 

@@ -43,6 +43,7 @@ pub struct Running {
     pub app: Arc<App>,
     /// For jobs beside the requests.
     pub writer: Writer,
+    stop_delay: Duration,
     handles: Vec<ServerHandle>,
     ended: tokio::task::JoinHandle<std::io::Result<()>>,
 }
@@ -71,7 +72,7 @@ pub async fn start(
         tokio::spawn(admin);
     }
     let ended = tokio::spawn(server);
-    Ok(Running { address, app, writer, handles, ended })
+    Ok(Running { address, app, writer, stop_delay: config.stop_delay, handles, ended })
 }
 
 /// What `simpul worker` runs its jobs with.
@@ -96,9 +97,11 @@ async fn app(config: &Config, target: &Target, clock: Clock) -> anyhow::Result<A
 }
 
 impl Running {
-    /// Stops in order: no new requests, those under way are answered, their transactions end.
+    /// Stops in order: `/readyz` fails for a while, so that a balancer sends nothing more; then no new requests, those under
+    /// way are answered, their transactions end.
     pub async fn stop(self) {
         self.app.stopping.store(true, Ordering::Relaxed);
+        tokio::time::sleep(self.stop_delay).await;
         for handle in &self.handles {
             handle.stop(true).await;
         }

@@ -262,7 +262,8 @@ async fn note(conn: &mut Conn, app: &App, caller: &Caller, agency: &Agency, acti
         None => event,
     };
     audit::record(conn, &event).await?;
-    let audience = Audience { agencies: vec![agency.id], regions: agency.region_codes.clone(), volunteers: vec![] };
+    let regions = agency.region_codes.clone();
+    let audience = Audience { agencies: vec![agency.id], regions, ..Audience::default() };
     let change = Change {
         entity: "agency",
         id: agency.id.0,

@@ -145,6 +145,7 @@ pub fn audience(case: &Case) -> Audience {
         agencies: vec![case.reporter_agency_id],
         regions: vec![place.clone()],
         volunteers: case.volunteer_id.into_iter().collect(),
+        below: vec![],
     }
 }
 
@@ -339,7 +340,8 @@ pub async fn note_change(
     person: &CasePerson,
     act: Option<Act>,
 ) -> ApiResult<()> {
-    let now = app.clock.now();
+    // One moment: history tells when the row says that it changed.
+    let now = after.updated_at;
     let word = act.as_ref().map_or("update", |act| act.action.as_str());
     let mut event = shown(app, caller, &format!("case.{word}"), after, person);
     if let Some(act) = act {

@@ -371,6 +371,16 @@ pub async fn add_history(conn: &mut Conn, event: &CaseEvent) -> QueryResult<()> 
     diesel::insert_into(case_history::table).values(event).execute(conn).await.map(drop)
 }
 
+/// The history of a case that the caller has been found to see, oldest first.
+pub async fn history(conn: &mut &Conn, id: CaseId) -> QueryResult<Vec<CaseEvent>> {
+    case_history::table
+        .filter(case_history::case_id.eq(id))
+        .select(CaseEvent::as_select())
+        .order((case_history::at, case_history::id))
+        .load(conn)
+        .await
+}
+
 /// Whether there is no case yet.
 pub async fn is_empty(conn: &mut Conn) -> QueryResult<bool> {
     let any: Option<CaseId> = cases::table.select(cases::id).first(conn).await.optional()?;

@@ -17,13 +17,16 @@ text_enum! {
     }
 }
 
-/// Who may see a row: governments by region, source systems and others by agency, phones by volunteer.
+/// Who may see a row: governments by region, source systems and others by agency, phones by volunteer, and everyone in a
+/// region.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Audience {
     /// Agencies that see it for what they are to it.
     pub agencies: Vec<AgencyId>,
-    /// Governments of these regions see it.
+    /// Where it is: governments of these regions, and of those above them, see it.
     pub regions: Vec<RegionCode>,
+    /// Where it is announced: governments and phones at or below these regions see it.
+    pub below: Vec<RegionCode>,
     /// Phones of these volunteers see it.
     pub volunteers: Vec<VolunteerId>,
 }

@@ -25,6 +25,8 @@ pub async fn publish(conn: &mut Conn, change: &Change) -> QueryResult<()> {
         t::regions_after.eq(&change.after.regions),
         t::volunteers_before.eq(volunteers(&change.before)),
         t::volunteers_after.eq(volunteers(&change.after)),
+        t::below_before.eq(&change.before.below),
+        t::below_after.eq(&change.after.below),
     );
     diesel::insert_into(t::table).values(row).execute(conn).await.map(drop)
 }

@@ -71,6 +71,7 @@ pub async fn start(options: Options) -> anyhow::Result<Demo> {
         listen: address,
         admin_listen: None,
         workers: 2,
+        stop_delay: Duration::ZERO,
         signing_keys_dir: keys.clone(),
         data_keys_dir: keys,
         log_format: LogFormat::Text,

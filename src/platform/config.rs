@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 /// What every part of the running service may ask for.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub struct Config {
     pub admin_listen: Option<SocketAddr>,
     /// Threads that answer requests.
     pub workers: usize,
+    /// So long `/readyz` fails before the service stops to listen.
+    pub stop_delay: Duration,
     /// `*.pem` that sign access tokens.
     pub signing_keys_dir: PathBuf,
     /// Keys for stored data, see [`super::crypto`].
@@ -154,6 +157,7 @@ impl Config {
             listen: env.parse("LISTEN", SocketAddr::from(([127, 0, 0, 1], 8080)), "an address such as 0.0.0.0:8080"),
             admin_listen: admin_address(&mut env),
             workers: positive(&mut env, "WORKERS", cores),
+            stop_delay: stop_delay(&mut env),
             signing_keys_dir: env.text("SIGNING_KEYS_DIR", "directory of the token signing keys (*.pem)").into(),
             data_keys_dir: env.text("DATA_KEYS_DIR", "directory of data-*.key, index.key and seal.key").into(),
             log_format: log_format(&mut env),
@@ -182,6 +186,15 @@ fn positive(env: &mut Environment, name: &str, default: usize) -> usize {
         env.faults.push(format!("{name} is not a number from 1 to 512"));
     }
     number
+}
+
+fn stop_delay(env: &mut Environment) -> Duration {
+    const WHY: &str = "a number of seconds from 0 to 300";
+    let seconds = env.parse("STOP_DELAY", 5, WHY);
+    if seconds > 300 {
+        env.faults.push(format!("STOP_DELAY is not {WHY}"));
+    }
+    Duration::from_secs(seconds)
 }
 
 fn admin_address(env: &mut Environment) -> Option<SocketAddr> {
@@ -214,14 +227,14 @@ mod tests {
             ("DATABASE_URL", "postgres://u:secret-password@h/d?sslmode=verify-full"),
             ("LISTEN", "eighty"),
             ("WORKERS", "0"),
+            ("STOP_DELAY", "301"),
             ("LOG_FORMAT", "xml"),
             ("PUBLIC_URL", "http://simpul.example"),
             ("DATA_KEYS_DIR", "/nowhere/at/all"),
         ];
         let said = read(&wrong).unwrap_err().to_string();
-        for name in
-            ["DATABASE_URL", "LISTEN", "WORKERS", "LOG_FORMAT", "PUBLIC_URL", "DATA_KEYS_DIR", "SIGNING_KEYS_DIR"]
-        {
+        let unset = ["SIGNING_KEYS_DIR"];
+        for name in wrong.iter().map(|(name, _)| *name).chain(unset) {
             assert!(said.contains(name), "{name} is not named in: {said}");
         }
         assert!(!said.contains("secret-password"), "{said}");
@@ -240,6 +253,7 @@ mod tests {
         assert_eq!(config.settings.public_url, "https://api.example");
         assert_eq!(config.settings.issuer, "https://api.example");
         assert!(!config.settings.demo);
+        assert_eq!(config.stop_delay, Duration::from_secs(5));
         assert!(!format!("{config:?}").contains("simpul_service:x"), "a password shows");
     }
 }

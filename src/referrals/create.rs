@@ -248,6 +248,6 @@ pub async fn insert(
         error.on_constraint("referrals_pkey", || ApiError::from(&ID_TAKEN))
     })?;
     add_history(conn, app, Mover::Caller(caller), None, &saved, note).await?;
-    publish(conn, None, &saved, app.clock.now()).await?;
+    publish(conn, None, &saved, saved.created_at).await?;
     Ok(saved)
 }

@@ -240,6 +240,7 @@ async fn check_step(conn: &mut Conn, referral: &Referral, step: &Step, now: Date
 /// Changes the row as the move says. The facts that go with a state come and go with it.
 pub fn apply(referral: &mut Referral, to: ReferralStatus, step: &Step, by: Option<AgencyId>, now: DateTime<Utc>) {
     let from = referral.status;
+    referral.updated_at = now;
     match step.action {
         ReferralAction::Claim => referral.handler_agency_id = by,
         ReferralAction::Release => referral.handler_agency_id = None,
@@ -327,7 +328,8 @@ pub async fn write_row(
     step: &Step,
     (people, fields): (Vec<Uuid>, &[&str]),
 ) -> ApiResult<Referral> {
-    let now = app.clock.now();
+    // One moment: history tells when the row says that it moved.
+    let now = after.updated_at;
     let saved = store::save(conn, &after, now).await.map_err(ApiError::from);
     let after = saved.map_err(|error| {
         let error = error.on_constraint("referrals_open_at_target", || ApiError::from(&REFERRAL_OPEN_AT_TARGET));
@@ -362,7 +364,7 @@ pub async fn add_history(
     let line = ReferralEvent {
         id: app.clock.new_id(),
         referral_id: after.id,
-        at: app.clock.now(),
+        at: after.updated_at,
         action: done.map_or("create", |(_, step)| step.action.as_str()).to_owned(),
         from_status: done.map(|(from, _)| from),
         to_status: after.status,
@@ -386,7 +388,12 @@ pub fn audience(referral: &Referral) -> Audience {
     agencies.sort_unstable();
     agencies.dedup();
     let place = if referral.sensitive { &referral.district_code } else { &referral.village_code };
-    Audience { agencies, regions: vec![place.clone()], volunteers: referral.volunteer_id.into_iter().collect() }
+    Audience {
+        agencies,
+        regions: vec![place.clone()],
+        volunteers: referral.volunteer_id.into_iter().collect(),
+        below: vec![],
+    }
 }
 
 /// Publishes a change of a referral, to those who saw it before and those who see it now.

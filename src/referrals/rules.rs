@@ -3,7 +3,7 @@ use crate::access::rules::{AgencyId, Caller, Scope, Sight};
 use crate::platform::error::Fault;
 use crate::platform::region_code::RegionCode;
 use crate::{error_codes, text_enum, uuid_id};
-use chrono::{DateTime, Months, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, schema::Type};
 
 uuid_id!(/** Identifies a referral. */ ReferralId);
@@ -186,6 +186,17 @@ impl Period {
     /// Its first month, and the first one behind it.
     pub fn months(self) -> (NaiveDate, NaiveDate) {
         (self.from, self.until)
+    }
+
+    /// The year of a day.
+    pub fn year_of(day: NaiveDate) -> Self {
+        let from = day.with_ordinal(1).unwrap_or(day);
+        Self { from, until: from.checked_add_months(Months::new(12)).unwrap_or(from) }
+    }
+
+    /// Whether it is a year.
+    pub fn is_year(self) -> bool {
+        self == Self::year_of(self.from)
     }
 }
 

@@ -2,7 +2,6 @@
 use crate::support::{Client, Reply, TestApp, rounds, run};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use std::future::IntoFuture;
 use uuid::Uuid;
 
 pub const NIK: &str = "1706024508950001";
@@ -185,17 +184,23 @@ fn a_case_is_seen_by_the_governments_it_lies_under() {
                 (client.get(&case).await, client.get("/v1/cases").header("prefer", "count=exact").await.expect(200));
             assert_eq!(list.json["total"], json!(i64::from(sees)), "{role}");
             assert_eq!(list.json["items"].as_array().unwrap().len(), usize::from(sees), "{role}");
+            let history = client.get(&format!("{case}/history")).await;
             if sees {
                 read.expect(200);
+                assert_eq!(history.expect(200).json["items"][0]["action"], "create", "{role}");
             } else {
                 let missing = client.get(&format!("/v1/cases/{}", Uuid::now_v7())).await;
                 assert_eq!(read.anonymous(), missing.anonymous(), "{role}");
+                let missing = client.get(&format!("/v1/cases/{}/history", Uuid::now_v7())).await;
+                assert_eq!(history.anonymous(), missing.anonymous(), "{role}");
             }
         }
         // a source system has no cases at all
-        app.bpjs().await.get(&case).await.problem(403, "forbidden");
-        app.dashboard().await.get(&case).await.problem(403, "forbidden");
-        app.nobody().get(&case).await.problem(401, "unauthenticated");
+        for path in [case.clone(), format!("{case}/history")] {
+            app.bpjs().await.get(&path).await.problem(403, "forbidden");
+            app.dashboard().await.get(&path).await.problem(403, "forbidden");
+            app.nobody().get(&path).await.problem(401, "unauthenticated");
+        }
     });
 }
 
@@ -206,8 +211,10 @@ fn a_village_learns_of_a_sensitive_case_only_if_it_reported_it() {
         let own = report(&village, child(KOTO_JAYA)).await;
         let told = report(&regency, child(KOTO_JAYA)).await;
         assert_eq!(told.json["sensitive"], true);
-        village.get(&path(&own)).await.expect(200);
-        village.get(&path(&told)).await.problem(404, "not_found");
+        for part in ["", "/history"] {
+            village.get(&format!("{}{part}", path(&own))).await.expect(200);
+            village.get(&format!("{}{part}", path(&told))).await.problem(404, "not_found");
+        }
         regency.get(&path(&told)).await.expect(200);
         // the outbox leaves the village out too
         let regions = app
@@ -364,7 +371,7 @@ fn two_edits_of_one_version_have_one_winner() {
         let at = path(&report(&village, elder(KOTO_JAYA)).await);
         for _ in 0..rounds(100) {
             let etag = village.get(&at).await.header("etag").to_owned();
-            let edit = |n: u32| village.patch(&at, &etag, json!({ "need": format!("Perlu {n}") })).into_future();
+            let edit = |n: u32| village.patch(&at, &etag, json!({ "need": format!("Perlu {n}") })).settled();
             let (one, two) = futures_util::future::join(edit(1), edit(2)).await;
             let mut statuses = [one.status, two.status];
             statuses.sort_unstable();
@@ -420,6 +427,51 @@ fn a_case_is_closed_and_reopened_within_ninety_days() {
                 "close open closed need_met"
             ]
         );
+    });
+}
+
+/// Who did what and why, for all who see the case; notes are personal data, so who reads them is recorded first.
+#[test]
+fn the_history_of_a_case_is_told() {
+    run(async |app| {
+        let (phone, village, regency) = (app.phone().await, app.village().await, app.regency().await);
+        let volunteer = phone.credential.as_ref().unwrap().volunteer_id.clone().unwrap();
+        let mut case = elder(KOTO_JAYA);
+        case["referral"] = crate::referrals::ask(&app.bpjs().await.agency, crate::referrals::REACTIVATION);
+        let first = report(&phone, case).await;
+        let (at, history) = (path(&first), format!("{}/history", path(&first)));
+        let read = || async { app.number("SELECT count(*) FROM audit_events WHERE action = 'case.history'").await };
+
+        let created = village.get(&history).await.expect(200).json;
+        let line = json!({
+            "at": first.json["created_at"], "from": null, "to": "open", "action": "create", "agency_id": phone.agency,
+            "acting_user": null, "volunteer_id": volunteer, "reason": null, "outcome": null, "note": null,
+        });
+        assert_eq!(created, json!({ "items": [line] }));
+        // nothing in it tells of a person yet
+        assert_eq!(read().await, 0);
+
+        // what the case says is no move; its referral, which closing ends, has a history of its own
+        village.patch(&at, first.header("etag"), json!({ "urgency": "normal" })).await.expect(200);
+        let closing = json!({ "outcome": "need_met", "end_referrals": true, "note": "Anaknya sudah pulang." });
+        let closed = close(&village, &at, closing).await.expect(200);
+        let note = json!({ "reason": "other", "note": "Ditinggal lagi." });
+        let reopened = regency.act(&format!("{at}/reopen"), closed.header("etag"), note).await.expect(200);
+        for (reader, who) in [(&phone, 1), (&village, 2), (&regency, 3)] {
+            let items = reader.get(&history).await.expect(200).json["items"].clone();
+            let close = json!({
+                "at": closed.json["closed_at"], "from": "open", "to": "closed", "action": "close", "agency_id": village.agency,
+                "acting_user": "staf-0017", "volunteer_id": null, "reason": null, "outcome": "need_met", "note": "Anaknya sudah pulang.",
+            });
+            let reopen = json!({
+                "at": reopened.json["state_since"], "from": "closed", "to": "open", "action": "reopen", "agency_id": regency.agency,
+                "acting_user": "staf-0017", "volunteer_id": null, "reason": "other", "outcome": null, "note": "Ditinggal lagi.",
+            });
+            assert_eq!(items, json!([created["items"][0], close, reopen]));
+            assert_eq!(read().await, who);
+        }
+        let accesses = app.texts("SELECT concat_ws(' ', p.case_id, fields, region_code) FROM audit_events JOIN case_people p ON person_ids = ARRAY[p.id] WHERE action = 'case.history' GROUP BY 1").await;
+        assert_eq!(accesses, [format!("{} {{note}} 17.06.02.1017", first.id())]);
     });
 }
 

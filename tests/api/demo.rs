@@ -256,16 +256,31 @@ fn serve_names_every_fault_and_refuses_what_a_demo_made() {
         .env("ADMIN_LISTEN", "127.0.0.1:0")
         .env("SIGNING_KEYS_DIR", &own)
         .env("DATA_KEYS_DIR", &own)
+        .env("STOP_DELAY", "3")
         .env("LOG_LEVEL", "off");
     let mut served = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(served.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert!(line.starts_with("ready http://127.0.0.1:"), "{line}");
-    Command::new("kill").args(["-TERM", &served.id().to_string()]).status().unwrap();
-    assert!(served.wait().unwrap().success());
+    runtime.block_on(stops_in_order(line.trim().trim_start_matches("ready "), &mut served));
     stop(demo, "-TERM");
     nothing_is_left(&dir);
     std::fs::remove_dir_all(&dir).unwrap();
+}
+
+/// Asked to stop, it tells a balancer first, and goes on answering new connections for the while that it was given.
+async fn stops_in_order(base: &str, served: &mut Child) {
+    let fresh = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
+    let get = async |path: &str| fresh.get(format!("{base}{path}")).send().await.map(|reply| reply.status().as_u16());
+    assert_eq!(get("/readyz").await.unwrap(), 200);
+    Command::new("kill").args(["-TERM", &served.id().to_string()]).status().unwrap();
+    let asked = Instant::now();
+    while get("/readyz").await.unwrap() == 200 {}
+    assert_eq!(get("/readyz").await.unwrap(), 503);
+    assert_eq!(get("/.well-known/jwks.json").await.unwrap(), 200);
+    assert!(served.wait().unwrap().success());
+    assert!(asked.elapsed() >= Duration::from_secs(3), "it left before the balancer could know");
+    get("/livez").await.unwrap_err();
 }
 
 /// The demo's clients, over HTTP.

@@ -114,12 +114,7 @@ fn a_report_sent_twenty_times_over_a_cut_connection_is_one_case() {
                 socket.shutdown(Shutdown::Both).unwrap();
             }
             // the twenty-first arrives: whatever became of the others, it names the one case
-            let reply = loop {
-                let reply = phone.post("/v1/cases", case.clone()).key(&key.to_string()).await;
-                if reply.code() != "request_in_progress" {
-                    break reply.expect(201);
-                }
-            };
+            let reply = phone.post("/v1/cases", case.clone()).key(&key.to_string()).settled().await.expect(201);
             assert_eq!(reply.id(), id.to_string());
             // and so it does with a new key, by the id that the phone chose
             phone.post("/v1/cases", case.clone()).await.expect(200);

@@ -25,7 +25,7 @@ fn sign(app: &TestApp, claims: &Value) -> String {
 async fn ask(app: &TestApp, assertion: &str) -> Reply {
     let form =
         [("grant_type", "client_credentials"), ("client_assertion_type", ASSERTION), ("client_assertion", assertion)];
-    app.nobody().form("/oauth/token", &form).await
+    app.nobody().form("/oauth/token", &form).settled().await
 }
 
 #[track_caller]

@@ -688,8 +688,7 @@ fn an_answer_at_the_moment_of_expiry_and_the_clock_do_not_both_win() {
             let etag = bpjs.get(&at).await.header("etag").to_owned();
             let clock = async { simpul::worker::turn(&app.running().app, &app.running().writer).await.unwrap() };
             let (reply, ()) =
-                futures_util::future::join(bpjs.act(&format!("{at}/accept"), &etag, json!({})).into_future(), clock)
-                    .await;
+                futures_util::future::join(bpjs.act(&format!("{at}/accept"), &etag, json!({})).settled(), clock).await;
             let status = app.village().await.get(&at).await.json["status"].clone();
             match reply.status {
                 200 => assert_eq!(status, "accepted"),
@@ -715,7 +714,7 @@ fn sixty_four_answers_at_once_have_one_winner() {
             let answer = |n: u32| {
                 let (action, body) =
                     if n.is_multiple_of(2) { ("accept", json!({})) } else { ("reject", because("quota_exhausted")) };
-                bpjs.act(&format!("{at}/{action}"), &etag, body).into_future()
+                bpjs.act(&format!("{at}/{action}"), &etag, body).settled()
             };
             let replies = futures_util::future::join_all((0..64).map(answer)).await;
             assert_eq!(replies.iter().filter(|reply| reply.status == 200).count(), 1);
@@ -727,6 +726,34 @@ fn sixty_four_answers_at_once_have_one_winner() {
             assert_eq!(app.number(&moved).await, 1);
             assert_eq!(app.number(&format!("SELECT count(*) FROM changes WHERE entity_id = '{id}'")).await, 2);
         }
+    });
+}
+
+/// While the row is held elsewhere every connection waits for it, and nobody gets one in time.
+#[test]
+fn what_is_answered_with_not_now_has_moved_nothing() {
+    run(async |app| {
+        use diesel_async::SimpleAsyncConnection;
+        let bpjs = app.bpjs().await;
+        let at = to_bpjs(app).await;
+        let id = at.rsplit('/').next().unwrap();
+        let etag = bpjs.get(&at).await.header("etag").to_owned();
+        let answer = |n: u32| bpjs.act(&format!("{at}/accept"), &etag, json!({})).key(&format!("answer-{n}"));
+        let mut holder = app.connect().await;
+        let hold = format!("BEGIN; SELECT FROM referrals WHERE id = '{id}' FOR UPDATE");
+        holder.batch_execute(&hold).await.unwrap();
+        let replies = futures_util::future::join_all((0..64).map(|n| answer(n).into_future())).await;
+        for reply in replies {
+            assert!(!reply.clone().problem(503, "unavailable").header("retry-after").is_empty());
+        }
+        assert_eq!(app.number("SELECT count(*) FROM referral_history").await, 1);
+        assert_eq!(bpjs.get(&at).await.json["status"], "submitted");
+        holder.batch_execute("ROLLBACK").await.unwrap();
+        // the very same requests again
+        let replies = futures_util::future::join_all((0..64).map(|n| answer(n).settled())).await;
+        assert_eq!(replies.iter().filter(|reply| reply.status == 200).count(), 1);
+        assert_eq!(replies.iter().filter(|reply| reply.code() == "referral_state_conflict").count(), 63);
+        assert_eq!(app.number("SELECT count(*) FROM referral_history").await, 2);
     });
 }
 

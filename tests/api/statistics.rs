@@ -3,7 +3,6 @@ use crate::support::{Client, Reply, TestApp, rounds, run};
 use serde_json::{Value, json};
 use simpul::platform::error::ApiResult;
 use simpul::statistics::store;
-use std::future::IntoFuture;
 
 /// Length of a list, walked page by page.
 pub async fn length(client: &Client<'_>, list_url: &str) -> i64 {
@@ -215,7 +214,7 @@ fn figures_hold_while_volunteers_change_and_rows_are_folded() {
         for _ in 0..rounds(20) {
             let posts = (0..12).map(|n| {
                 let village = if n % 2 == 0 { "17.06.02.1009" } else { "17.06.02.1018" };
-                regency.post("/v1/volunteers", json!({ "village_code": village, "name": "Budi" })).into_future()
+                regency.post("/v1/volunteers", json!({ "village_code": village, "name": "Budi" })).settled()
             });
             let folds = async {
                 for _ in 0..6 {

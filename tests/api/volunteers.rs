@@ -1,7 +1,6 @@
 //! Volunteers, from the proposal of a candidate to the end of the service.
 use crate::support::{Client, Reply, TestApp, rounds, run};
 use serde_json::{Value, json};
-use std::future::IntoFuture;
 use uuid::Uuid;
 
 const NIK: &str = "1706024508950001";
@@ -234,7 +233,7 @@ fn fifty_creates_of_one_nik_make_one_volunteer() {
         for round in 0..rounds(10) {
             let mut new = siti(KOTO_JAYA);
             new["nik"] = json!(format!("170602450895{:04}", 100 + round));
-            let posts = (0..50).map(|_| regency.post("/v1/volunteers", new.clone()).into_future());
+            let posts = (0..50).map(|_| regency.post("/v1/volunteers", new.clone()).settled());
             let replies = futures_util::future::join_all(posts).await;
             let made: Vec<_> = replies.iter().filter(|reply| reply.status == 201).collect();
             assert_eq!(made.len(), 1);
@@ -263,7 +262,7 @@ fn a_create_with_an_id_of_its_own_is_repeatable() {
         for _ in 0..rounds(10) {
             new["id"] = json!(Uuid::now_v7());
             new["nik"] = json!(null);
-            let posts = (0..20).map(|_| regency.post("/v1/volunteers", new.clone()).into_future());
+            let posts = (0..20).map(|_| regency.post("/v1/volunteers", new.clone()).settled());
             let replies = futures_util::future::join_all(posts).await;
             assert_eq!(replies.iter().filter(|reply| reply.status == 201).count(), 1);
             assert!(replies.iter().all(|reply| matches!(reply.status, 200 | 201) || reply.code() == "id_taken"));
@@ -555,7 +554,7 @@ fn the_database_refuses_what_the_table_of_moves_does_not_list() {
                 let begin = format!(
                     "SET session_replication_role = replica; UPDATE volunteers SET status = '{from}', ended_from = {left} WHERE id = (SELECT min(id::text)::uuid FROM volunteers)"
                 );
-                crate::support::execute(&app.database_url("postgres"), &begin).await;
+                app.sql(&begin).await;
                 let ends = matches!(*to, "resigned" | "dismissed" | "deceased");
                 let left = if ends { "'active'" } else { "NULL" };
                 let sql = format!(
@@ -594,7 +593,7 @@ fn many_decide_at_once_and_one_wins() {
             let acts = (0..16).map(|n| {
                 let (action, body) =
                     if n % 2 == 0 { ("verify", json!({})) } else { ("reject", json!({ "reason": "quota_full" })) };
-                regency.act(&format!("{path}/{action}"), &etag, body).into_future()
+                regency.act(&format!("{path}/{action}"), &etag, body).settled()
             });
             let replies = futures_util::future::join_all(acts).await;
             assert_eq!(replies.iter().filter(|reply| reply.status == 200).count(), 1);
@@ -656,7 +655,7 @@ fn transfers_at_once_leave_one_current_posting() {
         for _ in 0..rounds(20) {
             let etag = regency.get(&path).await.header("etag").to_owned();
             let moves = villages.iter().map(|village| {
-                regency.act(&format!("{path}/postings"), &etag, json!({ "village_code": village })).into_future()
+                regency.act(&format!("{path}/postings"), &etag, json!({ "village_code": village })).settled()
             });
             let replies = futures_util::future::join_all(moves).await;
             assert_eq!(replies.iter().filter(|reply| reply.status == 200).count(), 1);
@@ -853,7 +852,7 @@ fn every_list_is_served_by_an_index() {
             INSERT INTO volunteer_people (volunteer_id, name, folded_name, nik_status, nik_warnings, identity_state)
             SELECT id, 'X', 'x', 'none', '{}', 'sole' FROM volunteers v WHERE NOT EXISTS (SELECT 1 FROM volunteer_people p WHERE p.volunteer_id = v.id);
             ANALYZE volunteers; ANALYZE volunteer_people; SELECT pg_stat_statements_reset();";
-        crate::support::execute(&app.database_url("postgres"), many).await;
+        app.sql(many).await;
         for (client, query, index) in [
             (&regency, "", "volunteers_by_regency"),
             (&province, "", "volunteers_by_province"),
@@ -912,7 +911,7 @@ fn two_offices_that_do_not_see_each_other_register_one_nik_at_once() {
             };
             let (here, there) =
                 (regency.post("/v1/volunteers", new(KOTO_JAYA)), other.post("/v1/volunteers", new("15.01.01.2001")));
-            let (here, there) = tokio::join!(here.into_future(), there.into_future());
+            let (here, there) = tokio::join!(here.settled(), there.settled());
             assert_eq!((here.status, there.status), (201, 201));
             let states = app
                 .texts(&format!(

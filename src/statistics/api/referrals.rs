@@ -30,7 +30,7 @@ pub struct ReferralFiguresFilter {
     region: Option<RegionCode>,
     /// By what; `status` if absent.
     group_by: Option<ReferralGroup>,
-    /// Sent in this month or year, in the zone of their village.
+    /// Sent in this month or year, in the zone of their village. Absent: ever; for who may not list referrals, this year.
     #[param(inline)]
     period: Option<Period>,
     /// Only those in one of these states. Entered in error: only if asked for.
@@ -51,7 +51,7 @@ pub struct ReferralBucket {
     #[schema(example = "submitted")]
     key: String,
     labels: Labels,
-    /// Null: so few that people could be told apart, or it would tell of such a bucket.
+    /// Null, for who may not list referrals: so few that people could be told apart, or it would tell of such a bucket.
     #[schema(required)]
     count: Option<i64>,
     /// The list that has exactly `count` rows; absent for callers with no right to it.
@@ -74,7 +74,10 @@ pub struct ReferralFigures {
     region: Option<RegionCode>,
     #[schema(example = "status")]
     group_by: ReferralGroup,
-    /// Sum of all buckets; null: it would tell of a bucket that is hidden.
+    /// Month or year in which they were sent; null: ever.
+    #[schema(required, example = "2026")]
+    period: Option<String>,
+    /// Sum of all buckets; null like a bucket's count.
     #[schema(required)]
     total: Option<i64>,
     /// All that there are, those with 0 too; of agencies only those that have any.
@@ -82,6 +85,19 @@ pub struct ReferralFigures {
 }
 
 impl ReferralFiguresFilter {
+    /// Whether all referrals of a year are counted, by something that does not follow from something else: a service may
+    /// have one receiver, a village one sender.
+    fn is_whole(&self, group: ReferralGroup) -> bool {
+        // All members by name: a new filter makes it less than the whole, too.
+        let Self { region: _, group_by: _, period, status, service, sender, receiver } = self;
+        let by_itself = matches!(
+            group,
+            ReferralGroup::Status | ReferralGroup::Service | ReferralGroup::Region | ReferralGroup::Month
+        );
+        let narrowed = !status.is_empty() || service.is_some() || sender.is_some() || receiver.is_some();
+        by_itself && !narrowed && period.is_some_and(Period::is_year)
+    }
+
     /// The list of a bucket: its own value in place of the filter of the same name.
     fn list(&self, app: &App, region: Option<&RegionCode>, group: ReferralGroup, key: &str) -> String {
         let mut filters: Vec<(&str, String)> = vec![];
@@ -103,7 +119,8 @@ impl ReferralFiguresFilter {
 /// Count referrals
 ///
 /// Each bucket counts what its list has for the same caller. Who may not list referrals is told no number from 1 to 4, nor
-/// what such a number follows from.
+/// what such a number follows from: the figures are of one year and of the caller's whole region, by status, service,
+/// month or the regions directly below; anything finer is answered with null.
 #[utoipa::path(tag = "statistics", security(("oauth2" = ["statistics:read"])), params(ReferralFiguresFilter),
     responses((status = 200, body = ReferralFigures, description = "The figures."),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such region, or not in yours."),
@@ -115,34 +132,69 @@ pub async fn read_referral_figures(
     app: Shared,
     db: Db,
 ) -> ApiResult<Answer> {
-    let filter = query.0;
+    let (mut filter, now) = (query.0, app.clock.now());
     let region = scope(&caller, filter.region.clone())?;
     check_region(&db, region.as_ref()).await?;
     let group = filter.group_by.unwrap_or(ReferralGroup::Status);
-    let counted = count(&caller, &db, &filter, region.as_ref(), group).await?;
+    let timezone = region.as_ref().map_or(TimeZone::Wib, TimeZone::of);
     let may_list = caller.scopes.has(Scope::ReferralsRead);
-    let counts: Vec<i64> = counted.iter().map(|(_, _, count)| *count).collect();
-    let (told, total_told) =
-        if may_list { (counts.iter().copied().map(Some).collect(), true) } else { suppress(&counts) };
-    let buckets: Vec<ReferralBucket> = counted
-        .into_iter()
-        .zip(told)
-        .map(|((key, labels, _), count)| {
-            let list_url = may_list.then(|| filter.list(&app, region.as_ref(), group, &key));
-            ReferralBucket { key, labels, count, list_url }
-        })
-        .collect();
+    let (buckets, total) = if may_list {
+        let counted = count(&caller, &db, &filter, region.as_ref(), group).await?;
+        let total = counted.iter().map(|(_, _, count)| count).sum();
+        let bucket = |(key, labels, count): (String, Labels, i64)| {
+            let list_url = Some(filter.list(&app, region.as_ref(), group, &key));
+            ReferralBucket { key, labels, count: Some(count), list_url }
+        };
+        (counted.into_iter().map(bucket).collect(), Some(total))
+    } else {
+        filter.period = filter.period.or_else(|| Some(Period::year_of(timezone.day(now))));
+        let whole = filter.is_whole(group) && region == scope(&caller, None)?;
+        guarded(&caller, &db, &filter, region.as_ref(), group, whole, now).await?
+    };
     let figures = ReferralFigures {
-        as_of: app.clock.now(),
-        timezone: region.as_ref().map_or(TimeZone::Wib, TimeZone::of),
+        as_of: now,
+        timezone,
         definition_version: DEFINITION_VERSION,
         region,
         group_by: group,
-        total: total_told.then(|| counts.iter().sum()),
+        period: filter.period.map(|period| period.to_string()),
+        total,
         buckets,
     };
-    let same = (&figures.region, figures.group_by, figures.definition_version, figures.total, &figures.buckets);
-    Ok(Answer::figures(&figures, &same)?.header("cache-control", CACHE))
+    let same = (&figures.region, figures.group_by, figures.definition_version, &figures.period, figures.total);
+    Ok(Answer::figures(&figures, &(same, &figures.buckets))?.header("cache-control", CACHE))
+}
+
+/// Buckets and total for who may not see the rows (`docs/decisions/0011-small-counts.md`).
+async fn guarded(
+    caller: &Caller,
+    db: &Db,
+    filter: &ReferralFiguresFilter,
+    region: Option<&RegionCode>,
+    group: ReferralGroup,
+    whole: bool,
+    now: DateTime<Utc>,
+) -> ApiResult<(Vec<ReferralBucket>, Option<i64>)> {
+    // Where the day begins first: everyone knows that later months have none, so nothing hides among them.
+    let month = TimeZone::Wit.day(now).format("%Y-%m").to_string();
+    let (named, (counts, total)) = if whole {
+        let mut counted = count(caller, db, filter, region, group).await?;
+        counted.retain(|(key, _, count)| group != ReferralGroup::Month || *count > 0 || *key <= month);
+        let counts: Vec<i64> = counted.iter().map(|(_, _, count)| *count).collect();
+        (counted.into_iter().map(|(key, labels, _)| (key, labels)).collect(), suppress(&counts))
+    } else {
+        level_of(group, region)?;
+        let named = keys(db, filter, region, group, &[]).await?;
+        let untold = vec![None; named.len()];
+        (named, (untold, None))
+    };
+    let bucket = |((key, labels), count)| ReferralBucket { key, labels, count, list_url: None };
+    Ok((named.into_iter().zip(counts).map(bucket).collect(), total))
+}
+
+/// Of which level a bucket of regions is.
+fn level_of(group: ReferralGroup, region: Option<&RegionCode>) -> ApiResult<RegionLevel> {
+    if group == ReferralGroup::Region { level_below(region) } else { Ok(RegionLevel::Province) }
 }
 
 /// Key, labels and count of each bucket.
@@ -153,7 +205,7 @@ async fn count(
     region: Option<&RegionCode>,
     group: ReferralGroup,
 ) -> ApiResult<Vec<(String, Labels, i64)>> {
-    let below = if group == ReferralGroup::Region { level_below(region)? } else { RegionLevel::Province };
+    let below = level_of(group, region)?;
     let counted = Counted {
         region: region.cloned(),
         status: filter.status.clone(),

@@ -44,71 +44,79 @@ pub fn status_labels(status: ReferralStatus) -> Labels {
     }
 }
 
-/// Counts as told to who may not see the rows, and whether the total may be told: those from 1 to 4 are hidden, and so
-/// are as many others, smallest first, as it takes that nothing hidden follows from the total.
-pub fn suppress(counts: &[i64]) -> (Vec<Option<i64>>, bool) {
-    let mut hidden: Vec<bool> = counts.iter().map(|count| (1..FEWEST).contains(count)).collect();
-    if !hidden.contains(&true) {
-        return (counts.iter().copied().map(Some).collect(), true);
+/// Counts, and their sum, as told to who may not see the rows. The sum is told by every answer about the same referrals,
+/// so whether it is told depends on nothing but itself, and what is hidden must not follow from it.
+pub fn suppress(counts: &[i64]) -> (Vec<Option<i64>>, Option<i64>) {
+    let small = |count: i64| (1..FEWEST).contains(&count);
+    let total = counts.iter().sum();
+    let hidden: Vec<i64> = counts.iter().copied().filter(|count| small(*count)).collect();
+    if small(total) {
+        return (vec![None; counts.len()], None);
     }
-    let mut open: Vec<(usize, i64)> =
-        counts.iter().copied().enumerate().filter(|(_, count)| *count >= FEWEST).collect();
-    open.sort_by_key(|(index, count)| (*count, *index));
-    let told = loop {
-        let (cells, sum) = counts
-            .iter()
-            .zip(&hidden)
-            .filter(|(_, hide)| **hide)
-            .fold((0, 0), |(n, sum), (count, _)| (n + 1, sum + count));
-        // Each hidden one is at least 1: a sum of n hides nothing, and a small sum hides little.
-        if cells >= 2 && sum >= FEWEST && sum > cells {
-            break true;
-        }
-        if open.is_empty() {
-            break false;
-        }
-        let (index, _) = open.remove(0);
-        if let Some(hide) = hidden.get_mut(index) {
-            *hide = true;
-        }
+    let Some(smallest) = counts.iter().copied().filter(|count| *count >= FEWEST).min() else {
+        // Nothing large to hide behind: where there is nobody is hidden too.
+        return (counts.iter().map(|_| hidden.is_empty().then_some(0)).collect(), Some(total));
     };
-    (counts.iter().zip(hidden).map(|(count, hide)| (!hide).then_some(*count)).collect(), told)
+    let (cells, sum) = (i64::try_from(hidden.len()).unwrap_or(i64::MAX), hidden.iter().sum::<i64>());
+    // One alone follows from the total, as do as many as they are people, and all of the most that is hidden.
+    let follows = sum > 0 && (sum < FEWEST || cells < 2 || sum == cells || sum == cells.saturating_mul(FEWEST - 1));
+    // All that are equally small go with them: which one would be a hint.
+    let hide = |count: i64| small(count) || (follows && count == smallest);
+    (counts.iter().map(|count| (!hide(*count)).then_some(*count)).collect(), Some(total))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    use std::collections::BTreeMap;
+
     #[test]
     fn small_counts_are_hidden_and_do_not_follow_from_the_rest() {
         let told = |counts: &[i64]| {
             let (shown, total) = suppress(counts);
-            (
-                shown.iter().map(|count| count.map_or("*".to_owned(), |n| n.to_string())).collect::<Vec<_>>().join(" "),
-                total,
-            )
+            let words = shown.into_iter().chain([total]).map(|told| told.map_or("*".to_owned(), |n| n.to_string()));
+            words.collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(told(&[0, 5, 12]), ("0 5 12".to_owned(), true));
+        assert_eq!(told(&[0, 5, 12]), "0 5 12 17");
+        assert_eq!(told(&[0, 0]), "0 0 0");
+        assert_eq!(told(&[]), "0");
         // one alone would follow from the total: the smallest other one goes with it
-        assert_eq!(told(&[3, 9, 7, 0]), ("* 9 * 0".to_owned(), true));
-        assert_eq!(told(&[3, 2, 7]), ("* * 7".to_owned(), true));
-        // two of one each would follow, too
-        assert_eq!(told(&[1, 1, 7, 9]), ("* * * 9".to_owned(), true));
-        assert_eq!(told(&[1, 1, 1, 1, 1, 8]), ("* * * * * *".to_owned(), true));
-        // nothing left to hide behind: the total is not told
-        assert_eq!(told(&[4, 0]), ("* 0".to_owned(), false));
-        assert_eq!(told(&[1, 2]), ("* *".to_owned(), false));
-        assert_eq!(told(&[]), (String::new(), true));
+        assert_eq!(told(&[3, 9, 7, 0]), "* 9 * 0 19");
+        assert_eq!(told(&[3, 3, 7]), "* * 7 13");
+        // two of one each would follow, and two of four
+        assert_eq!(told(&[1, 1, 1, 1, 1, 7, 9]), "* * * * * * 9 21");
+        assert_eq!(told(&[4, 4, 7, 9]), "* * * 9 24");
+        // two and one are three people
+        assert_eq!(told(&[2, 1, 7, 9]), "* * * 9 19");
+        // nothing to hide behind
+        assert_eq!(told(&[3, 0, 3]), "* * * 6");
+        assert_eq!(told(&[4, 0]), "* * *");
     }
 
-    proptest::proptest! {
-        #[test]
-        fn nothing_small_is_ever_told(counts in proptest::collection::vec(0i64..20, 0..8)) {
-            let (shown, total) = suppress(&counts);
-            let hidden: Vec<i64> = counts.iter().zip(&shown).filter(|(_, told)| told.is_none()).map(|(count, _)| *count).collect();
-            proptest::prop_assert!(shown.iter().flatten().all(|count| !(1..FEWEST).contains(count)));
-            if total && !hidden.is_empty() {
-                proptest::prop_assert!(hidden.len() >= 2 && hidden.iter().sum::<i64>() >= FEWEST);
+    /// Who knows this very rule, and the total, finds at least two counts possible for everything hidden: of all tables
+    /// that lead to the same answer.
+    #[test]
+    fn who_knows_the_rule_recovers_nothing() {
+        for (cells, most) in [(2, 30), (3, 22), (4, 11), (5, 7)] {
+            let mut tables: Vec<Vec<i64>> = vec![vec![]];
+            for _ in 0..cells {
+                tables = tables.iter().flat_map(|t| (0..=most).map(|n| [t.as_slice(), &[n]].concat())).collect();
+            }
+            let mut answers: BTreeMap<_, Vec<Vec<i64>>> = BTreeMap::new();
+            for table in tables {
+                answers.entry(suppress(&table)).or_default().push(table);
+            }
+            for ((shown, total), tables) in answers {
+                assert!(shown.iter().flatten().chain(&total).all(|count| !(1..FEWEST).contains(count)));
+                for hidden in (0..cells).filter(|at| shown[*at].is_none()) {
+                    let mut possible: Vec<i64> = tables.iter().map(|table| table[hidden]).collect();
+                    possible.sort_unstable();
+                    possible.dedup();
+                    // tables with larger counts than were tried may lead there too
+                    let tried = total.is_none_or(|total| total - shown.iter().flatten().sum::<i64>() <= most);
+                    assert!(possible.len() >= 2 || !tried, "{shown:?} of {total:?} can only be {tables:?}");
+                }
             }
         }
     }

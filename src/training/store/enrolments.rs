@@ -213,6 +213,7 @@ pub async fn publish_enrolment(
         agencies: vec![organiser],
         regions: vec![village.clone()],
         volunteers: vec![enrolment.volunteer_id],
+        below: vec![],
     };
     let change = Change {
         entity: "training_enrolment",

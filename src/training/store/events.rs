@@ -319,19 +319,19 @@ pub async fn is_empty(conn: &mut Conn) -> QueryResult<bool> {
     Ok(any.is_none())
 }
 
-/// Publishes a change of an event: to the organiser, to the governments of its region, and, once it is announced, to
-/// those who are enrolled and their villages.
+/// Publishes a change of an event, to those whom [`visible_to`] shows it: to the organiser and the governments above it,
+/// and, once it is announced, to the governments above its region, to everyone in that, and to those who are enrolled.
 pub async fn publish(conn: &mut Conn, before: Option<&TrainingEvent>, after: &TrainingEvent) -> QueryResult<()> {
     let enrolled = super::enrolled(conn, after.id).await?;
     let audience = |event: &TrainingEvent| {
         let mut audience = Audience {
             agencies: vec![event.organiser_id],
             regions: vec![event.organiser_region_code.clone()],
-            volunteers: vec![],
+            ..Audience::default()
         };
         if event.state != EventState::Draft {
             audience.regions.push(event.region_code.clone());
-            audience.regions.extend(enrolled.iter().map(|(_, village)| village.clone()));
+            audience.below.push(event.region_code.clone());
             audience.volunteers.extend(enrolled.iter().map(|(id, _)| *id));
         }
         audience.regions.sort();

@@ -25,7 +25,7 @@ use crate::volunteers::rules::{
 };
 use crate::volunteers::store::{self, Full, HistoryRow, Person, Posting, Volunteer};
 use actix_web::post;
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -134,7 +134,7 @@ async fn register(conn: &mut Conn, app: &App, caller: &Caller, body: NewVoluntee
     check_village(conn, &body.village_code).await?;
     check_functions(conn, &body.functions, today).await?;
     check_year(body.appointed_year)?;
-    let volunteer = candidate(app, caller, &body, digest, today);
+    let volunteer = candidate(app, caller, &body, digest, now);
     let id = volunteer.id;
     let person = identify(conn, app, caller, id, body, today).await?;
     let posting = Posting {
@@ -169,14 +169,13 @@ async fn register(conn: &mut Conn, app: &App, caller: &Caller, body: NewVoluntee
 }
 
 /// The row of a new candidate.
-fn candidate(app: &App, caller: &Caller, body: &NewVolunteer, digest: &[u8], today: NaiveDate) -> Volunteer {
-    let now = app.clock.now();
+fn candidate(app: &App, caller: &Caller, body: &NewVolunteer, digest: &[u8], now: DateTime<Utc>) -> Volunteer {
     let mut volunteer = Volunteer {
         id: body.id.unwrap_or_else(|| VolunteerId(app.clock.new_id())),
         status: VolunteerStatus::Candidate,
         status_since: now,
         status_by: caller.agency,
-        effective_on: today,
+        effective_on: TimeZone::of(&body.village_code).day(now),
         ended_from: None,
         level: TrainingLevel::None,
         sex: body.sex,

@@ -86,7 +86,7 @@ impl Volunteer {
 
     /// Who sees it: the governments of its village and above, and its phone.
     pub fn audience(&self) -> Audience {
-        Audience { agencies: vec![], regions: vec![self.village_code.clone()], volunteers: vec![self.id] }
+        Audience { regions: vec![self.village_code.clone()], volunteers: vec![self.id], ..Audience::default() }
     }
 }
 

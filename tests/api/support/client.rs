@@ -7,6 +7,7 @@ use serde_json::Value;
 use simpul::demo::Credential;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
+use std::time::{Duration, Instant};
 
 /// A client with a token, or without.
 #[derive(Clone)]
@@ -96,6 +97,7 @@ impl Reply {
 }
 
 /// A request being put together; await it to send it.
+#[derive(Clone)]
 pub struct Request<'a> {
     client: Client<'a>,
     method: Method,
@@ -205,6 +207,21 @@ impl Request<'_> {
     #[must_use]
     pub fn key(self, key: &str) -> Self {
         self.header("idempotency-key", key)
+    }
+
+    /// The final answer, as a client gets it that does what it is told: after "not now" (503, or 409 while its key is at
+    /// work, both with `Retry-After`) it sends the very same request again. What was answered with 503 has moved nothing,
+    /// or is replayed under its key; so the final answers of a race are exactly as promised, however busy the machine is.
+    pub async fn settled(self) -> Reply {
+        let begun = Instant::now();
+        loop {
+            let reply = self.clone().await;
+            if reply.status != 503 && reply.code() != "request_in_progress" {
+                return reply;
+            }
+            assert!(!reply.header("retry-after").is_empty(), "not told when to come back: {}", reply.text);
+            assert!(begun.elapsed() < Duration::from_mins(1), "never answered: {}", reply.text);
+        }
     }
 
     async fn send(self) -> Reply {

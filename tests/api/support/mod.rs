@@ -1,6 +1,7 @@
 //! The test app: one server and one database per test, clients per role, every answer held against the document.
 mod client;
 mod document;
+mod history;
 
 pub use client::{Client, Reply};
 pub use document::{document, operations, resolve};
@@ -18,7 +19,7 @@ use simpul::platform::telemetry::LogFormat;
 use simpul::server::{self, Running};
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// Rounds of a race: few by default, all of them with `DRILL=full`.
 pub fn rounds(full: u32) -> u32 {
@@ -32,6 +33,9 @@ pub fn run(test: impl AsyncFnOnce(&TestApp)) {
     runtime.block_on(async {
         let app = TestApp::start().await;
         test(&app).await;
+        if !AtomicBool::load(&app.tampered, Ordering::Relaxed) {
+            app.check_histories().await;
+        }
         app.stop().await;
     });
 }
@@ -47,6 +51,10 @@ pub struct TestApp {
     cluster: TestCluster,
     database: String,
     credentials: Vec<Credential>,
+    /// Transactions of this test come after this one.
+    born: i64,
+    /// Rows were changed without the service.
+    tampered: AtomicBool,
 }
 
 fn scratch() -> PathBuf {
@@ -127,7 +135,10 @@ impl TestApp {
         let credentials =
             serde_json::from_slice(&std::fs::read(shared_dir().join("credentials.json")).unwrap()).unwrap();
         let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { base, clock, http, running, cluster, database, credentials }
+        let tampered = AtomicBool::new(false);
+        let mut app = Self { base, clock, http, running, cluster, database, credentials, born: 0, tampered };
+        app.born = app.number("SELECT pg_snapshot_xmax(pg_current_snapshot())").await;
+        app
     }
 
     async fn stop(self) {
@@ -171,7 +182,13 @@ impl TestApp {
 
     /// Changes what is stored, as the superuser.
     pub async fn sql(&self, sql: &str) {
+        self.tampers();
         execute(&self.database_url(cluster::SUPERUSER), sql).await;
+    }
+
+    /// From here on rows are not made by requests alone: their histories are not checked.
+    pub fn tampers(&self) {
+        self.tampered.store(true, Ordering::Relaxed);
     }
 
     /// One number.
@@ -298,6 +315,7 @@ pub fn config(base: &str, database_url: &str) -> Config {
         listen: ([127, 0, 0, 1], 0).into(),
         admin_listen: None,
         workers: 1,
+        stop_delay: std::time::Duration::ZERO,
         signing_keys_dir: keys.clone(),
         data_keys_dir: keys,
         log_format: LogFormat::Json,
