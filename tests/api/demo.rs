@@ -1,5 +1,4 @@
 //! The two commands as a newcomer meets them: `simpul demo` and `simpul serve`, as processes.
-use crate::support;
 use serde_json::{Value, json};
 use simpul::access::rules::{AgencyKind, ClientKind, Scope};
 use simpul::demo::Credential;
@@ -17,6 +16,12 @@ pub struct Demo {
     child: Child,
     pub base: String,
     curl: String,
+}
+
+impl Demo {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
 }
 
 impl Drop for Demo {
@@ -119,74 +124,6 @@ fn the_printed_command_works_and_a_stop_leaves_nothing() {
     std::fs::remove_dir_all(&dir).unwrap();
 }
 
-#[test]
-fn killed_under_writes_it_loses_and_doubles_nothing() {
-    let dir = data_dir("killed");
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().unwrap();
-    let (mut acknowledged, mut sent) = (vec![], 0);
-    let rounds = support::rounds(10);
-    for round in 0..rounds {
-        let demo = start(&dir);
-        let credentials: Vec<Value> =
-            serde_json::from_slice(&std::fs::read(dir.join("demo/credentials.json")).unwrap()).unwrap();
-        let ministry = credentials.iter().find(|c| c["agency_kind"] == "ministry").unwrap().clone();
-        runtime.block_on(async {
-            let form = "grant_type=client_credentials&acting_user=staf-1";
-            let request = http
-                .post(format!("{}/oauth/token", demo.base))
-                .header("content-type", "application/x-www-form-urlencoded")
-                .body(form);
-            let request =
-                request.basic_auth(ministry["client_id"].as_str().unwrap(), ministry["client_secret"].as_str());
-            let answer: Value = request.send().await.unwrap().json().await.unwrap();
-            let token = answer["access_token"].as_str().unwrap().to_owned();
-            // what was on its way at the last kill is sent again with its key, then new ones until this kill
-            let writer = |name: String| {
-                let (http, url, token) = (http.clone(), format!("{}/v1/agencies", demo.base), token.clone());
-                async move {
-                    let body = serde_json::json!({ "kind": "other", "name": name, "scopes": [] });
-                    let reply =
-                        http.post(url).bearer_auth(token).header("idempotency-key", &name).json(&body).send().await;
-                    reply.is_ok_and(|reply| reply.status() == 201).then_some(name)
-                }
-            };
-            let pid = demo.child.id().to_string();
-            let killer = tokio::spawn(async move {
-                tokio::time::sleep(Duration::from_millis(150 + 40 * u64::from(round))).await;
-                Command::new("kill").args(["-KILL", &pid]).status().unwrap();
-            });
-            while !killer.is_finished() {
-                let names: Vec<String> = (0..8).map(|n| format!("w-{}", sent + n)).collect();
-                sent += 8;
-                acknowledged
-                    .extend(futures_util::future::join_all(names.into_iter().map(writer)).await.into_iter().flatten());
-            }
-        });
-        stop(demo, "-KILL");
-        nothing_is_left(&dir);
-    }
-    assert!(acknowledged.len() > 8, "nothing was written before the kills");
-    let demo = start(&dir);
-    let stored: Vec<String> = runtime.block_on(async {
-        let url = pg_url(&dir, SUPERUSER, "simpul");
-        let (mut conn, _driver) = simpul::platform::db::Target::new(&url, None).unwrap().connect().await.unwrap();
-        use diesel::prelude::*;
-        use diesel_async::RunQueryDsl;
-        use simpul::schema::agencies::dsl::{agencies, kind, name};
-        agencies.filter(kind.eq("other")).select(name).load(&mut conn).await.unwrap()
-    });
-    let mut once = stored.clone();
-    once.sort();
-    once.dedup();
-    assert_eq!(once.len(), stored.len(), "a write was doubled");
-    let lost: Vec<&String> = acknowledged.iter().filter(|name| !stored.contains(name)).collect();
-    assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
-    stop(demo, "-TERM");
-    nothing_is_left(&dir);
-    std::fs::remove_dir_all(&dir).unwrap();
-}
-
 fn pg_url(dir: &Path, role: &str, database: &str) -> String {
     let host: String = dir.join("pg").canonicalize().unwrap().to_string_lossy().replace('/', "%2F");
     format!("postgres://{role}@{host}/{database}")
@@ -284,21 +221,21 @@ async fn stops_in_order(base: &str, served: &mut Child) {
 }
 
 /// The demo's clients, over HTTP.
-struct Clients {
-    runtime: tokio::runtime::Runtime,
-    http: reqwest::Client,
-    base: String,
+pub struct Clients {
+    pub runtime: tokio::runtime::Runtime,
+    pub http: reqwest::Client,
+    pub base: String,
     list: Vec<Credential>,
 }
 
 impl Clients {
-    fn of(dir: &Path, demo: &Demo) -> Self {
+    pub fn of(dir: &Path, demo: &Demo) -> Self {
         let list = serde_json::from_slice(&std::fs::read(dir.join("demo/credentials.json")).unwrap()).unwrap();
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().unwrap();
         Self { runtime: tokio::runtime::Runtime::new().unwrap(), http, base: demo.base.clone(), list }
     }
 
-    fn find(&self, agency: &str, kind: ClientKind) -> &Credential {
+    pub fn find(&self, agency: &str, kind: ClientKind) -> &Credential {
         let found = self.list.iter().find(|client| client.agency == agency && client.client_kind == kind);
         found.unwrap_or_else(|| panic!("{agency} has no {kind}"))
     }
@@ -311,7 +248,7 @@ impl Clients {
         })
     }
 
-    fn token(&self, client: &Credential) -> String {
+    pub fn token(&self, client: &Credential) -> String {
         let request = self.http.post(format!("{}/oauth/token", self.base));
         let request = request.basic_auth(&client.client_id, Some(&client.client_secret));
         let request = request.header("content-type", "application/x-www-form-urlencoded");
@@ -319,7 +256,7 @@ impl Clients {
         answer["access_token"].as_str().unwrap().to_owned()
     }
 
-    fn get(&self, token: &str, path: &str) -> Value {
+    pub fn get(&self, token: &str, path: &str) -> Value {
         let request = self.http.get(format!("{}{path}", self.base)).header("prefer", "count=exact");
         self.answer(request.bearer_auth(token))
     }

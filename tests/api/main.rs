@@ -23,6 +23,7 @@ mod docs;
 mod examples;
 mod journeys;
 mod journeys_referrals;
+mod killed;
 mod oauth;
 mod platform;
 mod referral_figures;
