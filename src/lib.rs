@@ -46,7 +46,8 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .configure(volunteers::routes)
         .configure(agencies::routes)
         .configure(regions::routes)
-        .configure(codes::routes);
+        .configure(codes::routes)
+        .configure(audit::routes);
     cfg.service(platform::app::live).service(platform::app::ready).service(platform::app::read_document);
     cfg.configure(docs::routes);
 }

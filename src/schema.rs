@@ -57,8 +57,8 @@ diesel::table! {
         subject_ids -> Array<Uuid>,
         person_ids -> Array<Uuid>,
         fields -> Array<Text>,
-        region_code -> Nullable<Text>,
         detail -> Nullable<Text>,
+        region_codes -> Array<Text>,
     }
 }
 

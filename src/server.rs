@@ -195,7 +195,8 @@ fn refusal<B>(response: &ServiceResponse<B>) -> Option<(Identity, Event)> {
         info.operation.split_once('_').map_or_else(|| info.operation.to_string(), |(verb, on)| format!("{on}.{verb}"));
     let (id, at) = (app.clock.new_id(), app.clock.now());
     let event = match req.extensions().get::<SharedCaller>() {
-        Some(caller) => Event::by(caller, &action, id, at),
+        // The government above the caller may read of it too.
+        Some(caller) => Event::by(caller, &action, id, at).regions(caller.sight.region()),
         None => Event::new(&action, info.id, id, at).client(who.agency, who.client),
     };
     Some((who, event.outcome(Outcome::Denied).detail(code)))

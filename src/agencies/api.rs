@@ -257,11 +257,7 @@ async fn register(conn: &mut Conn, app: &App, caller: &Caller, new: Keyed<NewAge
 async fn note(conn: &mut Conn, app: &App, caller: &Caller, agency: &Agency, action: &str) -> ApiResult<()> {
     let now = app.clock.now();
     let event = Event::by(caller, action, app.clock.new_id(), now).subject("agency", agency.id);
-    let event = match agency.region_codes.first() {
-        Some(region) => event.region(region),
-        None => event,
-    };
-    audit::record(conn, &event).await?;
+    audit::record(conn, &event.regions(&agency.region_codes)).await?;
     let regions = agency.region_codes.clone();
     let audience = Audience { agencies: vec![agency.id], regions, ..Audience::default() };
     let change = Change {

@@ -5,3 +5,8 @@
 pub mod api;
 pub mod rules;
 pub mod store;
+
+/// Routes of this module.
+pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
+    cfg.service(api::list_audit_events);
+}

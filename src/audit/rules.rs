@@ -2,7 +2,7 @@
 use crate::access::rules::Caller;
 use crate::platform::region_code::RegionCode;
 use crate::schema::audit_events;
-use crate::text_enum;
+use crate::{text_enum, uuid_id};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use uuid::Uuid;
@@ -18,6 +18,11 @@ text_enum! {
         Failed = "failed",
     }
 }
+
+uuid_id!(
+    /// Names anything that an event speaks of.
+    SubjectId
+);
 
 /// One event. Begin with [`Event::by`].
 #[derive(Debug, Clone, Insertable)]
@@ -37,8 +42,8 @@ pub struct Event {
     pub(super) subject_ids: Vec<Uuid>,
     pub(super) person_ids: Vec<Uuid>,
     pub(super) fields: Vec<String>,
-    pub(super) region_code: Option<RegionCode>,
     pub(super) detail: Option<String>,
+    pub(super) region_codes: Vec<RegionCode>,
 }
 
 impl Event {
@@ -59,8 +64,8 @@ impl Event {
             subject_ids: vec![],
             person_ids: vec![],
             fields: vec![],
-            region_code: None,
             detail: None,
+            region_codes: vec![],
         }
     }
 
@@ -121,8 +126,17 @@ impl Event {
 
     /// Where the subject is.
     #[must_use]
-    pub fn region(mut self, code: &RegionCode) -> Self {
-        self.region_code = Some(code.clone());
+    pub fn region(self, code: &RegionCode) -> Self {
+        self.regions([code])
+    }
+
+    /// Where the subjects are: the governments of these regions may read of it.
+    #[must_use]
+    pub fn regions<'a>(mut self, codes: impl IntoIterator<Item = &'a RegionCode>) -> Self {
+        let above = |code: &RegionCode| std::iter::successors(Some(code.clone()), RegionCode::parent);
+        self.region_codes.extend(codes.into_iter().flat_map(above));
+        self.region_codes.sort_unstable();
+        self.region_codes.dedup();
         self
     }
 

@@ -1,15 +1,141 @@
 //! Every SQL statement on `audit_events`.
-use super::rules::Event;
-use crate::platform::db::sql::{unnest, uuids, words};
+use super::rules::{Event, Outcome, SubjectId};
+use crate::access::rules::{AgencyId, Caller, ClientId, Sight, VolunteerId};
+use crate::platform::db::sql::{Known, unnest, uuids, words};
 use crate::platform::db::{Conn, DbError, GroupCommit, GroupInsert, Target};
 use crate::platform::error::ApiResult;
 use crate::platform::http::Identity;
+use crate::platform::region_code::RegionCode;
 use crate::schema::audit_events as t;
+use chrono::{DateTime, Utc};
+use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
 use quick_cache::sync::Cache;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// An event as it is read.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = t, check_for_backend(diesel::pg::Pg))]
+pub struct AuditRow {
+    /// Its id.
+    pub id: Uuid,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// `resource.verb`.
+    pub action: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The request; an event of the clock has one of its own.
+    pub request_id: Uuid,
+    /// Who acted; none: the clock.
+    pub agency_id: Option<AgencyId>,
+    /// By which client.
+    pub client_id: Option<ClientId>,
+    /// For which officer.
+    pub acting_user: Option<String>,
+    /// Of a phone.
+    pub volunteer_id: Option<VolunteerId>,
+    /// Why.
+    pub purpose: Option<String>,
+    /// What was acted on.
+    pub subject_type: Option<String>,
+    /// Which of them.
+    pub subject_ids: Vec<Uuid>,
+    /// Whose data were shown or changed.
+    pub person_ids: Vec<Uuid>,
+    /// Which of their data.
+    pub fields: Vec<String>,
+    /// A code: the reason of an act or of a refusal.
+    pub detail: Option<String>,
+}
+
+/// Which events.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// That speak of this row or person.
+    pub subject: Option<SubjectId>,
+    /// Of this agency.
+    pub agency: Option<AgencyId>,
+    /// Of this client.
+    pub client: Option<ClientId>,
+    /// Of this action.
+    pub action: Option<String>,
+    /// That ended so.
+    pub outcome: Option<Outcome>,
+    /// That concern this region.
+    pub region: Option<RegionCode>,
+    /// At or after.
+    pub at_from: Option<DateTime<Utc>>,
+    /// Before.
+    pub at_before: Option<DateTime<Utc>>,
+}
+
+type Filter = Box<dyn BoxableExpression<t::table, Pg, SqlType = Bool>>;
+
+/// What a caller may read: its own agency's acts, its branches' too, and what concerns its region, whoever did it.
+fn visible_to(caller: &Caller) -> Filter {
+    let by = |ids: Vec<AgencyId>| Known(t::agency_id.eq_any(ids));
+    match &caller.sight {
+        Sight::Everything => Box::new(true.into_sql::<Bool>()),
+        Sight::Region(own) => Box::new(by(vec![caller.agency]).or(t::region_codes.contains(vec![own.clone()]))),
+        Sight::Addressed(agencies) => Box::new(by(agencies.clone())),
+        Sight::Own(volunteer) => Box::new(Known(t::volunteer_id.eq(*volunteer))),
+    }
+}
+
+fn only(caller: &Caller, wanted: &Wanted) -> Filter {
+    let mut parts = vec![visible_to(caller)];
+    if let Some(SubjectId(id)) = wanted.subject {
+        parts.push(Box::new(t::subject_ids.contains(vec![id]).or(t::person_ids.contains(vec![id]))));
+    }
+    if let Some(agency) = wanted.agency {
+        parts.push(Box::new(Known(t::agency_id.eq(agency))));
+    }
+    if let Some(client) = wanted.client {
+        parts.push(Box::new(Known(t::client_id.eq(client))));
+    }
+    if let Some(action) = wanted.action.clone() {
+        parts.push(Box::new(t::action.eq(action)));
+    }
+    if let Some(outcome) = wanted.outcome {
+        parts.push(Box::new(t::outcome.eq(outcome)));
+    }
+    if let Some(region) = wanted.region.clone() {
+        parts.push(Box::new(t::region_codes.contains(vec![region])));
+    }
+    if let Some(from) = wanted.at_from {
+        parts.push(Box::new(t::at.ge(from)));
+    }
+    if let Some(before) = wanted.at_before {
+        parts.push(Box::new(t::at.lt(before)));
+    }
+    parts.into_iter().reduce(|all, part| Box::new(all.and(part))).unwrap_or_else(|| Box::new(false.into_sql::<Bool>()))
+}
+
+/// One page, newest first.
+pub async fn list(
+    conn: &mut &Conn,
+    caller: &Caller,
+    wanted: &Wanted,
+    after: Option<(DateTime<Utc>, Uuid)>,
+    limit: i64,
+) -> QueryResult<Vec<AuditRow>> {
+    let query = t::table.filter(only(caller, wanted)).select(AuditRow::as_select());
+    let mut query = query.order((t::at.desc(), t::id.desc())).limit(limit).into_boxed();
+    if let Some((at, id)) = after {
+        query = query.filter(t::at.le(at).and(t::at.lt(at).or(t::id.lt(id))));
+    }
+    query.load(conn).await
+}
+
+/// How many the whole list has.
+pub async fn count(conn: &mut &Conn, caller: &Caller, wanted: &Wanted) -> QueryResult<i64> {
+    t::table.filter(only(caller, wanted)).count().into_boxed().get_result(conn).await
+}
 
 /// Records an event in the transaction of what it speaks of.
 pub async fn record(conn: &mut Conn, event: &Event) -> QueryResult<()> {
@@ -56,7 +182,12 @@ fn column<T>(rows: &[Event], of: impl Fn(&Event) -> T) -> Vec<T> {
     rows.iter().map(of).collect()
 }
 
-/// An array column travels as the text of each row's array.
+/// An array column travels as the text of each row's array; none of these words has a comma.
+fn joined(words: &[impl ToString]) -> String {
+    let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+    words.join(",")
+}
+
 fn uuid_list(ids: &[uuid::Uuid]) -> String {
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
     format!("{{{}}}", ids.join(","))
@@ -81,9 +212,9 @@ impl GroupInsert for Event {
                 unnest(column(rows, |r| r.subject_type.clone())),
                 uuids(unnest(column(rows, |r| uuid_list(&r.subject_ids)))),
                 uuids(unnest(column(rows, |r| uuid_list(&r.person_ids)))),
-                words(unnest(column(rows, |r| r.fields.join(",")))),
-                unnest(column(rows, |r| r.region_code.clone())),
+                words(unnest(column(rows, |r| joined(&r.fields)))),
                 unnest(column(rows, |r| r.detail.clone())),
+                words(unnest(column(rows, |r| joined(&r.region_codes)))),
             ),
         ));
         let columns = (
@@ -95,8 +226,8 @@ impl GroupInsert for Event {
                 t::subject_ids,
                 t::person_ids,
                 t::fields,
-                t::region_code,
                 t::detail,
+                t::region_codes,
             ),
         );
         values.insert_into(t::table).into_columns(columns).execute(conn).await

@@ -200,7 +200,8 @@ pub async fn list_cases(
     if !rows.is_empty() {
         let event = Event::by(&caller, "case.list", app.clock.new_id(), now)
             .subjects("case", rows.iter().map(|(case, _)| case.id.0))
-            .persons(rows.iter().map(|(_, person)| person.id), OPEN_FIELDS);
+            .persons(rows.iter().map(|(_, person)| person.id), OPEN_FIELDS)
+            .regions(rows.iter().map(|(case, _)| &case.village_code));
         recorder.record(event).await?;
     }
     paged.answer(rows.into_iter().map(|(case, person)| CaseView::of(case, person, now)).collect(), after, total)

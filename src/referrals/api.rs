@@ -137,7 +137,8 @@ pub async fn list_referrals(
     if !open.is_empty() {
         let event = Event::by(&caller, "referral.list", app.clock.new_id(), now)
             .subjects("referral", open.iter().map(|(referral, _, _)| referral.id.0))
-            .persons(open.iter().map(|(_, _, person)| person.id), OPEN_FIELDS);
+            .persons(open.iter().map(|(_, _, person)| person.id), OPEN_FIELDS)
+            .regions(open.iter().map(|(referral, _, _)| &referral.village_code));
         recorder.record(event).await?;
     }
     paged.answer(rows.into_iter().map(|row| ReferralItem::of(&caller, row, now)).collect(), after, total)

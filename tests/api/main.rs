@@ -14,6 +14,7 @@ mod support;
 
 mod agencies;
 mod architecture;
+mod audit;
 mod authorization;
 mod cases;
 mod codes;

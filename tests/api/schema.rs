@@ -126,7 +126,7 @@ fn the_service_may_do_no_more_than_it_must() {
             assert!(refused.is_err() || forbidden.contains("TEMP"), "{forbidden}");
         }
         // not even the owner rewrites the record
-        support::execute(&app.database_url("simpul_owner"), "INSERT INTO audit_events (id, at, action, outcome, request_id, subject_ids, person_ids, fields) VALUES (gen_random_uuid(), now(), 'x', 'allowed', gen_random_uuid(), '{}', '{}', '{}')").await;
+        support::execute(&app.database_url("simpul_owner"), "INSERT INTO audit_events (id, at, action, outcome, request_id, subject_ids, person_ids, fields, region_codes) VALUES (gen_random_uuid(), now(), 'x', 'allowed', gen_random_uuid(), '{}', '{}', '{}', '{}')").await;
         let (mut owner, _driver) =
             Target::new(&app.database_url("simpul_owner"), None).unwrap().connect().await.unwrap();
         assert!(owner.batch_execute("DELETE FROM audit_events").await.is_err());

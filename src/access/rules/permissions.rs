@@ -15,6 +15,12 @@ impl Permission for ReadReference {
     const SCOPES: &'static [Scope] = &[];
 }
 
+/// See who did what.
+pub struct ReadAudit;
+impl Permission for ReadAudit {
+    const SCOPES: &'static [Scope] = &[Scope::AuditRead];
+}
+
 /// See volunteers, each caller those of its sight.
 pub struct ReadVolunteers;
 impl Permission for ReadVolunteers {

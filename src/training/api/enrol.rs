@@ -99,7 +99,7 @@ async fn record_shown(
     let event = Event::by(caller, action, app.clock.new_id(), app.clock.now());
     let event = event.subjects("training_enrolment", open.iter().map(|one| one.enrolment.id.0));
     let event = event.persons(open.iter().map(|one| one.enrolment.volunteer_id.0), &["name"]);
-    let event = if let Some(own) = caller.sight.region() { event.region(own) } else { event };
+    let event = event.regions(open.iter().map(|one| &one.village_code));
     recorder.record(event).await
 }
 

@@ -65,7 +65,8 @@ pub async fn search_volunteers(
     let ids: Vec<Uuid> = found.iter().map(|(volunteer, _)| volunteer.id.0).collect();
     let event = Event::by(&caller, "volunteer.search", app.clock.new_id(), app.clock.now()).detail(by);
     let event = event.purpose(search.purpose.as_str()).subjects("volunteer", ids.clone()).persons(ids, FIELDS);
-    let event = if let Some(region) = caller.sight.region() { event.region(region) } else { event };
+    let event = event.regions(caller.sight.region());
+    let event = event.regions(found.iter().map(|(volunteer, _)| &volunteer.village_code));
     recorder.record(event).await?;
     let now = app.clock.now();
     Answer::ok(&FoundVolunteers {

@@ -215,16 +215,10 @@ fn showing<'a>(
     action: &str,
     shown: impl IntoIterator<Item = &'a Volunteer>,
 ) -> Option<Event> {
-    let mut shown = shown.into_iter().peekable();
-    let region = shown.peek()?.village_code.clone();
-    let ids: Vec<Uuid> = shown.map(|volunteer| volunteer.id.0).collect();
-    let event = Event::by(caller, action, app.clock.new_id(), app.clock.now());
-    let event = match (&*ids, caller.sight.region()) {
-        ([_], _) => event.region(&region),
-        (_, Some(own)) => event.region(own),
-        _ => event,
-    };
-    sees_person(caller).then(|| event.subjects("volunteer", ids.clone()).persons(ids, FIELDS))
+    let (ids, villages): (Vec<Uuid>, Vec<_>) = shown.into_iter().map(|one| (one.id.0, &one.village_code)).unzip();
+    let event = Event::by(caller, action, app.clock.new_id(), app.clock.now()).regions(villages);
+    let any = sees_person(caller) && !ids.is_empty();
+    any.then(|| event.subjects("volunteer", ids.clone()).persons(ids, FIELDS))
 }
 
 /// Audit and outbox of a change, and the record of showing the person in the answer.

@@ -173,13 +173,11 @@ pub async fn read_volunteer_history(
     recorder: Recorder,
 ) -> ApiResult<Answer> {
     let rows = db.read(async |c| store::history(c, &caller, id.0).await).await?;
-    if rows.is_empty() {
-        return Err(ApiError::not_found());
-    }
+    let (_, village) = rows.first().ok_or_else(ApiError::not_found)?;
     if sees_person(&caller) {
         // Notes are free text about a person.
         let event = Event::by(&caller, "volunteer.read_history", app.clock.new_id(), app.clock.now());
-        recorder.record(event.subject("volunteer", id.0).persons([id.0.0], &["note"])).await?;
+        recorder.record(event.subject("volunteer", id.0).persons([id.0.0], &["note"]).region(village)).await?;
     }
-    Answer::ok(&VolunteerHistory { items: rows.into_iter().map(VolunteerMove::from).collect() })
+    Answer::ok(&VolunteerHistory { items: rows.into_iter().map(|(row, _)| VolunteerMove::from(row)).collect() })
 }

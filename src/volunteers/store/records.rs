@@ -65,12 +65,12 @@ pub async fn add_history(conn: &mut Conn, row: &HistoryRow) -> QueryResult<()> {
 }
 
 /// What happened to a volunteer that the caller sees, oldest first. Never empty for one who exists.
-pub async fn history(conn: &mut &Conn, caller: &Caller, id: VolunteerId) -> QueryResult<Vec<HistoryRow>> {
+pub async fn history(conn: &mut &Conn, caller: &Caller, id: VolunteerId) -> QueryResult<Vec<(HistoryRow, RegionCode)>> {
     volunteer_history::table
         .inner_join(t::table)
         .filter(volunteer_history::volunteer_id.eq(id))
         .filter(visible_to(caller))
-        .select(HistoryRow::as_select())
+        .select((HistoryRow::as_select(), t::village_code))
         .order((volunteer_history::at, volunteer_history::id))
         .load(conn)
         .await
