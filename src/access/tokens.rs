@@ -4,7 +4,7 @@
 //! `typ` and `crit`, and know only the machine's clock.
 use super::rules::{ActingUser, AgencyId, ClientId, Scopes, VolunteerId};
 use crate::platform::crypto;
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -280,15 +280,20 @@ fn private_key(pem: &str) -> Option<(Algorithm, EncodingKey)> {
 /// A new Ed25519 key as PKCS #8 in PEM.
 pub fn new_key_pem() -> anyhow::Result<String> {
     let pair = Ed25519KeyPair::generate()?;
-    let der = pair.to_pkcs8v1()?;
-    let lines: Vec<String> = STANDARD
-        .encode(der.as_ref())
-        .as_bytes()
-        .chunks(64)
-        .map(|line| String::from_utf8_lossy(line).into_owned())
-        .collect();
     anyhow::ensure!(!pair.public_key().as_ref().is_empty(), "key without a public half");
-    Ok(format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n")))
+    Ok(pem(pair.to_pkcs8v1()?.as_ref()))
+}
+
+/// A new P-256 key as PKCS #8 in PEM, for libraries that cannot sign with Ed25519.
+pub fn new_es256_key_pem() -> anyhow::Result<String> {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
+    Ok(pem(pair.to_pkcs8v1()?.as_ref()))
+}
+
+fn pem(der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))
 }
 
 /// The public half of a PEM as a JWK with its thumbprint as `kid`, for registering a client's key.
