@@ -354,7 +354,9 @@ impl<'a> Proof<'a> {
         let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
         let (id, secret) = decoded.split_once(':')?;
         let plain = |part: &str| {
-            url::form_urlencoded::parse(format!("v={part}").as_bytes()).next().map(|(_, value)| value.into_owned())
+            // A bare ampersand would end the value, and what stands behind it would not be looked at.
+            let value = format!("v={}", Some(part).filter(|part| !part.contains('&'))?);
+            url::form_urlencoded::parse(value.as_bytes()).next().map(|(_, value)| value.into_owned())
         };
         let client = Uuid::try_parse(&plain(id)?).ok().map(ClientId)?;
         let secret = plain(secret)?;
