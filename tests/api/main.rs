@@ -29,5 +29,6 @@ mod referrals;
 mod regions;
 mod schema;
 mod statistics;
+mod tokens;
 mod training;
 mod volunteers;
