@@ -474,7 +474,7 @@ pub struct Metadata {
     token_endpoint: String,
     jwks_uri: String,
     grant_types_supported: [&'static str; 1],
-    response_types_supported: [&'static str; 0],
+    response_types_supported: [&'static str; 1],
     token_endpoint_auth_methods_supported: [&'static str; 2],
     token_endpoint_auth_signing_alg_values_supported: [&'static str; 2],
     scopes_supported: Vec<Scope>,
@@ -493,7 +493,8 @@ pub async fn read_metadata(app: Shared) -> Json<Metadata> {
         token_endpoint: token_endpoint(&app),
         jwks_uri: format!("{base}/.well-known/jwks.json"),
         grant_types_supported: ["client_credentials"],
-        response_types_supported: [],
+        // The RFC asks for the member and forbids an empty list. This is its word for a server that answers to none.
+        response_types_supported: ["none"],
         token_endpoint_auth_methods_supported: ["private_key_jwt", "client_secret_basic"],
         token_endpoint_auth_signing_alg_values_supported: ["EdDSA", "ES256"],
         scopes_supported: Scope::ALL.to_vec(),
