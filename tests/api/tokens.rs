@@ -8,7 +8,6 @@ use aws_lc_rs::hmac::{HMAC_SHA256, HMAC_SHA384, HMAC_SHA512};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use regex::{Captures, Regex};
-use reqwest::StatusCode;
 use serde_json::{Value, json};
 use simpul::access::rules::{ClientKind, Scope};
 use simpul::access::tokens;
@@ -611,7 +610,8 @@ async fn buy(app: &TestApp, base: &str) -> String {
 
 /// Status and challenge.
 async fn try_at(app: &TestApp, base: &str, token: &str) -> (u16, String) {
-    let reply = app.http.get(format!("{base}/v1/me")).bearer_auth(token).send().await.unwrap();
+    let sent = [b"Bearer ", token.as_bytes()].concat();
+    let reply = app.http.get(format!("{base}/v1/me")).header("authorization", sent).send().await.unwrap();
     let challenge = reply.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
     (reply.status().as_u16(), challenge.unwrap_or_default())
 }
@@ -708,11 +708,7 @@ fn no_forged_access_token_is_accepted_where_es256_signs() {
         assert_eq!(try_at(app, &base, &forge.token()).await.0, 200);
         let mut wrong = vec![];
         for (name, token) in table {
-            let sent = [b"Bearer ", token.as_bytes()].concat();
-            let reply = app.http.get(format!("{base}/v1/me")).header("authorization", sent).send().await.unwrap();
-            if (reply.status(), reply.headers()["www-authenticate"].as_bytes())
-                != (StatusCode::UNAUTHORIZED, INVALID.as_bytes())
-            {
+            if try_at(app, &base, &token).await != (401, INVALID.to_owned()) {
                 wrong.push(name);
             }
         }
@@ -748,6 +744,7 @@ async fn buy_nothing(app: &TestApp, table: &Table) {
         let refusal = if assertion.len() > 64 * 1024 { REQUEST } else { CLIENT };
         if answer != refusal || reply.header("cache-control") != "no-store" {
             wrong.push(format!("{name}: {answer:?}"));
+            continue;
         }
         not_echoed(name, &reply, assertion);
     }
