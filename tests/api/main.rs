@@ -18,6 +18,7 @@ mod authorization;
 mod cases;
 mod codes;
 mod contract;
+mod cutoff;
 mod demo;
 mod docs;
 mod journeys;
