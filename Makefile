@@ -25,8 +25,8 @@ help: ## Print this list
 run: prepare ## Install what is missing, build, start the demo: make run ARGS='--listen 127.0.0.1:9000'
 	@exec scripts/run.sh $(ARGS)
 
-test: prepare-test ## All that CI runs: linters first, then schemathesis, then every test with all its rounds
-	@exec scripts/check.sh lint document deployment fuzz tests
+test: prepare-test ## All that CI runs: linters first, then schemathesis and an OAuth library, then every test with all its rounds
+	@exec scripts/check.sh lint document deployment fuzz client tests
 
 prepare: ## Check for Rust, a C compiler and PostgreSQL; install PostgreSQL if it is missing
 	@scripts/prepare.sh server

@@ -35,6 +35,12 @@ fuzz() {
     .tools/python/bin/python tests/tools/fuzz.py
 }
 
+client() {
+    step 'an outside OAuth library: tokens from the metadata document alone'
+    cargo build --locked
+    .tools/python/bin/python tests/tools/authlib_client.py
+}
+
 tests() {
     step 'tests'
     local log code=0
@@ -48,10 +54,10 @@ tests() {
     return "$code"
 }
 
-[ "$#" -gt 0 ] || set -- lint document deployment fuzz tests
+[ "$#" -gt 0 ] || set -- lint document deployment fuzz client tests
 for check in "$@"; do
     case $check in
-    lint | document | deployment | fuzz | tests) "$check" ;;
+    lint | document | deployment | fuzz | client | tests) "$check" ;;
     *) echo "unknown check: $check" >&2 && exit 2 ;;
     esac
 done

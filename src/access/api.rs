@@ -66,7 +66,7 @@ fn bearer(headers: &HeaderMap) -> ApiResult<&str> {
     };
     let text = value.to_str().map_err(|_| invalid_token("token is not valid"))?;
     match text.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim_matches(' ')),
         _ => Err(ApiError::from(&UNAUTHENTICATED).header("www-authenticate", "Bearer realm=\"simpul\"")),
     }
 }

@@ -4,7 +4,7 @@
 //! `typ` and `crit`, and know only the machine's clock.
 use super::rules::{ActingUser, AgencyId, ClientId, Scopes, VolunteerId};
 use crate::platform::crypto;
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -26,6 +26,11 @@ const LEEWAY: TimeDelta = TimeDelta::seconds(10);
 const MAX_LENGTH: usize = 4096;
 const TYPE: &str = "at+jwt";
 const REMEMBERED: usize = 4096;
+/// Half the order of the base point of P-256.
+const HALF_OF_P256: [u8; 32] = [
+    0x7f, 0xff, 0xff, 0xff, 0x80, 0x00, 0x00, 0x00, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xde, 0x73, 0x7d,
+    0x56, 0xd3, 0x8b, 0xcf, 0x42, 0x79, 0xdc, 0xe5, 0x61, 0x7e, 0x31, 0x92, 0xa8,
+];
 
 /// What a token says. Nothing else may stand in it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -129,6 +134,14 @@ impl<'a> Unverified<'a> {
         let claims = self.token.split('.').nth(1).unwrap_or_default();
         let bytes = URL_SAFE_NO_PAD.decode(claims).map_err(|_| Rejected::Invalid)?;
         serde_json::from_slice(&bytes).map_err(|_| Rejected::Invalid)
+    }
+
+    /// ECDSA holds two signatures of a text valid, `(r, s)` and `(r, n - s)`. Of the service's own tokens only the lower one
+    /// is taken, so that each has one spelling. Clients' libraries make either.
+    fn is_the_one(&self, algorithm: Algorithm) -> bool {
+        let signature = self.token.rsplit('.').next().and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+        let s = signature.as_deref().and_then(|bytes| bytes.last_chunk::<32>());
+        algorithm != Algorithm::ES256 || s.is_some_and(|s| *s <= HALF_OF_P256)
     }
 
     /// The claims, if `key` signed them with the one algorithm that it is for.
@@ -238,7 +251,13 @@ impl Signer {
         let mut header = Header::new(self.algorithm);
         header.typ = Some(TYPE.to_owned());
         header.kid = Some(self.kid.clone());
-        Ok(jsonwebtoken::encode(&header, claims, &self.signing)?)
+        loop {
+            let token = jsonwebtoken::encode(&header, claims, &self.signing)?;
+            // Every other one by ES256 is the twin.
+            if Unverified::parse(&token)?.is_the_one(self.algorithm) {
+                return Ok(token);
+            }
+        }
     }
 
     /// The claims of a token of ours that is valid at `now`.
@@ -251,6 +270,9 @@ impl Signer {
             return Err(Rejected::Invalid);
         }
         let key = unverified.kid().and_then(|kid| self.verifying.get(kid)).ok_or(Rejected::Invalid)?;
+        if !unverified.is_the_one(key.algorithm) {
+            return Err(Rejected::Invalid);
+        }
         let claims: Claims = unverified.verify(key)?;
         let ours = claims.iss == self.issuer && claims.aud == self.issuer && claims.client_id == claims.sub;
         if !ours || claims.scopes().is_none() || claims.exp.saturating_sub(claims.iat) > LIFETIME.num_seconds() {
@@ -280,15 +302,20 @@ fn private_key(pem: &str) -> Option<(Algorithm, EncodingKey)> {
 /// A new Ed25519 key as PKCS #8 in PEM.
 pub fn new_key_pem() -> anyhow::Result<String> {
     let pair = Ed25519KeyPair::generate()?;
-    let der = pair.to_pkcs8v1()?;
-    let lines: Vec<String> = STANDARD
-        .encode(der.as_ref())
-        .as_bytes()
-        .chunks(64)
-        .map(|line| String::from_utf8_lossy(line).into_owned())
-        .collect();
     anyhow::ensure!(!pair.public_key().as_ref().is_empty(), "key without a public half");
-    Ok(format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n")))
+    Ok(pem(pair.to_pkcs8v1()?.as_ref()))
+}
+
+/// A new P-256 key as PKCS #8 in PEM, for libraries that cannot sign with Ed25519.
+pub fn new_es256_key_pem() -> anyhow::Result<String> {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
+    Ok(pem(pair.to_pkcs8v1()?.as_ref()))
+}
+
+fn pem(der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))
 }
 
 /// The public half of a PEM as a JWK with its thumbprint as `kid`, for registering a client's key.

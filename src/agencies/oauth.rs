@@ -354,7 +354,9 @@ impl<'a> Proof<'a> {
         let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
         let (id, secret) = decoded.split_once(':')?;
         let plain = |part: &str| {
-            url::form_urlencoded::parse(format!("v={part}").as_bytes()).next().map(|(_, value)| value.into_owned())
+            // A bare ampersand would end the value, and what stands behind it would not be looked at.
+            let value = format!("v={}", Some(part).filter(|part| !part.contains('&'))?);
+            url::form_urlencoded::parse(value.as_bytes()).next().map(|(_, value)| value.into_owned())
         };
         let client = Uuid::try_parse(&plain(id)?).ok().map(ClientId)?;
         let secret = plain(secret)?;
@@ -472,7 +474,7 @@ pub struct Metadata {
     token_endpoint: String,
     jwks_uri: String,
     grant_types_supported: [&'static str; 1],
-    response_types_supported: [&'static str; 0],
+    response_types_supported: [&'static str; 1],
     token_endpoint_auth_methods_supported: [&'static str; 2],
     token_endpoint_auth_signing_alg_values_supported: [&'static str; 2],
     scopes_supported: Vec<Scope>,
@@ -491,7 +493,8 @@ pub async fn read_metadata(app: Shared) -> Json<Metadata> {
         token_endpoint: token_endpoint(&app),
         jwks_uri: format!("{base}/.well-known/jwks.json"),
         grant_types_supported: ["client_credentials"],
-        response_types_supported: [],
+        // The RFC asks for the member and forbids an empty list. This is its word for a server that answers to none.
+        response_types_supported: ["none"],
         token_endpoint_auth_methods_supported: ["private_key_jwt", "client_secret_basic"],
         token_endpoint_auth_signing_alg_values_supported: ["EdDSA", "ES256"],
         scopes_supported: Scope::ALL.to_vec(),

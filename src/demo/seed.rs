@@ -34,6 +34,12 @@ pub struct Credential {
     pub private_key_pem: String,
     /// Names the key in the header of an assertion.
     pub kid: String,
+    /// The same on P-256, for libraries that sign with ES256. Absent where an older version made the demo.
+    #[serde(default)]
+    pub es256_private_key_pem: String,
+    /// Names that key.
+    #[serde(default)]
+    pub es256_kid: String,
     /// What it may do.
     pub scopes: Vec<Scope>,
     /// Of a phone.
@@ -304,6 +310,8 @@ fn credentials(clock: &Clock) -> anyhow::Result<Vec<Credential>> {
 
 fn credential(clock: &Clock, plan: &Plan, kind: ClientKind) -> anyhow::Result<Credential> {
     let private_key_pem = tokens::new_key_pem()?;
+    let es256_private_key_pem = tokens::new_es256_key_pem()?;
+    let kid = |pem: &str| anyhow::Ok(tokens::public_jwk(pem)?.common.key_id.unwrap_or_default());
     Ok(Credential {
         agency: plan.name.to_owned(),
         agency_kind: plan.kind,
@@ -311,8 +319,10 @@ fn credential(clock: &Clock, plan: &Plan, kind: ClientKind) -> anyhow::Result<Cr
         client_kind: kind,
         client_id: clock.new_id().to_string(),
         client_secret: crypto::random_secret()?,
-        kid: tokens::public_jwk(&private_key_pem)?.common.key_id.unwrap_or_default(),
+        kid: kid(&private_key_pem)?,
         private_key_pem,
+        es256_kid: kid(&es256_private_key_pem)?,
+        es256_private_key_pem,
         scopes: client_scopes(plan.kind, kind),
         volunteer_id: None,
     })
@@ -372,9 +382,13 @@ async fn client(conn: &mut Conn, clock: &Clock, agency: AgencyId, credential: &C
         volunteer: credential.volunteer_id.as_deref().and_then(|id| id.parse().ok()).map(VolunteerId),
     };
     store::create_client(conn, &new, now).await?;
-    let jwk = tokens::public_jwk(&credential.private_key_pem).map_err(ApiError::internal)?;
-    let jwk = serde_json::to_value(jwk).map_err(|_| ApiError::internal("jwk"))?;
-    store::add_key(conn, clock.new_id(), id, &credential.kid, &jwk, now).await?;
+    let keys =
+        [(&credential.private_key_pem, &credential.kid), (&credential.es256_private_key_pem, &credential.es256_kid)];
+    for (pem, kid) in keys {
+        let jwk = tokens::public_jwk(pem).map_err(ApiError::internal)?;
+        let jwk = serde_json::to_value(jwk).map_err(|_| ApiError::internal("jwk"))?;
+        store::add_key(conn, clock.new_id(), id, kid, &jwk, now).await?;
+    }
     store::add_secret(conn, clock.new_id(), id, &crypto::sha256(credential.client_secret.as_bytes()), now).await?;
     Ok(())
 }

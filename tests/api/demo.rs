@@ -116,6 +116,8 @@ fn the_printed_command_works_and_a_stop_leaves_nothing() {
         "client_secret",
         "private_key_pem",
         "kid",
+        "es256_private_key_pem",
+        "es256_kid",
         "scopes",
         "volunteer_id",
     ] {

@@ -243,6 +243,9 @@ fn the_metadata_and_the_keys_tell_how() {
         let nobody = app.nobody();
         let metadata = nobody.get("/.well-known/oauth-authorization-server").await.expect(200).json;
         assert_eq!(metadata["issuer"], app.base.as_str());
+        // RFC 8414, section 3.2: a list without elements must not be there
+        let empty = metadata.as_object().unwrap().iter().find(|(_, value)| **value == json!([]));
+        assert_eq!(empty, None);
         let keys_path = metadata["jwks_uri"].as_str().unwrap().strip_prefix(&app.base).unwrap().to_owned();
         let keys = nobody.get(&keys_path).await.expect(200).json;
         let key = &keys["keys"][0];

@@ -8,12 +8,12 @@ import json
 import os
 import pathlib
 import re
-import signal
 import subprocess
 import sys
-import tempfile
 import urllib.parse
 import urllib.request
+
+import demo
 
 # Who calls what. The officer of a regency holds most scopes; what only the ministry may do is called by it, afterwards: it
 # can suspend the others.
@@ -25,19 +25,7 @@ PASSES = [
 LEAST_CASES = 2000
 
 
-def start(data_dir: str) -> tuple[subprocess.Popen, str]:
-    # run.sh becomes the service, and ends with whoever started it.
-    command = ["scripts/run.sh", "--listen", "127.0.0.1:0", "--data-dir", data_dir]
-    demo = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    for line in demo.stdout:
-        if line.startswith("ready "):
-            return demo, line.split()[1]
-    raise SystemExit(f"the demo did not start: {demo.wait()}")
-
-
-def sign_in(base: str, data_dir: str, agency: str, kind: str) -> dict[str, str]:
-    credentials = json.loads(pathlib.Path(data_dir, "demo", "credentials.json").read_text())
-    client = next(c for c in credentials if c["agency"] == agency and c["client_kind"] == kind)
+def sign_in(base: str, client: dict) -> dict[str, str]:
     form = urllib.parse.urlencode({"grant_type": "client_credentials", "acting_user": "staf-0017"}).encode()
     basic = base64.b64encode(f"{client['client_id']}:{client['client_secret']}".encode()).decode()
     request = urllib.request.Request(f"{base}/oauth/token", form, {"Authorization": f"Basic {basic}"})
@@ -54,9 +42,7 @@ def fuzz(base: str, environment: dict[str, str], arguments: list[str]) -> tuple[
     """Exit code and number of cases."""
     program = pathlib.Path(sys.executable).with_name("schemathesis")
     command = [str(program), "run", f"{base}/openapi.json", "--no-color", *arguments]
-    # Variables of the caller that name a proxy would send the requests there.
-    inherited = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-    run = subprocess.Popen(command, env={**inherited, **environment}, stdout=subprocess.PIPE, text=True)
+    run = subprocess.Popen(command, env={**demo.without_proxies(), **environment}, stdout=subprocess.PIPE, text=True)
     cases = 0
     for line in run.stdout:
         print(line, end="", flush=True)
@@ -67,20 +53,15 @@ def fuzz(base: str, environment: dict[str, str], arguments: list[str]) -> tuple[
 
 def main() -> int:
     more = sys.argv[1:]
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    os.chdir(pathlib.Path(__file__).parents[2])
-    with tempfile.TemporaryDirectory(prefix="simpul-fuzz-") as data_dir:
-        demo, base = start(data_dir)
-        try:
-            codes, total = [], 0
-            for agency, kind, arguments in PASSES:
-                print(f"\n-- as {kind} of {agency}", flush=True)
-                code, cases = fuzz(base, sign_in(base, data_dir, agency, kind), [*arguments, *more])
-                codes.append(code)
-                total += cases
-        finally:
-            demo.send_signal(signal.SIGTERM)
-            demo.wait(60)
+    os.chdir(demo.ROOT)
+    codes, total = [], 0
+    with demo.running() as (base, credentials):
+        for agency, kind, arguments in PASSES:
+            print(f"\n-- as {kind} of {agency}", flush=True)
+            environment = sign_in(base, demo.client(credentials, agency, kind))
+            code, cases = fuzz(base, environment, [*arguments, *more])
+            codes.append(code)
+            total += cases
     print(f"\n{total} cases")
     if total < LEAST_CASES and not more:
         print(f"{LEAST_CASES} are promised", file=sys.stderr)

@@ -187,6 +187,13 @@ impl Request<'_> {
         self
     }
 
+    /// A header whose value is no text.
+    #[must_use]
+    pub fn header_bytes(mut self, name: &str, value: &[u8]) -> Self {
+        self.headers.insert(HeaderName::try_from(name).unwrap(), HeaderValue::from_bytes(value).unwrap());
+        self
+    }
+
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
         self.headers.remove(name);

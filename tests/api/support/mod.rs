@@ -1,6 +1,7 @@
 //! The test app: one server and one database per test, clients per role, every answer held against the document.
 mod client;
 mod document;
+pub mod forge;
 mod history;
 
 pub use client::{Client, Reply};
@@ -215,6 +216,13 @@ impl TestApp {
         conn.batch_execute(&prepare).await.unwrap();
         let lines: Vec<Line> = diesel::sql_query(format!("EXPLAIN EXECUTE it{binds}")).load(&mut conn).await.unwrap();
         lines.into_iter().map(|line| line.text).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The key that signs access tokens, as PEM.
+    pub fn signing_key_pem(&self) -> String {
+        let files = std::fs::read_dir(shared_dir().join("keys")).unwrap().map(|entry| entry.unwrap().path());
+        let mut keys = files.filter(|path| path.extension().is_some_and(|extension| extension == "pem"));
+        std::fs::read_to_string(keys.next().unwrap()).unwrap()
     }
 
     /// Credentials of a demo client.

@@ -1,0 +1,218 @@
+//! A cut-off reaches every process of the service: two `simpul serve` on one database, one told and both asked.
+use crate::cases::{KOTO_JAYA, elder};
+use crate::support::{self, Client, TestApp, rounds, run};
+use futures_util::future::{LocalBoxFuture, join, join_all};
+use reqwest::header::HeaderMap;
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What is promised, from the answer to whoever cuts somebody off to the last request that is still taken.
+const PROMISED: Duration = Duration::from_secs(1);
+/// How long a probe waits for a change before it gives up.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Answers of the new kind in a row that end a probe.
+const SETTLED: u32 = 10;
+
+/// One process of the service. It has the name and the keys of the app under test, so that they take each other's tokens.
+struct Node {
+    child: Child,
+    base: String,
+    /// Of the request that is repeated here: two at once with one key would wait for each other.
+    key: &'static str,
+}
+
+impl Node {
+    fn start(app: &TestApp, key: &'static str) -> Self {
+        let config = support::config(&app.base, "");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_simpul"))
+            .arg("serve")
+            .env_clear()
+            .current_dir(std::env::temp_dir())
+            .envs([("LISTEN", "127.0.0.1:0"), ("ADMIN_LISTEN", "127.0.0.1:0"), ("LOG_LEVEL", "off")])
+            .env("DATABASE_URL", app.database_url("simpul_service"))
+            .env("PUBLIC_URL", &app.base)
+            .env("SIGNING_KEYS_DIR", &config.signing_keys_dir)
+            .env("DATA_KEYS_DIR", &config.data_keys_dir)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let base = line.trim().strip_prefix("ready ").unwrap_or_else(|| panic!("it does not start: {line}")).to_owned();
+        Self { child, base, key }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// A client of the service that may ask any of its processes.
+struct Caller<'a> {
+    client: Client<'a>,
+    token: String,
+}
+
+impl<'a> Caller<'a> {
+    fn new(client: Client<'a>) -> Self {
+        Self { token: client.token.clone().unwrap(), client }
+    }
+
+    fn request(&self, node: &Node, method: Method, path: &str) -> RequestBuilder {
+        self.client.app.http.request(method, format!("{}{path}", node.base)).bearer_auth(&self.token)
+    }
+
+    /// Whether it may read.
+    async fn reads(&self, node: &Node) -> bool {
+        taken(self.request(node, Method::GET, "/v1/me"), 200).await.is_some()
+    }
+
+    /// Whether it gets the answer again that it has had: nothing is done, and still it must be let in.
+    async fn replays(&self, node: &Node) -> bool {
+        let request = self.request(node, Method::POST, "/v1/cases").header("idempotency-key", node.key);
+        let taken = taken(request.json(&elder(KOTO_JAYA)), 201).await;
+        taken.is_some_and(|headers| {
+            assert_eq!(headers["idempotency-replayed"], "true");
+            true
+        })
+    }
+
+    /// A new token, if it gets one.
+    async fn token(&self, node: &Node) -> Option<String> {
+        let credential = self.client.credential.as_ref().unwrap();
+        let request = self.client.app.http.post(format!("{}/oauth/token", node.base));
+        let request = request.basic_auth(&credential.client_id, Some(&credential.client_secret));
+        let form = request.header("content-type", "application/x-www-form-urlencoded");
+        let reply = form.body("grant_type=client_credentials&acting_user=staf-0017").send().await.unwrap();
+        let status = reply.status().as_u16();
+        let answer: Value = reply.json().await.unwrap();
+        assert!(status == 200 || (status, &answer["error"]) == (401, &json!("invalid_client")), "{answer}");
+        answer["access_token"].as_str().map(str::to_owned)
+    }
+}
+
+/// The headers of an answer of this status; none if the caller was shut out.
+async fn taken(request: RequestBuilder, status: u16) -> Option<HeaderMap> {
+    let reply = request.send().await.unwrap();
+    let (found, headers) = (reply.status().as_u16(), reply.headers().clone());
+    if found == status {
+        return Some(headers);
+    }
+    let problem: Value = reply.json().await.unwrap();
+    assert_eq!((found, &problem["code"]), (401, &json!("unauthenticated")), "{problem}");
+    None
+}
+
+/// When the last request was sent that was answered as before the change, and when that answer came.
+type Last = (Instant, Instant);
+
+/// Asks without a pause until the answer has become `wanted` and stays so.
+async fn probe(wanted: bool, ask: impl AsyncFn() -> bool) -> Last {
+    let begun = Instant::now();
+    let (mut last, mut row) = ((begun, begun), 0);
+    while row < SETTLED {
+        let sent = Instant::now();
+        assert!(sent - begun < PATIENCE, "nothing changed");
+        if ask().await == wanted {
+            row += 1;
+        } else {
+            (last, row) = ((sent, Instant::now()), 0);
+        }
+    }
+    last
+}
+
+/// Makes a change while every way in is asked on both processes. Returns how long it took as its maker saw it, from before
+/// the request to after the last answer as before: the time of a slow machine is in it.
+async fn reaches(change: impl AsyncFnOnce(), probes: impl Future<Output = Vec<Last>>) -> Duration {
+    let begun = Instant::now();
+    let changed = async {
+        change().await;
+        Instant::now()
+    };
+    let (done, last) = join(changed, probes).await;
+    for (sent, _) in &last {
+        // A slow machine makes a change or an answer late, not a request that is sent a second after the one be taken.
+        let late = sent.saturating_duration_since(done);
+        assert!(late <= PROMISED, "still answered as before {late:?} later");
+    }
+    last.into_iter().map(|(_, answered)| answered - begun).max().unwrap_or_default()
+}
+
+/// Every way in, on both processes at once: a read, a replay and, if it is to change too, a new token.
+async fn ways_in(wanted: bool, nodes: &[Node], caller: &Caller<'_>, tokens: bool) -> Vec<Last> {
+    let mut ways: Vec<LocalBoxFuture<'_, Last>> = vec![];
+    for node in nodes {
+        ways.push(Box::pin(probe(wanted, async || caller.reads(node).await)));
+        ways.push(Box::pin(probe(wanted, async || caller.replays(node).await)));
+        if tokens {
+            ways.push(Box::pin(probe(wanted, async || caller.token(node).await.is_some())));
+        }
+    }
+    join_all(ways).await
+}
+
+/// Suspends or reactivates by a call to the first process.
+async fn act(ministry: &Caller<'_>, node: &Node, agency: &str, action: &str) {
+    let path = format!("/v1/agencies/{agency}");
+    let etag = ministry.request(node, Method::GET, &path).send().await.unwrap().headers()["etag"].clone();
+    let request = ministry.request(node, Method::POST, &format!("{path}/{action}")).header("if-match", etag);
+    let key = uuid::Uuid::now_v7().to_string();
+    let reply = request.header("idempotency-key", key).json(&json!({})).send().await.unwrap();
+    assert_eq!(reply.status(), 200, "{action}");
+}
+
+#[test]
+fn whoever_is_cut_off_is_refused_by_every_process_within_a_second_and_let_in_again() {
+    run(async |app| {
+        let nodes = [Node::start(app, "first"), Node::start(app, "second")];
+        let (ministry, mut regency) = (Caller::new(app.ministry().await), Caller::new(app.regency().await));
+        let (agency, id) =
+            (regency.client.agency.clone(), regency.client.credential.as_ref().unwrap().client_id.clone());
+        for node in &nodes {
+            regency.client.post("/v1/cases", elder(KOTO_JAYA)).key(node.key).await.expect(201);
+        }
+        let grant = async |change: &str| {
+            app.sql(&format!("UPDATE access_state SET {change} WHERE client_id = '{id}'")).await;
+        };
+        let act = async |action: &str| act(&ministry, &nodes[0], &agency, action).await;
+        let mut longest = Duration::ZERO;
+        for round in 0..rounds(20) {
+            for node in &nodes {
+                assert!(regency.reads(node).await && regency.replays(node).await);
+            }
+            let (shut, open) = (ways_in(false, &nodes, &regency, round % 3 < 2), ways_in(true, &nodes, &regency, true));
+            let (out, back) = match round % 3 {
+                0 => (
+                    reaches(async || act("suspend").await, shut).await,
+                    reaches(async || act("reactivate").await, open).await,
+                ),
+                1 => (
+                    reaches(async || grant("active = false").await, shut).await,
+                    reaches(async || grant("active = true").await, open).await,
+                ),
+                _ => {
+                    let out = reaches(async || grant("token_epoch = token_epoch + 1").await, shut).await;
+                    drop(open);
+                    // the old token stays shut out; both take a new one, whichever of them issued it
+                    for node in &nodes {
+                        assert!(!regency.reads(node).await && !regency.replays(node).await);
+                    }
+                    for node in &nodes {
+                        regency.token = regency.token(node).await.unwrap();
+                        assert!(regency.reads(&nodes[0]).await && regency.reads(&nodes[1]).await);
+                    }
+                    (out, out)
+                }
+            };
+            longest = longest.max(out).max(back);
+        }
+        println!("longest, as seen from outside: {longest:?}");
+    });
+}
