@@ -178,9 +178,12 @@ fn whoever_is_cut_off_is_refused_by_every_process_within_a_second_and_let_in_aga
         for node in &nodes {
             regency.client.post("/v1/cases", elder(KOTO_JAYA)).key(node.key).await.expect(201);
         }
-        let grant = async |change: &str| {
-            app.sql(&format!("UPDATE access_state SET {change} WHERE client_id = '{id}'")).await;
+        // as a change of the client writes it: the row of the client, and the one that the gate reads
+        let set = async |client: &str, access: &str| {
+            let row = format!("UPDATE clients SET {client} WHERE id = '{id}'");
+            app.sql(&format!("{row}; UPDATE access_state SET {access} WHERE client_id = '{id}'")).await;
         };
+        let epoch = "token_epoch = token_epoch + 1";
         let act = async |action: &str| act(&ministry, &nodes[0], &agency, action).await;
         let mut longest = Duration::ZERO;
         for round in 0..rounds(20) {
@@ -194,11 +197,11 @@ fn whoever_is_cut_off_is_refused_by_every_process_within_a_second_and_let_in_aga
                     reaches(async || act("reactivate").await, open).await,
                 ),
                 1 => (
-                    reaches(async || grant("active = false").await, shut).await,
-                    reaches(async || grant("active = true").await, open).await,
+                    reaches(async || set("state = 'disabled'", "active = false").await, shut).await,
+                    reaches(async || set("state = 'active'", "active = true").await, open).await,
                 ),
                 _ => {
-                    let out = reaches(async || grant("token_epoch = token_epoch + 1").await, shut).await;
+                    let out = reaches(async || set(epoch, epoch).await, shut).await;
                     drop(open);
                     // the old token stays shut out; both take a new one, whichever of them issued it
                     for node in &nodes {
