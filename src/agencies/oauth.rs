@@ -336,11 +336,8 @@ impl<'a> Proof<'a> {
             return Err(Refusal::new("invalid_request", "send the secret by HTTP Basic"));
         }
         match (basic.as_slice(), assertion) {
-            ([value], None) => Self::basic(value.to_str().unwrap_or_default()).ok_or_else(|| {
-                let mut refusal = Refusal::new("invalid_client", FAILED);
-                refusal.challenge = true;
-                refusal
-            }),
+            ([value], None) => Self::basic(value.to_str().unwrap_or_default())
+                .ok_or_else(|| Refusal { challenge: true, ..Refusal::new("invalid_client", FAILED) }),
             ([], Some(jwt)) if form.get("client_assertion_type") == Some(ASSERTION_TYPE) => Self::assertion(jwt),
             ([], Some(_)) => Err(Refusal::new("invalid_request", "client_assertion_type is missing or unknown")),
             ([], None) => Err(Refusal::new("invalid_client", "the client did not authenticate")),
@@ -354,9 +351,9 @@ impl<'a> Proof<'a> {
         let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
         let (id, secret) = decoded.split_once(':')?;
         let plain = |part: &str| {
-            // A bare ampersand would end the value, and what stands behind it would not be looked at.
-            let value = format!("v={}", Some(part).filter(|part| !part.contains('&'))?);
-            url::form_urlencoded::parse(value.as_bytes()).next().map(|(_, value)| value.into_owned())
+            // What stands behind an ampersand must be looked at too.
+            let text = format!("v={}", part.replace('&', "%26"));
+            url::form_urlencoded::parse(text.as_bytes()).next().map(|(_, value)| value.into_owned())
         };
         let client = Uuid::try_parse(&plain(id)?).ok().map(ClientId)?;
         let secret = plain(secret)?;
@@ -493,7 +490,7 @@ pub async fn read_metadata(app: Shared) -> Json<Metadata> {
         token_endpoint: token_endpoint(&app),
         jwks_uri: format!("{base}/.well-known/jwks.json"),
         grant_types_supported: ["client_credentials"],
-        // The RFC asks for the member and forbids an empty list. This is its word for a server that answers to none.
+        // The RFC asks for the member and forbids an empty list.
         response_types_supported: ["none"],
         token_endpoint_auth_methods_supported: ["private_key_jwt", "client_secret_basic"],
         token_endpoint_auth_signing_alg_values_supported: ["EdDSA", "ES256"],

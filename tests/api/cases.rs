@@ -470,7 +470,7 @@ fn the_history_of_a_case_is_told() {
             assert_eq!(items, json!([created["items"][0], close, reopen]));
             assert_eq!(read().await, who);
         }
-        let accesses = app.texts("SELECT concat_ws(' ', p.case_id, fields, region_code) FROM audit_events JOIN case_people p ON person_ids = ARRAY[p.id] WHERE action = 'case.history' GROUP BY 1").await;
+        let accesses = app.texts("SELECT concat_ws(' ', p.case_id, fields, region_codes[4]) FROM audit_events JOIN case_people p ON person_ids = ARRAY[p.id] WHERE action = 'case.history' GROUP BY 1").await;
         assert_eq!(accesses, [format!("{} {{note}} 17.06.02.1017", first.id())]);
     });
 }

@@ -133,18 +133,18 @@ impl Forge {
         change(parts[0], parts[1], parts[2])
     }
 
-    /// Honest tokens, each with one bit of one part flipped: the first, one in the middle, the last that counts.
+    /// Honest tokens, each with one bit of one part flipped: the first, one in the middle, the last.
     pub fn flips(&self) -> Vec<(String, String)> {
         let mut list = vec![];
         for part in 0..3 {
             for place in ["first", "middle", "last"] {
                 let token = self.token();
                 let mut parts: Vec<Vec<u8>> = token.split('.').map(decode).collect();
-                let last = parts[part].len() - 1;
+                let end = parts[part].len() - 1;
                 let at = match place {
                     "first" => 0,
-                    "middle" => last / 2,
-                    _ => last,
+                    "middle" => end / 2,
+                    _ => end,
                 };
                 parts[part][at] ^= 1;
                 let name = format!("the {place} byte of the {} flipped", ["header", "claims", "signature"][part]);

@@ -83,6 +83,13 @@ fn shared_dir() -> PathBuf {
     scratch().join(format!("{}-shared", rustix::process::getppid().unwrap().as_raw_nonzero()))
 }
 
+/// The key that signs the access tokens of every test app, as PEM.
+pub fn signing_key_pem() -> String {
+    let files = std::fs::read_dir(shared_dir().join("keys")).unwrap().map(|entry| entry.unwrap().path());
+    let mut keys = files.filter(|path| path.extension().is_some_and(|extension| extension == "pem"));
+    std::fs::read_to_string(keys.next().unwrap()).unwrap()
+}
+
 async fn make_template(cluster: &TestCluster) -> anyhow::Result<()> {
     let superuser = cluster.url(cluster::SUPERUSER, "postgres");
     execute(&superuser, "DROP DATABASE IF EXISTS template WITH (FORCE)").await;
@@ -216,13 +223,6 @@ impl TestApp {
         conn.batch_execute(&prepare).await.unwrap();
         let lines: Vec<Line> = diesel::sql_query(format!("EXPLAIN EXECUTE it{binds}")).load(&mut conn).await.unwrap();
         lines.into_iter().map(|line| line.text).collect::<Vec<_>>().join("\n")
-    }
-
-    /// The key that signs access tokens, as PEM.
-    pub fn signing_key_pem(&self) -> String {
-        let files = std::fs::read_dir(shared_dir().join("keys")).unwrap().map(|entry| entry.unwrap().path());
-        let mut keys = files.filter(|path| path.extension().is_some_and(|extension| extension == "pem"));
-        std::fs::read_to_string(keys.next().unwrap()).unwrap()
     }
 
     /// Credentials of a demo client.
