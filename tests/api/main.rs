@@ -36,3 +36,4 @@ mod statistics;
 mod tokens;
 mod training;
 mod volunteers;
+mod worklists;

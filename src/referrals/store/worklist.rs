@@ -1,36 +1,57 @@
-//! A worklist over several receivers: PostgreSQL reads the first rows of one receiver from an index in their order, but of
-//! several it would sort all they ever received. So each is asked for its own first rows, and these are merged.
+//! Worklists over several receivers or states. Of one receiver in one state PostgreSQL reads the first rows from an index
+//! in their order; of several it would sort all there are. So each is asked for its own first rows, and these are merged.
 use super::{Shown, Wanted};
 use crate::access::rules::{AgencyId, Caller, Sight};
+use crate::referrals::rules::ReferralStatus;
 use std::cmp::Ordering;
 
+/// More parts than this are read by receiver alone: many that are empty cost more than rows that are left out.
+const MOST_BY_STATE: usize = 16;
+
 impl Wanted {
-    /// The same rows by parts, of one receiver each where several are meant: each part can be read in its order.
-    pub fn by_receiver(&self, caller: &Caller) -> Vec<Self> {
-        let receivers: &[AgencyId] = match (self.receiver.as_slice(), &caller.sight) {
-            // A case has few.
-            _ if self.case.is_some() => &[],
-            ([], Sight::Addressed(agencies)) => agencies,
-            (named, _) => named,
-        };
-        if receivers.is_empty() {
+    /// The same rows in parts, each of which can be read in its order.
+    pub fn parts(&self, caller: &Caller) -> Vec<Self> {
+        let mut receivers = self.receivers(caller);
+        receivers.sort_unstable_by_key(|id| id.0);
+        receivers.dedup();
+        // A case has few.
+        if receivers.is_empty() || self.case.is_some() {
             return vec![self.clone()];
         }
-        receivers.iter().map(|receiver| Self { receiver: vec![*receiver], ..self.clone() }).collect()
+        let mut states: Vec<Vec<ReferralStatus>> = vec![];
+        for state in &self.status {
+            if !states.contains(&vec![*state]) {
+                states.push(vec![*state]);
+            }
+        }
+        if states.is_empty() || receivers.len() * states.len() > MOST_BY_STATE {
+            states = vec![self.status.clone()];
+        }
+        let part = |receiver, status| Self { receiver: vec![receiver], status, ..self.clone() };
+        receivers.iter().flat_map(|receiver| states.iter().map(|status| part(*receiver, status.clone()))).collect()
+    }
+
+    /// To whom all rows are addressed; none: to anybody.
+    fn receivers(&self, caller: &Caller) -> Vec<AgencyId> {
+        match (self.receiver.as_slice(), &caller.sight) {
+            ([], Sight::Addressed(agencies)) => agencies.clone(),
+            (named, _) => named.to_vec(),
+        }
     }
 }
 
-/// The first `limit` rows of pages that are in order, in the same order.
-pub fn merge(pages: Vec<Vec<Shown>>, by_due: bool, limit: i64) -> Vec<Shown> {
-    let several = pages.len() > 1;
-    let mut rows: Vec<Shown> = pages.into_iter().flatten().collect();
-    if several {
-        rows.sort_by(|one, other| order(one, other, by_due));
-        rows.truncate(usize::try_from(limit).unwrap_or_default());
+/// The first `limit` rows of parts that are in order each.
+pub fn merge(mut parts: Vec<Vec<Shown>>, by_due: bool, limit: i64) -> Vec<Shown> {
+    if parts.len() == 1 {
+        return parts.pop().unwrap_or_default();
     }
+    let mut rows: Vec<Shown> = parts.into_iter().flatten().collect();
+    rows.sort_by(|one, other| order(one, other, by_due));
+    rows.truncate(usize::try_from(limit).unwrap_or_default());
     rows
 }
 
+/// As `ORDER BY` says it.
 fn order((one, ..): &Shown, (other, ..): &Shown, by_due: bool) -> Ordering {
     if by_due {
         (one.due_at, one.id.0).cmp(&(other.due_at, other.id.0))
