@@ -311,7 +311,7 @@ fn credentials(clock: &Clock) -> anyhow::Result<Vec<Credential>> {
 fn credential(clock: &Clock, plan: &Plan, kind: ClientKind) -> anyhow::Result<Credential> {
     let private_key_pem = tokens::new_key_pem()?;
     let es256_private_key_pem = tokens::new_es256_key_pem()?;
-    let kid = |pem: &str| anyhow::Ok(tokens::public_jwk(pem)?.common.key_id.unwrap_or_default());
+    let thumbprint = |pem: &str| anyhow::Ok(tokens::public_jwk(pem)?.common.key_id.unwrap_or_default());
     Ok(Credential {
         agency: plan.name.to_owned(),
         agency_kind: plan.kind,
@@ -319,9 +319,9 @@ fn credential(clock: &Clock, plan: &Plan, kind: ClientKind) -> anyhow::Result<Cr
         client_kind: kind,
         client_id: clock.new_id().to_string(),
         client_secret: crypto::random_secret()?,
-        kid: kid(&private_key_pem)?,
+        kid: thumbprint(&private_key_pem)?,
         private_key_pem,
-        es256_kid: kid(&es256_private_key_pem)?,
+        es256_kid: thumbprint(&es256_private_key_pem)?,
         es256_private_key_pem,
         scopes: client_scopes(plan.kind, kind),
         volunteer_id: None,
