@@ -58,6 +58,9 @@ enum Command {
         /// Where database, keys and credentials are kept
         #[arg(long, default_value = ".data")]
         data_dir: PathBuf,
+        /// A setting of its PostgreSQL, name=value; may be repeated. For measuring
+        #[arg(long, hide = true)]
+        postgres: Vec<String>,
     },
 }
 
@@ -111,11 +114,12 @@ async fn main() -> anyhow::Result<()> {
             say(&if made.is_empty() { "nothing is missing".to_owned() } else { format!("made {}", made.join(", ")) })
         }
         Command::Openapi { public_url } => say(&simpul::document_text(&public_url)?),
-        Command::Demo { listen, data_dir } => {
+        Command::Demo { listen, data_dir, postgres } => {
             telemetry::start_log(telemetry::LogFormat::Text, env.get("LOG_LEVEL").unwrap_or("warn"))?;
             let options = demo::Options {
                 listen,
                 data_dir,
+                postgres,
                 server: env.get("SIMPUL_PG_BIN").map(PathBuf::from),
                 path: env.get("PATH").map(Into::into),
             };

@@ -31,6 +31,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Where everything is kept.
     pub data_dir: PathBuf,
+    /// Settings of its PostgreSQL, each as `name=value`.
+    pub postgres: Vec<String>,
     /// Directory of the PostgreSQL programs, if not the newest that is found.
     pub server: Option<PathBuf>,
     /// `PATH`, to find them.
@@ -53,7 +55,8 @@ pub async fn start(options: Options) -> anyhow::Result<Demo> {
         .map_err(|e| anyhow::anyhow!("cannot listen on {}: {e}; choose another with --listen", options.listen))?;
     let address = listener.local_addr()?;
     let programs = cluster::find_server(options.server.as_deref(), options.path.as_deref())?;
-    let how = cluster::Options { server: programs, durable: true, ..cluster::Options::default() };
+    let settings = options.postgres;
+    let how = cluster::Options { server: programs, durable: true, settings, ..cluster::Options::default() };
     let cluster = tokio::task::block_in_place(|| Cluster::start(&options.data_dir.join("pg"), &how))?;
     cluster::prepare(&cluster.url(cluster::SUPERUSER, "postgres"), DATABASE).await?;
     let owner = Target::new(&cluster.url("simpul_owner", DATABASE), None)?;

@@ -1,6 +1,6 @@
 //! Endpoints under `/v1/referrals` that read.
 use super::rules::{PURPOSE_NOT_ALLOWED, Period, PersonSight, REFERRAL_STATE_CONFLICT, ReferralId, ReferralStatus};
-use super::store::{self, After, Shown, Wanted};
+use super::store::{self, After, Shown, Wanted, worklist::merge};
 use super::view::{ReferralItem, ReferralView, persons, sight};
 use crate::access::api::Permit;
 use crate::access::rules::{AgencyId, Caller, ReadReferrals, RevealIdentity, RevealPurpose, Sight, VolunteerId};
@@ -21,6 +21,7 @@ use crate::platform::region_code::RegionCode;
 use crate::text_enum;
 use actix_web::{get, post};
 use chrono::{DateTime, Utc};
+use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -121,8 +122,12 @@ pub async fn list_referrals(
 ) -> ApiResult<Answer> {
     let (wanted, now) = (paged.filter.wanted(&caller), app.clock.now());
     let (after, by_due): (Option<After>, _) = (paged.after()?, paged.filter.order == Some(ReferralOrder::Due));
-    let rows: Vec<Shown> =
-        db.read(async |c| store::list(c, &caller, &wanted, by_due, after, paged.limit + 1).await).await?;
+    let parts = wanted.parts(&caller);
+    let asked = parts.iter().map(|part| {
+        let (db, caller) = (&db, &caller);
+        async move { db.read(async |c| store::list(c, caller, part, by_due, after, paged.limit + 1).await).await }
+    });
+    let rows = merge(try_join_all(asked).await?, by_due, paged.limit + 1);
     let total = if paged.count {
         Some(db.read(async |c| store::count(c, &caller, &wanted, by_due).await).await?)
     } else {

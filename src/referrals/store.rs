@@ -1,6 +1,7 @@
 //! Every SQL statement on referrals, their history and its notes. Reads take the case and its person with them, in the
 //! same statement.
 pub mod history;
+pub mod worklist;
 
 use super::rules::{Facts, Period, ReferralId, ReferralStatus};
 use crate::access::rules::{AgencyId, Caller, ClientId, Sight, VolunteerId};

@@ -37,3 +37,4 @@ mod statistics;
 mod tokens;
 mod training;
 mod volunteers;
+mod worklists;

@@ -1,0 +1,54 @@
+-- What wrk sends; the environment tells what (statements.py and run.py). Every request is another one: a row drawn at
+-- random, or a case of its own.
+local token, path = os.getenv("BENCH_TOKEN"), os.getenv("BENCH_PATH")
+local rows, kind, round = tonumber(os.getenv("BENCH_ROWS")), tonumber(os.getenv("BENCH_KIND")), os.getenv("BENCH_ROUND")
+local bodies = {}
+local threads, sent = 0, 0
+
+-- One body a line.
+local file = os.getenv("BENCH_BODIES")
+if file then
+  for line in io.lines(file) do bodies[#bodies + 1] = line end
+end
+
+function setup(thread)
+  thread:set("number", threads)
+  threads = threads + 1
+end
+
+function init()
+  math.randomseed(tonumber(round) % 1000000 + number)
+  wrk.headers["Authorization"] = "Bearer " .. token
+  if #bodies > 0 then
+    wrk.method = "POST"
+    wrk.headers["Content-Type"] = "application/json"
+  else
+    -- Everything but the path is the same in all of them.
+    before, after = wrk.format(nil, "@"):match("^(.-)@(.*)$")
+  end
+end
+
+-- The id that seed.sql gives to row n.
+local function seeded_id(n)
+  local time = string.format("0%x", 1700000000000 + n)
+  return time:sub(1, 8) .. "-" .. time:sub(9, 12) .. "-7000-8000-000000000003"
+end
+
+function request()
+  if #bodies > 0 then
+    sent = sent + 1
+    wrk.headers["Idempotency-Key"] = round .. "-" .. number .. "-" .. sent
+    return wrk.format(nil, path, nil, bodies[math.random(#bodies)])
+  end
+  local target = path
+  if kind then
+    target = path .. seeded_id(20 * math.random(0, rows / 20 - 1) + kind)
+  end
+  return before .. target .. after
+end
+
+function done(summary, latency)
+  local e = summary.errors
+  io.write(string.format('{"requests":%d,"seconds":%f,"p99":%f,"failed":%d}\n', summary.requests, summary.duration / 1e6,
+    latency:percentile(99) / 1000, e.connect + e.read + e.write + e.status + e.timeout))
+end

@@ -1,0 +1,355 @@
+"""`make bench`: how fast the service answers, and how far that is from what PostgreSQL alone can do.
+
+Every figure stands beside one of pgbench, which sends the very statements that the service sends (taken from
+PostgreSQL's log, see statements.py), over the same socket, with as many connections, in turn with the service: the
+machine may be shared, so only ratios of one run mean something. docs/performance.md says how to read them.
+
+    python3 bench/run.py [--rows N] [--rounds N] [--seconds N] [--data-dir DIR] [--explain] [--write]
+"""
+
+import argparse
+import dataclasses
+import datetime
+import json
+import math
+import os
+import pathlib
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import statements
+from machine import ENVIRONMENT, HERE, Database, Service, first_answer, say
+
+ROOT = HERE.parent
+DOCUMENT = ROOT / "docs" / "performance.md"
+CONNECTIONS, MORE_CONNECTIONS = 64, 128
+SETTLING = 2
+BY_ID, BY_ID_SHOWN = "by id, person masked", "by id, person shown and recorded"
+# As the sessions of the service are, src/platform/db.
+READER, WRITER = "-c plan_cache_mode=force_generic_plan", "-c synchronous_commit=on"
+# Nobody may read them to the end to answer a request.
+LARGE = ("referrals", "cases", "case_people", "referral_counts", "regions")
+# A village in each of eight regencies of Bengkulu: one regency counts its cases one after the other.
+VILLAGES = [
+    "17.01.01.2001", "17.02.06.1004", "17.03.01.2001", "17.04.01.2001",
+    "17.05.01.1001", "17.06.02.1017", "17.07.01.1004", "17.08.01.1007",
+]
+
+
+@dataclasses.dataclass
+class Load:
+    """One kind of request, and who sends it."""
+
+    name: str
+    agency: str
+    client: str
+    path: str
+    # Rows whose n modulo 20 is this, see seed.sql; None: the path is whole.
+    kind: int | None = None
+    bodies: list[dict] | None = None
+    # Of the ratio; None: it is compared with another load and not with pgbench.
+    goal: float | None = None
+
+
+@dataclasses.dataclass
+class Figure:
+    """What was measured of a load: one number a round."""
+
+    service: list[float] = dataclasses.field(default_factory=list)
+    service_p99: list[float] = dataclasses.field(default_factory=list)
+    pgbench: list[float] = dataclasses.field(default_factory=list)
+    pgbench_p99: list[float] = dataclasses.field(default_factory=list)
+    statements: int = 0
+
+
+def loads(service: Service) -> list[Load]:
+    bpjs, office = "BPJS Kesehatan", "Dinas Sosial Provinsi Bengkulu"
+    systems = service.request(service.token(office, "officer"), "/v1/source-systems?service=pbi_jk_reactivation")
+    target = next(system["agency_id"] for system in systems["items"] if system["name"] == bpjs)
+    cases = [new_case(village, target) for village in VILLAGES]
+    return [
+        Load(BY_ID, bpjs, "system", "/v1/referrals/", kind=0, goal=0.9),
+        Load(BY_ID_SHOWN, bpjs, "system", "/v1/referrals/", kind=2),
+        Load("list of 20, what waits for the agency", bpjs, "system", "/v1/referrals?direction=received&status=submitted&limit=20", goal=0.7),
+        Load("figures of a province, one month", office, "dashboard", "/v1/statistics/referrals?period=2026-10", goal=0.8),
+        Load("case with a first referral", office, "officer", "/v1/cases", bodies=cases, goal=0.8),
+    ]
+
+
+def new_case(village: str, target: str) -> dict:
+    # The serial of no real NIK is so high.
+    nik = village.replace(".", "")[:6] + "4105609001"
+    return {
+        "village_code": village,
+        "person": {"name": "Siti Rahmah", "sex": "female", "birth_date": "1960-05-01", "nik": nik, "address": "RT 03"},
+        "ppks": ["PPKS-24"],
+        "need": "Sakit dan tidak lagi mampu bekerja; kepesertaan jaminan kesehatan tidak aktif, perlu didampingi.",
+        "lawful_basis": "public_task",
+        "referral": {"target_agency_id": target, "service": "pbi_jk_reactivation"},
+    }
+
+
+class Bench:
+    def __init__(self, options: argparse.Namespace, database: Database, scratch: pathlib.Path):
+        self.options, self.database, self.scratch = options, database, scratch
+        self.turns = 0
+        self.scripts: dict[str, statements.Script] = {}
+        self.figures: dict[str, Figure] = {}
+
+    def capture(self) -> list[Load]:
+        """Takes the statements of every load from the log, and looks at their plans."""
+        with statements.Log(self.database) as log:
+            service = Service(self.database, log_level="warn")
+            try:
+                wanted = [load for load in loads(service) if self.options.only in load.name]
+                for load in wanted:
+                    self.figures[load.name] = Figure()
+                    self.capture_one(service, log, load)
+            finally:
+                service.stop()
+        return wanted
+
+    def capture_one(self, service: Service, log: statements.Log, load: Load) -> None:
+        token = service.token(load.agency, load.client)
+        body, stamp = load.bodies[0] if load.bodies else None, int(time.time())
+        path = load.path + (seeded_id(load.kind) if load.kind is not None else "")
+        keys: list[str] = []
+
+        def request() -> dict:
+            keys.append(f"capture-{stamp}-{len(keys)}")
+            return service.request(token, path, body, keys[-1])
+
+        since = time.time()
+        found, answer = log.of(request)
+        script = statements.Script()
+        if load.kind is not None:
+            script.differs(seeded_id(load.kind), statements.SEEDED_ID)
+            script.lines.append(f"\\set n 20 * random(0, {self.options.rows // 20 - 1}) + {load.kind}")
+        if body:
+            self.make_unlike(script, found, answer, keys[-1], since)
+        script.add(found)
+        self.scripts[load.name] = script
+        self.figures[load.name].statements = len(found)
+        self.look_at_plans(load, found)
+
+    @staticmethod
+    def make_unlike(script: statements.Script, found: list, answer: dict, key: str, since: float) -> None:
+        """What makes every create another one: its place, number, key, and the ids of all its rows."""
+        stamp, lock = int(since), next(s.values[0] for s in found if "pg_try_advisory_xact_lock" in s.sql)
+        script.lines.append(f"\\set v random(1, {len(VILLAGES)})")
+        for length in (5, 8, 13):
+            codes = ", ".join(f"'{village[:length]}'" for village in VILLAGES)
+            script.differs(VILLAGES[0][:length], f"(ARRAY[{codes}])[:v]")
+        script.differs(answer["number"], f"('{answer['number'].rsplit('-', 1)[0]}-{stamp}' || :n)")
+        script.differs(key, f"('{stamp}-' || :n)")
+        script.differs(lock, ":n")
+        script.new_ids(found, since, CONNECTIONS)
+
+    def look_at_plans(self, load: Load, found: list[statements.Statement]) -> None:
+        for statement in found:
+            if self.options.explain:
+                say(f"\n-- {load.name}\n{statement.sql}\n-- {statement.values}")
+            if not statement.sql.startswith("SELECT") or load.bodies:
+                continue
+            values = ", ".join("NULL" if v is None else "'" + v.replace("'", "''") + "'" for v in statement.values)
+            plan = self.database.sql(
+                "SET plan_cache_mode = force_generic_plan",
+                f"PREPARE it AS {statement.sql}",
+                f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) EXECUTE it{f'({values})' if values else ''}",
+            )
+            if self.options.explain:
+                say(plan)
+            if scan := re.search(rf"Seq Scan on ({'|'.join(LARGE)})\b", plan):
+                raise SystemExit(f"{load.name}: {scan[0]}\n{statement.sql}\n{plan}")
+
+    def wrk(self, service: Service, load: Load, seconds: int, connections: int = CONNECTIONS) -> subprocess.Popen:
+        self.turns += 1
+        environment = {
+            **ENVIRONMENT,
+            "BENCH_TOKEN": service.token(load.agency, load.client),
+            "BENCH_PATH": load.path,
+            "BENCH_ROWS": str(self.options.rows),
+            "BENCH_ROUND": f"{int(time.time())}{self.turns:02}",
+        }
+        if load.kind is not None:
+            environment["BENCH_KIND"] = str(load.kind)
+        if load.bodies:
+            bodies = self.scratch / "bodies"
+            bodies.write_text("".join(json.dumps(body) + "\n" for body in load.bodies))
+            environment["BENCH_BODIES"] = str(bodies)
+        command = ["wrk", "-t2", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", HERE / "load.lua", service.base]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+
+    def ask(self, service: Service, load: Load, seconds: int) -> tuple[float, float]:
+        """Requests a second and p99 in milliseconds. An answer that is no success makes both worthless."""
+        told = wrk_answer(load, self.wrk(service, load, seconds))
+        return told["requests"] / told["seconds"], told["p99"]
+
+    def pgbench(self, load: Load, seconds: int) -> tuple[float, float]:
+        """Transactions a second and p99 in milliseconds of the same statements without the service."""
+        self.turns += 1
+        script = self.scripts[load.name]
+        for old in self.scratch.glob("pgbench*"):
+            old.unlink()
+        file = self.scratch / "script.sql"
+        file.write_text("\n".join(script.lines) + "\n")
+        command = [self.database.programs / "pgbench", "-h", self.database.socket, "-U", "simpul_service", "-f", file]
+        # The first seconds are for connecting and preparing, which the service did long ago.
+        command += ["-n", "-M", "prepared", "-c", str(CONNECTIONS), "-j", "2", "-T", str(seconds + SETTLING), "-P", "1"]
+        command += ["-l", "--sampling-rate=0.1", f"--log-prefix={self.scratch / 'pgbench'}"]
+        # Ids of one turn lie beyond those of the turn before.
+        command += ["-D", "turn=0", "-D", f"base={int(time.time() * 1000) + 10_000_000 * self.turns}"]
+        command += [word for value, name in script.variables.items() for word in ("-D", f"{name}={value}")]
+        environment = {**ENVIRONMENT, "PGOPTIONS": WRITER if load.bodies else READER}
+        began = time.time()
+        run = subprocess.run([*command, "simpul"], capture_output=True, text=True, env=environment)
+        rates = [float(rate) for rate in re.findall(r"progress: .*?, ([\d.]+) tps", run.stderr)][SETTLING:]
+        if run.returncode or "aborted" in run.stderr or not rates:
+            raise SystemExit(f"pgbench, {load.name}: {run.stderr[:2000]}\n{run.stdout}")
+        lines = [line.split() for file in self.scratch.glob("pgbench*") for line in file.read_text().splitlines()]
+        times = sorted(int(line[2]) for line in lines if int(line[4]) >= began + SETTLING)
+        return statistics.mean(rates), times[math.ceil(len(times) * 0.99) - 1] / 1000
+
+    def measure(self, service: Service, load: Load) -> None:
+        figure, warm = self.figures[load.name], max(2, self.options.seconds // 3)
+        for turn in range(self.options.rounds + 1):
+            seconds = self.options.seconds if turn else warm
+            rate, p99 = self.ask(service, load, seconds)
+            if turn:
+                figure.service.append(rate)
+                figure.service_p99.append(p99)
+            line = f"{load.name}: {rate:,.0f}/s, p99 {p99:.1f} ms"
+            if load.goal is not None:
+                rate, p99 = self.pgbench(load, seconds)
+                if turn:
+                    figure.pgbench.append(rate)
+                    figure.pgbench_p99.append(p99)
+                line += f"; pgbench {rate:,.0f}/s, p99 {p99:.1f} ms"
+            say(line if turn else f"{line} (warming up)")
+
+    def memory(self, service: Service, load: Load) -> float:
+        run = self.wrk(service, load, 6, MORE_CONNECTIONS)
+        time.sleep(5)
+        resident = service.memory()
+        wrk_answer(load, run)
+        return resident
+
+
+def wrk_answer(load: Load, run: subprocess.Popen) -> dict:
+    output, _ = run.communicate()
+    told = json.loads(output.splitlines()[-1]) if run.returncode == 0 else {}
+    if not told or told["failed"] or "Non-2xx" in output:
+        raise SystemExit(f"{load.name}: {output}")
+    return told
+
+
+def seeded_id(n: int) -> str:
+    digits = f"0{1_700_000_000_000 + n:x}"
+    return f"{digits[:8]}-{digits[8:]}-7000-8000-000000000003"
+
+
+def table(bench: Bench, wanted: list[Load], memory: float, start: float) -> str:
+    """The measured block of docs/performance.md."""
+    middle = statistics.median
+    options, database = bench.options, bench.database
+    lines = [
+        f"Measured on {datetime.date.today()} at {commit()}: {os.cpu_count()} cores ({processor()}), "
+        f"PostgreSQL {database.sql('SHOW server_version').split()[0]}, {options.rows:,} referrals, {CONNECTIONS} connections, "
+        f"median of {options.rounds} rounds of {options.seconds} s, no answer but 200 and 201.",
+        "",
+        "| request | statements | req/s | pgbench/s | ratio | goal | p99 ms | pgbench's p99 | ratio | goal |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for load in wanted:
+        f = bench.figures[load.name]
+        row = [load.name, str(f.statements), f"{middle(f.service):,.0f}"]
+        if load.goal is None:
+            row += ["–", "–", "–", f"{middle(f.service_p99):.1f}", "–", "–", "–"]
+        else:
+            ratio, slower = middle(f.service) / middle(f.pgbench), middle(f.service_p99) / middle(f.pgbench_p99)
+            row += [f"{middle(f.pgbench):,.0f}", f"**{ratio:.2f}**", f"≥ {load.goal:.2f}", f"{middle(f.service_p99):.1f}"]
+            row += [f"{middle(f.pgbench_p99):.1f}", f"**{slower:.2f}**", "≤ 1.5"]
+        lines.append("| " + " | ".join(row) + " |")
+    lines += ["", "| figure | measured | goal |", "| --- | ---: | ---: |"]
+    if (plain := bench.figures.get(BY_ID)) and (shown := bench.figures.get(BY_ID_SHOWN)):
+        lines += [f"| {BY_ID_SHOWN} / masked | **{middle(shown.service) / middle(plain.service):.2f}** | ≥ 0.5 |"]
+    lines += [
+        f"| resident memory at {MORE_CONNECTIONS} connections, after all of the above | **{memory:.0f} MB** | ≤ 30 MB |",
+        f"| start to first answer, migrated database | **{start:.0f} ms** | ≤ 150 ms |",
+    ]
+    return "\n".join(lines)
+
+
+def commit() -> str:
+    git = lambda *words: subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    changed = " with changes" if git("status", "--porcelain", "--", "src", "migrations", "Cargo.lock") else ""
+    return (git("rev-parse", "--short", "HEAD") or "no commit") + changed
+
+
+def processor() -> str:
+    try:
+        found = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    except OSError:
+        found = None
+    return " ".join(found[1].split()) if found else "unknown"
+
+
+def write(text: str) -> None:
+    begin, end = "<!-- measured: begin (make bench ARGS=--write) -->\n", "\n<!-- measured: end -->"
+    before, rest = DOCUMENT.read_text().split(begin)
+    _, after = rest.split(end)
+    DOCUMENT.write_text(before + begin + text + end + after)
+    say(f"written into {DOCUMENT.relative_to(ROOT)}")
+
+
+def build() -> str:
+    """The program as production has it, see Dockerfile."""
+    command = ["cargo", "build", "--release", "--locked", "--bin", "simpul", "--message-format=json-render-diagnostics"]
+    run = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if run.returncode:
+        raise SystemExit(run.returncode)
+    built = (json.loads(line) for line in run.stdout.splitlines())
+    return next(b["executable"] for b in built if b.get("executable") and b["target"]["name"] == "simpul")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=1_000_000, help="referrals, a multiple of 20; seeded only if not there")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=10, help="of a round")
+    parser.add_argument("--data-dir", type=pathlib.Path, default=ROOT / ".bench")
+    parser.add_argument("--only", default="", help="loads whose name holds this word")
+    parser.add_argument("--explain", action="store_true", help="show the plans of all reads")
+    parser.add_argument("--write", action="store_true", help="write the figures into docs/performance.md")
+    options = parser.parse_args()
+    if options.rows < 1000 or options.rows % 20:
+        parser.error("--rows is a multiple of 20, from 1000")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    database = Database(build(), options.data_dir.resolve(), options.rows)
+    try:
+        with tempfile.TemporaryDirectory(prefix="simpul-bench-") as scratch:
+            bench = Bench(options, database, pathlib.Path(scratch))
+            wanted = bench.capture()
+            start = statistics.median(first_answer(database) for _ in range(5))
+            service = Service(database)
+            try:
+                for load in wanted:
+                    bench.measure(service, load)
+                memory = bench.memory(service, wanted[0])
+            finally:
+                service.stop()
+            text = table(bench, wanted, memory, start)
+    finally:
+        database.stop()
+    print(text)
+    if options.write:
+        write(text)
+
+
+if __name__ == "__main__":
+    main()

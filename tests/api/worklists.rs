@@ -1,0 +1,103 @@
+//! Worklists of referrals: one order whatever they are put together from, and nothing read beyond the page.
+use crate::cases::{KOTO_JAYA, patient, report};
+use crate::referrals::{REACTIVATION, act, ask, to_bpjs};
+use crate::support::{Client, TestApp, run};
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+/// A referral of the village to the branch of BPJS in Mukomuko, with its path.
+async fn to_branch(app: &TestApp) -> String {
+    let mut case = patient(KOTO_JAYA);
+    case["referral"] = ask(&app.agency("BPJS Kesehatan Mukomuko").await, REACTIVATION);
+    let made = report(&app.village().await, case).await;
+    format!("/v1/referrals/{}", made.json["referral_id"].as_str().unwrap())
+}
+
+/// Every id of a list, read in pages of this size.
+async fn walk(client: &Client<'_>, query: &str, limit: usize) -> Vec<String> {
+    let mut ids = vec![];
+    let mut page = format!("/v1/referrals?{query}&limit={limit}");
+    loop {
+        let read = client.get(&page).await.expect(200).json;
+        let items = read["items"].as_array().unwrap();
+        assert!(items.len() <= limit, "{page}");
+        ids.extend(items.iter().map(|item| format!("/v1/referrals/{}", item["id"].as_str().unwrap())));
+        match &read["next_cursor"] {
+            Value::Null => return ids,
+            cursor => page = format!("/v1/referrals?cursor={}&limit={limit}", cursor.as_str().unwrap()),
+        }
+    }
+}
+
+#[test]
+fn a_parent_reads_its_own_and_its_branches_referrals_in_one_order() {
+    run(async |app| {
+        let (bpjs, branch) = (app.bpjs().await, app.bpjs_branch().await);
+        let mut sent = vec![];
+        for turn in 0..8 {
+            sent.push(if turn % 3 == 0 { to_branch(app).await } else { to_bpjs(app).await });
+            app.pass(TimeDelta::minutes(1));
+        }
+        // two of each are accepted: the later one of the pair is due earlier
+        for (index, days) in [(0, 4), (1, 3), (3, 2), (4, 1)] {
+            let due = json!({ "due_on": (app.clock.now() + TimeDelta::days(days)).date_naive() });
+            let by = if index % 3 == 0 { &branch } else { &bpjs };
+            act(by, &sent[index], "accept", due).await.expect(200);
+        }
+        let pick = |order: &[usize]| order.iter().map(|index| sent[*index].clone()).collect::<Vec<_>>();
+        for limit in [1, 2, 3, 200] {
+            assert_eq!(walk(&bpjs, "direction=received", limit).await, pick(&[7, 6, 5, 4, 3, 2, 1, 0]), "{limit}");
+            assert_eq!(walk(&bpjs, "order=newest", limit).await, pick(&[7, 6, 5, 4, 3, 2, 1, 0]), "{limit}");
+            assert_eq!(walk(&bpjs, "status=submitted", limit).await, pick(&[7, 6, 5, 2]), "{limit}");
+            // a state named twice is one
+            let twice = "status=accepted&status=submitted&status=accepted";
+            assert_eq!(walk(&bpjs, twice, limit).await, pick(&[7, 6, 5, 4, 3, 2, 1, 0]), "{limit}");
+            assert_eq!(walk(&bpjs, "order=due", limit).await, pick(&[4, 3, 1, 0, 2, 5, 6, 7]), "{limit}");
+            assert_eq!(walk(&bpjs, &format!("{twice}&order=due"), limit).await, pick(&[4, 3, 1, 0, 2, 5, 6, 7]));
+            let of_branch = format!("receiver={}", branch.agency);
+            assert_eq!(walk(&bpjs, &of_branch, limit).await, pick(&[6, 3, 0]), "{limit}");
+            assert_eq!(walk(&branch, "direction=received", limit).await, pick(&[6, 3, 0]), "{limit}");
+        }
+    });
+}
+
+/// With a million referrals a list that sorts what an agency ever received is answered by a time-out.
+#[test]
+fn a_worklist_reads_its_page_in_the_order_of_an_index() {
+    run(async |app| {
+        let (bpjs, branch, regency) = (app.bpjs().await, app.bpjs_branch().await, app.regency().await);
+        let received = format!("receiver={}", bpjs.agency);
+        let check = async |client: &Client<'_>, query: &str, index: &str, parts: i64| {
+            app.texts("SELECT pg_stat_statements_reset()::text").await;
+            client.get(&format!("/v1/referrals?{query}")).await.expect(200);
+            let of = |what: &str| {
+                let list = "query LIKE 'SELECT%\"case_people\"%LIMIT%'";
+                format!("SELECT {what} FROM pg_stat_statements WHERE {list}")
+            };
+            let (sql, calls) = (app.texts(&of("query")).await, app.number(&of("calls")).await);
+            assert_eq!((sql.len(), calls), (1, parts), "{query}");
+            let plan = app.plan_of_large_tables(&sql[0]).await;
+            assert!(plan.contains(&format!("using {index}")) && !plan.contains("Sort"), "{query}: {plan}");
+        };
+        // What an office of a region asks for may come by its region as well as by its own part in it.
+        for (client, query, index, parts) in [
+            (&bpjs, "direction=received&status=submitted", "referrals_received", 3),
+            (&bpjs, "status=submitted&status=received", "referrals_received", 6),
+            (&bpjs, "", "referrals_received", 3),
+            (&bpjs, "order=due", "referrals_received_by_due", 3),
+            (&branch, "", "referrals_received", 1),
+            (&regency, "direction=received&status=submitted", "referrals_", 1),
+            (&regency, "direction=received&order=due", "referrals_", 1),
+            (&regency, "direction=sent", "referrals_", 1),
+            (&regency, "direction=sent&order=due", "referrals_", 1),
+            (&regency, "status=submitted", "referrals_by_regency", 1),
+            (&regency, &received, "referrals_", 1),
+        ] {
+            check(client, query, index, parts).await;
+        }
+        // Among few rows it is all the same whether an index knows the state; so without those that do not.
+        app.sql("DROP INDEX referrals_received_newest, referrals_received_by_due").await;
+        check(&bpjs, "direction=received&status=submitted", "referrals_received on", 3).await;
+        check(&bpjs, "order=due&status=accepted", "referrals_received_in_state_by_due", 3).await;
+    });
+}
