@@ -21,6 +21,7 @@ mod codes;
 mod contract;
 mod cutoff;
 mod demo;
+mod demo_counts;
 mod docs;
 mod examples;
 mod journeys;

@@ -225,6 +225,11 @@ impl TestApp {
         std::fs::read_to_string(keys.next().unwrap()).unwrap()
     }
 
+    /// Credentials of every demo client.
+    pub fn credentials(&self) -> &[Credential] {
+        &self.credentials
+    }
+
     /// Credentials of a demo client.
     pub fn credential(&self, agency: &str, kind: ClientKind) -> &Credential {
         self.credentials.iter().find(|c| c.agency == agency && c.client_kind == kind).expect("no such demo client")
