@@ -32,7 +32,7 @@ struct Figures {
     path: &'static str,
     list: &'static str,
     groups: Vec<&'static str>,
-    /// No filter, values of each, and the first of all of them together.
+    /// None, then the first value of all together, then some of each alone.
     filters: Vec<Filters>,
 }
 

@@ -241,6 +241,11 @@ impl TestApp {
         &self.credentials
     }
 
+    /// Credentials of every demo client.
+    pub fn credentials(&self) -> &[Credential] {
+        &self.credentials
+    }
+
     /// Credentials of a demo client.
     pub fn credential(&self, agency: &str, kind: ClientKind) -> &Credential {
         self.credentials.iter().find(|c| c.agency == agency && c.client_kind == kind).expect("no such demo client")
