@@ -236,7 +236,6 @@ impl TestApp {
         lines.into_iter().map(|line| line.text).collect::<Vec<_>>().join("\n")
     }
 
-
     /// Credentials of every demo client.
     pub fn credentials(&self) -> &[Credential] {
         &self.credentials
