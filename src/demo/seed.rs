@@ -194,7 +194,7 @@ pub fn scopes_of(kind: AgencyKind) -> Vec<Scope> {
         }
         _ => {
             "clients:manage referrals:read referrals:handle referrals:correct identity:reveal changes:read \
-             webhooks:manage"
+             webhooks:manage audit:read"
         }
     };
     Scopes::parse(words).unwrap_or_default().list()
