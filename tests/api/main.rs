@@ -24,6 +24,7 @@ mod demo;
 mod demo_counts;
 mod docs;
 mod examples;
+mod foreign_ids;
 mod journeys;
 mod journeys_referrals;
 mod killed;

@@ -3,8 +3,9 @@ mod client;
 mod document;
 pub mod forge;
 mod history;
+pub mod office;
 
-pub use client::{Client, Reply};
+pub use client::{Client, Reply, Request};
 pub use document::{document, operations, resolve};
 
 use chrono::TimeDelta;
@@ -244,6 +245,11 @@ impl TestApp {
     /// Credentials of a demo client.
     pub fn credential(&self, agency: &str, kind: ClientKind) -> &Credential {
         self.credentials.iter().find(|c| c.agency == agency && c.client_kind == kind).expect("no such demo client")
+    }
+
+    /// All of the demo's clients.
+    pub fn credentials(&self) -> &[Credential] {
+        &self.credentials
     }
 
     async fn client(&self, agency: &str, kind: ClientKind) -> Client<'_> {
