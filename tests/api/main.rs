@@ -16,6 +16,7 @@ mod agencies;
 mod architecture;
 mod audit;
 mod authorization;
+mod bad_input;
 mod cases;
 mod codes;
 mod contract;
