@@ -247,11 +247,6 @@ impl TestApp {
         self.credentials.iter().find(|c| c.agency == agency && c.client_kind == kind).expect("no such demo client")
     }
 
-    /// All of the demo's clients.
-    pub fn credentials(&self) -> &[Credential] {
-        &self.credentials
-    }
-
     async fn client(&self, agency: &str, kind: ClientKind) -> Client<'_> {
         Client::sign_in(self, self.credential(agency, kind)).await
     }
