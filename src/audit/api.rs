@@ -8,6 +8,7 @@ use crate::platform::app::Shared;
 use crate::platform::db::Db;
 use crate::platform::error::{ApiError, ApiResult};
 use crate::platform::moment::Moment;
+use crate::platform::openapi::PreferHeader;
 use crate::platform::page::{Page, PageParams, Paged};
 use crate::platform::region_code::RegionCode;
 use crate::platform::text::Line;
@@ -48,7 +49,7 @@ pub struct AuditFilter {
 /// Who did what, who saw whose data and why, and what was refused; newest first. Every agency reads what its own clients
 /// did, a parent its branches' as well, a government also what others did that concerns its region, and the ministry all.
 /// Refusals are recorded once a second for each client at most. To read here is recorded, too.
-#[utoipa::path(tag = "audit", security(("oauth2" = ["audit:read"])), params(AuditFilter, PageParams),
+#[utoipa::path(tag = "audit", security(("oauth2" = ["audit:read"])), params(AuditFilter, PageParams, PreferHeader),
     responses((status = 200, body = Page<AuditEvent>, description = "A page of events.")))]
 #[get("/v1/audit-events")]
 pub async fn list_audit_events(
