@@ -433,10 +433,9 @@ fn figures_of_a_province_are_read_from_its_index_alone() {
         for query in
             ["", "period=2026", "period=2026-10&group_by=region", "group_by=service", "group_by=month", &receiver]
         {
-            app.texts("SELECT pg_stat_statements_reset()::text").await;
-            province.get(&format!("/v1/statistics/referrals?{query}")).await.expect(200);
-            let sql = "SELECT query FROM pg_stat_statements WHERE query LIKE 'SELECT%\"referral_counts\"%'";
-            let plan = app.plan_of_large_tables(&app.texts(sql).await.remove(0)).await;
+            let path = format!("/v1/statistics/referrals?{query}");
+            let figures = app.statement_of(&province, &path, &["SELECT", "\"referral_counts\""]).await;
+            let plan = app.plan_of_large_tables(&figures.query).await;
             assert!(plan.contains("Index Only Scan using referral_counts_of_province"), "{query}: {plan}");
         }
     });
