@@ -49,7 +49,7 @@ end
 
 function done(summary, latency)
   local e = summary.errors
-  local failed = e.connect + e.read + e.write + e.status + e.timeout
-  io.write(string.format('{"requests":%d,"seconds":%f,"p99":%f,"failed":%d}\n', summary.requests,
-    summary.duration / 1e6, latency:percentile(99) / 1000, failed))
+  local failed = e.connect + e.read + e.write + e.timeout
+  io.write(string.format('{"requests":%d,"seconds":%f,"p99":%f,"failed":%d,"refused":%d}\n', summary.requests,
+    summary.duration / 1e6, latency:percentile(99) / 1000, failed, e.status))
 end

@@ -29,6 +29,7 @@ ROOT = HERE.parent
 DOCUMENT = ROOT / "docs" / "performance.md"
 CONNECTIONS, MORE_CONNECTIONS = 64, 128
 SETTLING = 2
+REFUSED = 0.001
 BY_ID, BY_ID_SHOWN = "by id, person masked", "by id, person shown and recorded"
 # As the sessions of the service are, src/platform/db.
 READER, WRITER = "-c plan_cache_mode=force_generic_plan", "-c synchronous_commit=on"
@@ -67,6 +68,8 @@ class Figure:
     pgbench: list[float] = dataclasses.field(default_factory=list)
     pgbench_p99: list[float] = dataclasses.field(default_factory=list)
     statements: int = 0
+    asked: int = 0
+    refused: int = 0
 
 
 def loads(service: Service) -> list[Load]:
@@ -194,8 +197,10 @@ class Bench:
         return subprocess.Popen([*command, service.base], stdout=subprocess.PIPE, text=True, env=environment)
 
     def ask(self, service: Service, load: Load, seconds: int) -> tuple[float, float]:
-        """Requests a second and p99 in milliseconds. An answer that is no success makes both worthless."""
+        """Requests a second and p99 in milliseconds."""
         told = wrk_answer(load, self.wrk(service, load, seconds))
+        self.figures[load.name].asked += told["requests"]
+        self.figures[load.name].refused += told["refused"]
         return told["requests"] / told["seconds"], told["p99"]
 
     def pgbench(self, load: Load, seconds: int) -> tuple[float, float]:
@@ -251,7 +256,9 @@ class Bench:
 def wrk_answer(load: Load, run: subprocess.Popen) -> dict:
     output, _ = run.communicate()
     told = json.loads(output.splitlines()[-1]) if run.returncode == 0 else {}
-    if not told or told["failed"] or "Non-2xx" in output:
+    # With all cores busy a statement may take longer than the service waits: a 503 now and then. More of them, or anything
+    # else, makes the figures worthless.
+    if not told or told["failed"] or told["refused"] > told["requests"] * REFUSED:
         raise SystemExit(f"{load.name}: {output}")
     return told
 
@@ -264,12 +271,13 @@ def seeded_id(n: int) -> str:
 def table(bench: Bench, wanted: list[Load], memory: float, start: float, busy: float) -> str:
     """The measured block of docs/performance.md."""
     middle = statistics.median
+    all_figures = [bench.figures[load.name] for load in wanted]
     options, postgres = bench.options, bench.database.sql("SHOW server_version").split()[0]
     lines = [
         f"Measured on {datetime.date.today()} at {commit()}, PostgreSQL {postgres},",
         f"{os.cpu_count()} cores ({processor()}; load average before: {busy:.1f}), {options.rows:,} referrals,",
         f"{CONNECTIONS} connections, medians of {options.rounds} rounds of {options.seconds} s.",
-        "No answer but 200 and 201.",
+        f"{sum(f.refused for f in all_figures):,} of {sum(f.asked for f in all_figures):,} answers were not 200 or 201.",
         "",
         "| request | statements | req/s | pgbench/s | ratio | goal | p99 ms | pgbench's p99 | ratio | goal |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
