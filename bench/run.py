@@ -225,8 +225,10 @@ class Bench:
         if run.returncode or "aborted" in run.stderr or not rates:
             raise SystemExit(f"pgbench, {load.name}: {run.stderr[:2000]}\n{run.stdout}")
         lines = [line.split() for log in self.scratch.glob("pgbench*") for line in log.read_text().splitlines()]
-        times = sorted(int(line[2]) for line in lines if int(line[4]) >= began + SETTLING)
-        return statistics.mean(rates), times[math.ceil(len(times) * 0.99) - 1] / 1000
+        times = [int(line[2]) for line in lines if int(line[4]) >= began + SETTLING]
+        rate = statistics.mean(rates)
+        times = sorted(corrected(times, CONNECTIONS / rate * 1e6))
+        return rate, times[math.ceil(len(times) * 0.99) - 1] / 1000
 
     def measure(self, service: Service, load: Load) -> None:
         figure, warm = self.figures[load.name], max(2, self.options.seconds // 3)
@@ -251,6 +253,12 @@ class Bench:
         resident = service.memory()
         wrk_answer(load, run)
         return resident
+
+
+def corrected(times: list[int], usual: float) -> list[float]:
+    """With what a request would have waited that was not sent because the one before it was slow: wrk counts these too."""
+    late = [time - usual * n for time in times if time >= 2 * usual for n in range(1, int(time / usual))]
+    return times + [time for time in late if time > usual]
 
 
 def wrk_answer(load: Load, run: subprocess.Popen) -> dict:
