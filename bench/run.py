@@ -326,10 +326,10 @@ def processor() -> str:
 
 
 def write(text: str) -> None:
-    begin, end = "<!-- measured: begin (make bench ARGS=--write) -->\n", "\n<!-- measured: end -->"
+    begin, end = "<!-- measured: begin (make bench ARGS=--write) -->\n", "<!-- measured: end -->"
     before, rest = DOCUMENT.read_text().split(begin)
     _, after = rest.split(end)
-    DOCUMENT.write_text(before + begin + text + end + after)
+    DOCUMENT.write_text(f"{before}{begin}{text}\n{end}{after}")
     say(f"written into {DOCUMENT.relative_to(ROOT)}")
 
 
