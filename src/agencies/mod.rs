@@ -10,7 +10,7 @@ pub mod store;
 
 /// Routes of this module.
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
-    cfg.service(oauth::issue_token).service(oauth::read_keys).service(oauth::read_metadata);
+    cfg.configure(oauth::routes);
     cfg.service(api::read_me);
     cfg.service(api::list_agencies).service(api::create_agency).service(api::read_agency).service(api::update_agency);
     cfg.service(api::suspend_agency).service(api::reactivate_agency);
