@@ -79,7 +79,7 @@ enum KeysAction {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
-    let env = Environment::of_process()?;
+    let mut env = Environment::of_process()?;
     match cli.command {
         Command::Serve { with_worker } => serve(Config::read(env)?, with_worker).await,
         Command::Worker => work(&Config::read(env)?).await,
@@ -93,7 +93,7 @@ async fn main() -> anyhow::Result<()> {
             })
         }
         Command::Regions { action: RegionsAction::Load { file } } => {
-            let (url, ca) = config::service_database(env)?;
+            let (url, ca) = config::service_database(&mut env)?;
             let target = Target::new(url.expose_secret(), ca.as_deref())?;
             let rows = match file {
                 None => regions::rules::shipped()?,
