@@ -79,6 +79,7 @@ pub fn error_codes() -> Vec<&'static Code> {
         platform::error::CODES,
         access::rules::CODES,
         agencies::rules::CODES,
+        agencies::clients::rules::CODES,
         volunteers::rules::CODES,
         training::rules::CODES,
         cases::rules::CODES,

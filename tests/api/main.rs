@@ -16,6 +16,7 @@ mod agencies;
 mod architecture;
 mod authorization;
 mod cases;
+mod clients;
 mod codes;
 mod contract;
 mod demo;

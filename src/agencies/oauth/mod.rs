@@ -41,13 +41,15 @@ struct Refusal {
     error: &'static str,
     description: &'static str,
     who: Option<Identity>,
+    /// What the record says.
+    detail: &'static str,
     challenge: bool,
 }
 
 impl Refusal {
     fn new(error: &'static str, description: &'static str) -> Self {
         let status = if error == "invalid_client" { 401 } else { 400 };
-        Self { status, error, description, who: None, challenge: false }
+        Self { status, error, description, who: None, detail: error, challenge: false }
     }
 
     fn of(mut self, state: &AccessState) -> Self {

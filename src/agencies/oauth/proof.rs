@@ -4,7 +4,7 @@ use crate::access::api::Gate;
 use crate::access::rules::ClientId;
 use crate::access::store::AccessState;
 use crate::access::tokens::{Unverified, VerifyingKey};
-use crate::agencies::store;
+use crate::agencies::clients::store;
 use crate::platform::app::App;
 use crate::platform::crypto;
 use crate::platform::db::Db;

@@ -2,13 +2,14 @@
 use super::proof::{Assertion, Proof};
 use super::{FAILED, Form, GateArg, OAuthProblem, Refusal};
 use crate::access::api::Gate;
-use crate::access::rules::{ActingUser, Scopes};
+use crate::access::rules::{ADDRESS_NOT_ALLOWED, ActingUser, Scopes};
 use crate::access::store::AccessState;
 use crate::access::tokens::{Claims, LIFETIME};
-use crate::agencies::store;
+use crate::agencies::clients::store;
 use crate::audit::rules::{Event, Outcome};
 use crate::audit::store::{self as audit, Recorder};
 use crate::platform::app::{App, Shared};
+use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::error::ApiError;
 use crate::platform::http::{Identity, RequestInfo};
@@ -77,7 +78,7 @@ pub async fn issue_token(
                 req.extensions_mut().insert(who);
                 let request = req.extensions().get::<RequestInfo>().map(|info| info.id).unwrap_or_default();
                 let event = Event::new("token.issue", request, app.clock.new_id(), app.clock.now());
-                let event = event.client(who.agency, who.client).outcome(Outcome::Denied).detail(refusal.error);
+                let event = event.client(who.agency, who.client).outcome(Outcome::Denied).detail(refusal.detail);
                 // The answer is a refusal either way; an unrecorded one shows in the log as a failed commit.
                 let _ = recorder.record_refusal(who, event).await;
             }
@@ -101,26 +102,18 @@ async fn grant(
     let state = state.ok_or_else(|| Refusal { challenge, ..Refusal::new("invalid_client", FAILED) })?;
     let used = proof.check(&state, app, gate, db, now).await;
     let used = used.map_err(|refusal| Refusal { challenge, ..refusal }.of(&state))?;
+    let address = req.extensions().get::<RequestInfo>().and_then(|info| info.address);
+    if !state.may_call_from(address) {
+        let refusal = Refusal::new("invalid_client", "the client may not call from this address");
+        return Err(Refusal { detail: ADDRESS_NOT_ALLOWED.code, ..refusal }.of(&state));
+    }
     if state.expires_at.is_some_and(|end| now >= end) {
         return Err(Refusal::new("invalid_client", "the client has expired").of(&state));
     }
     form.check_grant(&state).map_err(|refusal| refusal.of(&state))?;
     let acting_user = form.acting_user().map_err(|refusal| refusal.of(&state))?;
     let scopes = form.scopes(&state).map_err(|refusal| refusal.of(&state))?;
-    let claims = Claims {
-        iss: gate.signer.issuer().to_owned(),
-        sub: state.client_id,
-        aud: gate.signer.issuer().to_owned(),
-        client_id: state.client_id,
-        exp: (now + LIFETIME).timestamp(),
-        iat: now.timestamp(),
-        jti: app.clock.new_id(),
-        scope: scopes.to_string(),
-        agency_id: state.agency_id,
-        epoch: state.token_epoch,
-        acting_user,
-        volunteer_id: state.volunteer_id,
-    };
+    let claims = claims(gate.signer.issuer(), &app.clock, &state, scopes, acting_user);
     let who = Identity { agency: state.agency_id.0, client: state.client_id.0 };
     req.extensions_mut().insert(who);
     let request = req.extensions().get::<RequestInfo>().map(|info| info.id).unwrap_or_default();
@@ -128,6 +121,31 @@ async fn grant(
     let access_token =
         gate.signer.sign(&claims).map_err(|_| Refusal::from(ApiError::internal("token cannot be signed")))?;
     Ok(TokenAnswer { access_token, token_type: "Bearer", expires_in: LIFETIME.num_seconds(), scope: claims.scope })
+}
+
+/// What a token for this client says.
+pub fn claims(
+    issuer: &str,
+    clock: &Clock,
+    state: &AccessState,
+    scopes: Scopes,
+    acting_user: Option<ActingUser>,
+) -> Claims {
+    let now = clock.now();
+    Claims {
+        iss: issuer.to_owned(),
+        sub: state.client_id,
+        aud: issuer.to_owned(),
+        client_id: state.client_id,
+        exp: (now + LIFETIME).timestamp(),
+        iat: now.timestamp(),
+        jti: clock.new_id(),
+        scope: scopes.to_string(),
+        agency_id: state.agency_id,
+        epoch: state.token_epoch,
+        acting_user,
+        volunteer_id: state.volunteer_id,
+    }
 }
 
 async fn record_issue(
