@@ -3,6 +3,7 @@
 //! below it (`docs/ARCHITECTURE.md`).
 
 pub mod demo;
+pub mod operator;
 pub mod server;
 pub mod worker;
 

@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret;
 use simpul::access::tokens::Signer;
 use simpul::demo;
+use simpul::operator::{AgencyCommand, Operator};
 use simpul::platform::clock::Clock;
 use simpul::platform::config::{self, Config, Environment};
 use simpul::platform::crypto::Keys;
@@ -38,6 +39,11 @@ enum Command {
     Regions {
         #[command(subcommand)]
         action: RegionsAction,
+    },
+    /// Agencies and their clients, by an operator on the host: the first one, before anybody has a token
+    Agency {
+        #[command(subcommand)]
+        action: AgencyCommand,
     },
     /// Key files
     Keys {
@@ -103,6 +109,15 @@ async fn main() -> anyhow::Result<()> {
             };
             let loaded = regions::load(&target, &rows).await?;
             say(&format!("{loaded} regions"))
+        }
+        Command::Agency { action } => {
+            let (url, ca) = config::service_database(&mut env)?;
+            let operator = Operator::new(&Target::new(url.expose_secret(), ca.as_deref())?).await?;
+            let signer = move || {
+                let (keys, issuer) = config::token_signing(env)?;
+                Signer::load(&keys, &issuer, false)
+            };
+            say(&operator.run(action, signer).await?)
         }
         Command::Keys { action: KeysAction::Create } => {
             let (signing, data) = config::key_directories(env)?;

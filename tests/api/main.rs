@@ -24,6 +24,7 @@ mod docs;
 mod journeys;
 mod journeys_referrals;
 mod oauth;
+mod operator;
 mod platform;
 mod referral_figures;
 mod referrals;
