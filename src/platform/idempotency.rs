@@ -102,7 +102,7 @@ async fn begin(
         return Err(ApiError::from(&IDEMPOTENCY_KEY_REUSED));
     }
     if answer.is_empty() {
-        return Err(ApiError::from(&SECRET_ALREADY_SHOWN).member("id", subjects.iter().next()));
+        return Err(ApiError::from(&SECRET_ALREADY_SHOWN).member("id", subjects.as_slice().first()));
     }
     let plain = keys
         .unseal(&context(owner, &key.key), &answer)

@@ -42,7 +42,7 @@ fn bearer<'a>(app: &'a TestApp, token: &Reply) -> Client<'a> {
 }
 
 /// A client of the regency with a secret, and a token of it.
-async fn made<'a>(app: &'a TestApp, body: Value) -> (Reply, Client<'a>) {
+async fn made(app: &TestApp, body: Value) -> (Reply, Client<'_>) {
     let client = app.regency().await.post("/v1/clients", body).await.expect(201);
     let token = by_secret(app, &client.id(), &secret(&client), "203.0.113.7").await.expect(200);
     let client_of = bearer(app, &token);
@@ -393,52 +393,52 @@ fn a_key_that_proves_nothing_is_refused_and_not_repeated() {
         let low = "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"; // the neutral element
         let beside = "AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"; // y = 2
         let rsa = json!({ "kty": "RSA", "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMs", "e": "AQAB" });
-        let ed_with = |member: &str, value: Value| with(ed.clone(), member, value);
-        let ec_with = |member: &str, value: Value| with(ec.clone(), member, value);
+        let edwards = |member: &str, value: Value| with(ed.clone(), member, value);
+        let nist = |member: &str, value: Value| with(ec.clone(), member, value);
         let mut ec_without_y = ec.clone();
         ec_without_y.as_object_mut().unwrap().remove("y");
         let cases = [
             // whoever sends these has told a secret
-            (ed_with("d", json!(secret)), 400, "/d", "private_key"),
-            (ec_with("d", json!(secret)), 400, "/d", "private_key"),
-            (ed_with("k", json!(secret)), 400, "/k", "private_key"),
-            (ed_with("p", json!(secret)), 400, "/p", "private_key"),
+            (edwards("d", json!(secret)), 400, "/d", "private_key"),
+            (nist("d", json!(secret)), 400, "/d", "private_key"),
+            (edwards("k", json!(secret)), 400, "/k", "private_key"),
+            (edwards("p", json!(secret)), 400, "/p", "private_key"),
             (json!({ "kty": "oct", "k": secret }), 400, "", ""),
             (rsa.clone(), 400, "", ""),
-            (ed_with("kty", json!("RSA")), 400, "/kty", "unknown_value"),
-            (ec_with("crv", json!("P-384")), 400, "/crv", "unknown_value"),
-            (ec_with("crv", json!("secp256k1")), 400, "/crv", "unknown_value"),
-            (ed_with("crv", json!("X25519")), 400, "/crv", "unknown_value"),
-            (ed_with("crv", json!("Ed448")), 400, "/crv", "unknown_value"),
-            (ed_with("crv", json!("P-256")), 422, "/crv", "key_inconsistent"),
-            (ed_with("kty", json!("EC")), 422, "/crv", "key_inconsistent"),
-            (ed_with("y", json!(low)), 422, "/y", "key_inconsistent"),
+            (edwards("kty", json!("RSA")), 400, "/kty", "unknown_value"),
+            (nist("crv", json!("P-384")), 400, "/crv", "unknown_value"),
+            (nist("crv", json!("secp256k1")), 400, "/crv", "unknown_value"),
+            (edwards("crv", json!("X25519")), 400, "/crv", "unknown_value"),
+            (edwards("crv", json!("Ed448")), 400, "/crv", "unknown_value"),
+            (edwards("crv", json!("P-256")), 422, "/crv", "key_inconsistent"),
+            (edwards("kty", json!("EC")), 422, "/crv", "key_inconsistent"),
+            (edwards("y", json!(low)), 422, "/y", "key_inconsistent"),
             (ec_without_y, 422, "/y", "key_inconsistent"),
-            (ed_with("x", json!(low)), 422, "/x", "point_unusable"),
-            (ed_with("x", json!(beside)), 422, "/x", "point_unusable"),
-            (ec_with("x", json!(beside)), 422, "/x", "point_unusable"),
-            (ec_with("y", json!(secret)), 422, "/x", "point_unusable"),
-            (ed_with("x", json!(format!("{secret}="))), 400, "/x", "coordinate_malformed"),
-            (ed_with("x", json!(&secret[1..])), 400, "/x", "coordinate_malformed"),
-            (ed_with("x", json!(format!("{}B", &low[..42]))), 400, "/x", "coordinate_malformed"),
-            (ed_with("x", json!(secret.repeat(900))), 400, "/x", "coordinate_malformed"),
-            (ed_with("x", json!(7)), 400, "/x", "wrong_type"),
-            (ed_with("alg", json!("none")), 400, "/alg", "unknown_value"),
-            (ed_with("alg", json!("HS256")), 400, "/alg", "unknown_value"),
-            (ed_with("alg", json!("ES256")), 422, "/alg", "key_inconsistent"),
-            (ec_with("alg", json!("EdDSA")), 422, "/alg", "key_inconsistent"),
-            (ed_with("use", json!("enc")), 400, "/use", "unknown_value"),
-            (ed_with("key_ops", json!(["sign"])), 400, "/key_ops/0", "unknown_value"),
-            (ed_with("key_ops", json!([])), 422, "/key_ops", "key_inconsistent"),
-            (ed_with("key_ops", json!(["verify", "verify"])), 422, "/key_ops", "key_inconsistent"),
-            (ed_with("x5u", json!("https://elsewhere.example")), 400, "", "unknown_field"),
-            (ed_with("x5c", json!([secret])), 400, "", "unknown_field"),
-            (ed_with("note", json!(secret)), 400, "/note", "unknown_field"),
-            (ed_with("kid", json!("")), 400, "/kid", "kid_malformed"),
-            (ed_with("kid", json!("..")), 400, "/kid", "kid_malformed"),
-            (ed_with("kid", json!("a/b")), 400, "/kid", "kid_malformed"),
-            (ed_with("kid", json!("' OR 1=1")), 400, "/kid", "kid_malformed"),
-            (ed_with("kid", json!("k".repeat(65))), 400, "/kid", "kid_malformed"),
+            (edwards("x", json!(low)), 422, "/x", "point_unusable"),
+            (edwards("x", json!(beside)), 422, "/x", "point_unusable"),
+            (nist("x", json!(beside)), 422, "/x", "point_unusable"),
+            (nist("y", json!(secret)), 422, "/x", "point_unusable"),
+            (edwards("x", json!(format!("{secret}="))), 400, "/x", "coordinate_malformed"),
+            (edwards("x", json!(&secret[1..])), 400, "/x", "coordinate_malformed"),
+            (edwards("x", json!(format!("{}B", &low[..42]))), 400, "/x", "coordinate_malformed"),
+            (edwards("x", json!(secret.repeat(900))), 400, "/x", "coordinate_malformed"),
+            (edwards("x", json!(7)), 400, "/x", "wrong_type"),
+            (edwards("alg", json!("none")), 400, "/alg", "unknown_value"),
+            (edwards("alg", json!("HS256")), 400, "/alg", "unknown_value"),
+            (edwards("alg", json!("ES256")), 422, "/alg", "key_inconsistent"),
+            (nist("alg", json!("EdDSA")), 422, "/alg", "key_inconsistent"),
+            (edwards("use", json!("enc")), 400, "/use", "unknown_value"),
+            (edwards("key_ops", json!(["sign"])), 400, "/key_ops/0", "unknown_value"),
+            (edwards("key_ops", json!([])), 422, "/key_ops", "key_inconsistent"),
+            (edwards("key_ops", json!(["verify", "verify"])), 422, "/key_ops", "key_inconsistent"),
+            (edwards("x5u", json!("https://elsewhere.example")), 400, "", "unknown_field"),
+            (edwards("x5c", json!([secret])), 400, "", "unknown_field"),
+            (edwards("note", json!(secret)), 400, "/note", "unknown_field"),
+            (edwards("kid", json!("")), 400, "/kid", "kid_malformed"),
+            (edwards("kid", json!("..")), 400, "/kid", "kid_malformed"),
+            (edwards("kid", json!("a/b")), 400, "/kid", "kid_malformed"),
+            (edwards("kid", json!("' OR 1=1")), 400, "/kid", "kid_malformed"),
+            (edwards("kid", json!("k".repeat(65))), 400, "/kid", "kid_malformed"),
             (json!({}), 400, "/kty", "required"),
         ];
         for (jwk, status, place, code) in cases {

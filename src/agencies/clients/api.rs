@@ -165,6 +165,7 @@ pub async fn read_client(caller: Permit<ReadClients>, id: PathId<ClientId>, app:
 /// A change of a client (RFC 7396): what is absent stays.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "absent, null and a value are three things")]
 pub struct ClientPatch {
     #[serde(default, deserialize_with = "set")]
     #[schema(nullable = false, example = "Aplikasi Dinsos")]
@@ -183,7 +184,7 @@ pub struct ClientPatch {
     networks: Option<Vec<Network>>,
     /// It ends then; null: never.
     #[serde(default, deserialize_with = "set_or_clear")]
-    #[schema(example = "2030-01-01T00:00:00+07:00")]
+    #[schema(value_type = Option<Moment>, example = "2030-01-01T00:00:00+07:00")]
     expires_at: Option<Option<Moment>>,
 }
 

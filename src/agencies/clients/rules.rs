@@ -69,21 +69,18 @@ pub struct NewClient {
 
 /// What a client of this kind may hold at most.
 fn most(kind: ClientKind) -> Scopes {
-    use Scope::*;
     match kind {
-        ClientKind::Dashboard => [StatisticsRead].into_iter().collect(),
-        ClientKind::Phone => [
-            VolunteersRead,
-            CasesRead,
-            CasesWrite,
-            ReferralsRead,
-            ReferralsSend,
-            TrainingRead,
-            TrainingEnrol,
-            ChangesRead,
-        ]
-        .into_iter()
-        .collect(),
+        ClientKind::Dashboard => Scopes::from_iter([Scope::StatisticsRead]),
+        ClientKind::Phone => Scopes::from_iter([
+            Scope::VolunteersRead,
+            Scope::CasesRead,
+            Scope::CasesWrite,
+            Scope::ReferralsRead,
+            Scope::ReferralsSend,
+            Scope::TrainingRead,
+            Scope::TrainingEnrol,
+            Scope::ChangesRead,
+        ]),
         ClientKind::Officer | ClientKind::System => Scope::ALL.iter().copied().collect(),
     }
 }
