@@ -16,7 +16,7 @@ use crate::platform::clock::Clock;
 use crate::platform::db::{Conn, Target, Writer, migrate};
 use crate::platform::error::{ApiError, ApiResult};
 use crate::platform::jwk::PublicJwk;
-use crate::platform::network::Network;
+use crate::platform::network::{Network, Networks};
 use crate::platform::region_code::RegionCode;
 use crate::platform::text::Line;
 use anyhow::Context;
@@ -134,7 +134,7 @@ impl Operator {
                     name: line(&name)?,
                     purpose: line(&purpose)?,
                     scopes,
-                    networks: networks.iter().map(|raw| network(raw)).collect::<anyhow::Result<_>>()?,
+                    networks: self::networks(&networks)?,
                     expires_at: None,
                     volunteer: None,
                     created_by: None,
@@ -278,8 +278,10 @@ fn region(raw: &str) -> anyhow::Result<RegionCode> {
     RegionCode::parse(raw).map_err(|fault| anyhow::anyhow!("--region: {}", fault.message.en))
 }
 
-fn network(raw: &str) -> anyhow::Result<Network> {
-    raw.parse().map_err(|fault: crate::platform::error::Fault| anyhow::anyhow!("--network: {}", fault.message.en))
+fn networks(list: &[String]) -> anyhow::Result<Vec<Network>> {
+    let parsed = list.iter().map(|raw| raw.parse()).collect::<Result<Vec<Network>, _>>();
+    let networks = parsed.and_then(Networks::try_from);
+    networks.map(|networks| networks.0).map_err(|fault| anyhow::anyhow!("--network: {}", fault.message.en))
 }
 
 /// What is in the file is in no message: it may be the private key, by mistake.

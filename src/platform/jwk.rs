@@ -8,8 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use num_bigint::BigUint;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
-use utoipa::ToSchema;
+use utoipa::openapi::schema::ArrayBuilder;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, schema::Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// A public key to be registered (RFC 7517): Ed25519 (`OKP`, for `EdDSA`) or P-256 (`EC`, for `ES256`).
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -26,9 +27,8 @@ pub struct PublicJwk {
     #[serde(rename = "use")]
     #[expect(dead_code, reason = "there is only one that parses")]
     usage: Option<KeyUse>,
-    /// `verify` alone.
-    #[schema(max_items = 1)]
-    key_ops: Option<Vec<KeyOperation>>,
+    #[expect(dead_code, reason = "there is only one that parses")]
+    key_ops: Option<KeyOperations>,
     alg: Option<KeyAlgorithm>,
     #[serde(
         rename = "d",
@@ -83,6 +83,31 @@ enum KeyOperation {
     Verify,
 }
 
+/// `verify`, once.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "Vec<KeyOperation>")]
+struct KeyOperations;
+
+impl TryFrom<Vec<KeyOperation>> for KeyOperations {
+    type Error = Fault;
+    fn try_from(list: Vec<KeyOperation>) -> Result<Self, Fault> {
+        let fault = Fault::new("key_ops_malformed", "tepat satu: verify", "exactly one: verify");
+        if list.len() == 1 { Ok(Self) } else { Err(fault) }
+    }
+}
+
+impl PartialSchema for KeyOperations {
+    fn schema() -> RefOr<Schema> {
+        ArrayBuilder::new()
+            .items(KeyOperation::schema())
+            .min_items(Some(1))
+            .max_items(Some(1))
+            .description(Some("`verify`, once."))
+            .into()
+    }
+}
+impl ToSchema for KeyOperations {}
+
 /// Algorithm of a key's signatures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 enum KeyAlgorithm {
@@ -131,7 +156,7 @@ impl TryFrom<String> for Coordinate {
     }
 }
 
-impl utoipa::PartialSchema for Coordinate {
+impl PartialSchema for Coordinate {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::String)
@@ -170,7 +195,7 @@ impl TryFrom<String> for Kid {
     }
 }
 
-impl utoipa::PartialSchema for Kid {
+impl PartialSchema for Kid {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::String)
@@ -206,9 +231,6 @@ impl PublicJwk {
         }
         if self.alg.is_some_and(|alg| edwards != (alg == KeyAlgorithm::EdDSA)) {
             return Err(("/alg", wrong("bukan algoritma kurva ini", "not an algorithm of this curve")));
-        }
-        if self.key_ops.as_ref().is_some_and(|operations| operations.len() != 1) {
-            return Err(("/key_ops", wrong("hanya verify", "verify alone")));
         }
         let sound = match &self.y {
             None => edwards_point(&self.x.0),

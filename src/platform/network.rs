@@ -5,6 +5,8 @@ use diesel::{deserialize::FromSqlRow, expression::AsExpression, pg::Pg, sql_type
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
+use utoipa::PartialSchema;
+use utoipa::openapi::schema::ArrayBuilder;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, SchemaFormat, schema::Type};
 
 /// A range of addresses such as `203.0.113.0/24` or `2001:db8::/32`; a bare address stands for itself alone.
@@ -53,7 +55,7 @@ impl From<Network> for String {
     }
 }
 
-impl utoipa::PartialSchema for Network {
+impl PartialSchema for Network {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::String)
@@ -68,6 +70,39 @@ impl utoipa::PartialSchema for Network {
 impl utoipa::ToSchema for Network {
     fn name() -> std::borrow::Cow<'static, str> {
         "Network".into()
+    }
+}
+
+/// The networks of one client, no more than a person can keep in mind; none: everywhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "Vec<Network>")]
+pub struct Networks(pub Vec<Network>);
+
+const MOST: usize = 20;
+
+impl TryFrom<Vec<Network>> for Networks {
+    type Error = Fault;
+    fn try_from(list: Vec<Network>) -> Result<Self, Fault> {
+        if list.len() <= MOST {
+            return Ok(Self(list));
+        }
+        Err(Fault::with("too_many", format!("paling banyak {MOST}"), format!("at most {MOST}")))
+    }
+}
+
+impl PartialSchema for Networks {
+    fn schema() -> RefOr<Schema> {
+        ArrayBuilder::new()
+            .items(Network::schema())
+            .max_items(Some(MOST))
+            .description(Some("From where it may ask for tokens and use them; empty: from everywhere."))
+            .examples([serde_json::json!(["203.0.113.0/24"])])
+            .into()
+    }
+}
+impl utoipa::ToSchema for Networks {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Networks".into()
     }
 }
 

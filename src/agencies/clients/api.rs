@@ -1,7 +1,6 @@
 //! Endpoints under `/v1/clients`: see, change, disable and enable.
 use super::rules::{
-    CLIENT_STATE_CONFLICT, ClientState, OWN_CLIENT, PHONE_STAYS_DISABLED, check_end, check_networks, check_scopes,
-    locks_out,
+    CLIENT_STATE_CONFLICT, ClientState, OWN_CLIENT, PHONE_STAYS_DISABLED, check_end, check_scopes, locks_out,
 };
 use super::store::{self, Client};
 use crate::access::api::Permit;
@@ -17,7 +16,7 @@ use crate::platform::error::{ApiError, ApiResult, Fault, STALE};
 use crate::platform::idempotency::Attempt;
 use crate::platform::input::{Body, IfMatch, Keyed, PathId, set, set_or_clear};
 use crate::platform::moment::Moment;
-use crate::platform::network::Network;
+use crate::platform::network::{Network, Networks};
 use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
 use crate::platform::page::{Page, PageParams, Paged};
 use crate::platform::text::Line;
@@ -178,10 +177,9 @@ pub struct ClientPatch {
     #[serde(default, deserialize_with = "set")]
     #[schema(nullable = false)]
     scopes: Option<Vec<Scope>>,
-    /// From where it may ask for tokens and use them; empty: from everywhere.
     #[serde(default, deserialize_with = "set")]
-    #[schema(nullable = false, max_items = 20)]
-    networks: Option<Vec<Network>>,
+    #[schema(nullable = false)]
+    networks: Option<Networks>,
     /// It ends then; null: never.
     #[serde(default, deserialize_with = "set_or_clear")]
     #[schema(value_type = Option<Moment>, example = "2030-01-01T00:00:00+07:00")]
@@ -216,8 +214,7 @@ pub async fn update_client(
             client.scopes = scopes;
         }
         if let Some(networks) = patch.networks {
-            check_networks(&networks)?;
-            client.networks = networks;
+            client.networks = networks.0;
         }
         if let Some(end) = patch.expires_at {
             client.expires_at = end.map(Moment::at);

@@ -1,6 +1,6 @@
 //! Making a client: by its own agency, and the first one of an agency by the ministry.
 use super::api::{ClientView, note, shown};
-use super::rules::{CLIENTS_EXIST, NewClient, check_end, check_networks, check_scopes};
+use super::rules::{CLIENTS_EXIST, NewClient, check_end, check_scopes};
 use super::store::{self, Client};
 use crate::access::api::Permit;
 use crate::access::rules::{AdministerAgencies, AgencyId, ClientId, ClientKind, ManageClients, Scope, SharedCaller};
@@ -15,7 +15,7 @@ use crate::platform::idempotency::Attempt;
 use crate::platform::input::{Keyed, PathId};
 use crate::platform::jwk::{PublicJwk, PublicKey};
 use crate::platform::moment::Moment;
-use crate::platform::network::Network;
+use crate::platform::network::Networks;
 use crate::platform::openapi::IdempotencyHeader;
 use crate::platform::text::Line;
 use actix_web::post;
@@ -41,10 +41,8 @@ pub struct ClientDraft {
     /// No more than the agency holds; a dashboard: `statistics:read` alone.
     #[schema(example = json!(["clients:manage"]))]
     scopes: Vec<Scope>,
-    /// From where it may ask for tokens and use them; empty: from everywhere.
     #[serde(default)]
-    #[schema(max_items = 20)]
-    networks: Vec<Network>,
+    networks: Networks,
     /// It ends then.
     expires_at: Option<Moment>,
     /// Its public key. Without one the answer shows a secret, once.
@@ -156,7 +154,7 @@ async fn register(conn: &mut Conn, act: &Make, granted: &[Scope]) -> ApiResult<(
         name: body.name.clone(),
         purpose: body.purpose.clone(),
         scopes: body.scopes.clone(),
-        networks: body.networks.clone(),
+        networks: body.networks.0.clone(),
         expires_at: body.expires_at.map(Moment::at),
         volunteer: None,
         created_by: Some(act.caller.client),
@@ -175,7 +173,6 @@ pub async fn insert(
 ) -> ApiResult<(Client, Option<String>)> {
     let now = clock.now();
     check_scopes(new.kind, &new.scopes, granted)?;
-    check_networks(&new.networks)?;
     check_end(new.expires_at, now)?;
     let made = store::create_client(conn, new, now).await.map_err(ApiError::from);
     let client = made.map_err(|error| error.on_constraint("clients_pkey", || ApiError::from(&ID_TAKEN)))?;

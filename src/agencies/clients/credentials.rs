@@ -1,7 +1,7 @@
 //! How a client proves itself: its keys, its secret; and refusing every token of its at once.
 use super::api::{ClientView, check_version, note, shown};
 use super::create::checked;
-use super::rules::{KEY_EXISTS, MOST_KEYS, MOST_OVERLAP_HOURS, OVERLAP, TOO_MANY_KEYS};
+use super::rules::{KEY_EXISTS, MOST_KEYS, Overlap, TOO_MANY_KEYS};
 use super::store::{self, Client, ClientKey};
 use crate::access::api::Permit;
 use crate::access::rules::{ClientId, ManageClients, ReadClients};
@@ -10,7 +10,7 @@ use crate::platform::app::Shared;
 use crate::platform::clock::Clock;
 use crate::platform::crypto;
 use crate::platform::db::{Conn, Db};
-use crate::platform::error::{ApiError, ApiResult, Fault};
+use crate::platform::error::{ApiError, ApiResult};
 use crate::platform::idempotency::Attempt;
 use crate::platform::input::{IfMatch, Keyed, NoBody, PathId};
 use crate::platform::jwk::{Kid, PublicJwk, PublicKey, thumbprint};
@@ -18,7 +18,7 @@ use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
 use crate::platform::page::{Page, PageParams, Paged};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, delete, get, post};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::future::{Ready, ready};
 use utoipa::{IntoParams, ToSchema};
@@ -189,9 +189,9 @@ pub async fn delete_client_key(
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SecretRotation {
-    /// For so long the secret in use is good beside the new one. 0: it ends now, since others have seen it.
-    #[schema(minimum = 0, maximum = 168, default = 24, nullable = false)]
-    overlap_hours: Option<u8>,
+    /// For so long the secret in use is good beside the new one.
+    #[serde(default)]
+    overlap_hours: Overlap,
 }
 
 /// Rotate the secret of a client
@@ -218,14 +218,8 @@ pub async fn rotate_client_secret(
         };
         let (client, now) = (store::lock(c, &caller, id.0).await?, app.clock.now());
         check_version(&client, version)?;
-        let hours = keyed.body.overlap_hours;
-        if hours.is_some_and(|hours| hours > MOST_OVERLAP_HOURS) {
-            let (id, en) = (format!("0 sampai {MOST_OVERLAP_HOURS}"), format!("0 to {MOST_OVERLAP_HOURS}"));
-            return Err(ApiError::rule("/overlap_hours", Fault::with("out_of_range", id, en)));
-        }
-        let overlap = hours.map_or(OVERLAP, |hours| TimeDelta::hours(hours.into()));
         let secret = crypto::random_secret().map_err(ApiError::internal)?;
-        store::end_secrets(c, client.id, now + overlap).await?;
+        store::end_secrets(c, client.id, now + keyed.body.overlap_hours.span()).await?;
         store::add_secret(c, app.clock.new_id(), client.id, &crypto::sha256(secret.as_bytes()), now).await?;
         let client = store::save_client(c, &client, now).await?;
         note(c, &app, &caller, client.id, "client_secret.rotate", None).await?;

@@ -5,6 +5,7 @@ use crate::platform::network::{Network, allows};
 use crate::platform::text::Line;
 use crate::{error_codes, text_enum};
 use chrono::{DateTime, TimeDelta, Utc};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, schema::Type};
 
 error_codes! {
     /// The agency has a client that manages its clients: the ministry makes the first one only.
@@ -33,12 +34,50 @@ text_enum! {
 
 /// Keys that a client may have at a time.
 pub const MOST_KEYS: i64 = 10;
-/// Networks of a client.
-pub const MOST_NETWORKS: usize = 20;
-/// How long the secret before lives on, unless said otherwise.
-pub const OVERLAP: TimeDelta = TimeDelta::hours(24);
-/// The longest that it may.
-pub const MOST_OVERLAP_HOURS: u8 = 168;
+
+/// How long the secret before lives on beside a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "u16")]
+pub struct Overlap(u8);
+
+impl Overlap {
+    const MOST: u8 = 168;
+
+    /// As a span of time.
+    pub fn span(self) -> TimeDelta {
+        TimeDelta::hours(self.0.into())
+    }
+}
+
+impl Default for Overlap {
+    fn default() -> Self {
+        Self(24)
+    }
+}
+
+impl TryFrom<u16> for Overlap {
+    type Error = Fault;
+    fn try_from(hours: u16) -> Result<Self, Fault> {
+        let hours = u8::try_from(hours).ok().filter(|hours| *hours <= Self::MOST);
+        hours.map(Self).ok_or_else(|| {
+            let (id, en) = (format!("0 sampai {}", Self::MOST), format!("0 to {}", Self::MOST));
+            Fault::with("out_of_range", id, en)
+        })
+    }
+}
+
+impl utoipa::PartialSchema for Overlap {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(0))
+            .maximum(Some(Self::MOST))
+            .default(Some(serde_json::json!(Self::default().0)))
+            .description(Some("Hours. 0: it ends now, since others have seen it."))
+            .into()
+    }
+}
+impl utoipa::ToSchema for Overlap {}
 
 /// A client to be registered.
 #[derive(Debug, Clone)]
@@ -105,16 +144,6 @@ pub fn check_end(end: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<(), A
     if end.is_some_and(|end| end <= now) {
         let fault = Fault::new("in_the_past", "sudah lewat", "has passed");
         return Err(ApiError::rule("/expires_at", fault));
-    }
-    Ok(())
-}
-
-/// Refuses a longer list than a person could keep in mind.
-pub fn check_networks(networks: &[Network]) -> Result<(), ApiError> {
-    if networks.len() > MOST_NETWORKS {
-        let fault =
-            Fault::with("too_many", format!("paling banyak {MOST_NETWORKS}"), format!("at most {MOST_NETWORKS}"));
-        return Err(ApiError::rule("/networks", fault));
     }
     Ok(())
 }
