@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret;
 use simpul::access::tokens::Signer;
 use simpul::demo;
+use simpul::operator::{AgencyCommand, Operator};
 use simpul::platform::clock::Clock;
 use simpul::platform::config::{self, Config, Environment};
 use simpul::platform::crypto::Keys;
@@ -38,6 +39,11 @@ enum Command {
     Regions {
         #[command(subcommand)]
         action: RegionsAction,
+    },
+    /// Agencies and their clients, by an operator on the host: the first one, before anybody has a token
+    Agency {
+        #[command(subcommand)]
+        action: AgencyCommand,
     },
     /// Key files
     Keys {
@@ -82,7 +88,7 @@ enum KeysAction {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
-    let env = Environment::of_process()?;
+    let mut env = Environment::of_process()?;
     match cli.command {
         Command::Serve { with_worker } => serve(Config::read(env)?, with_worker).await,
         Command::Worker => work(&Config::read(env)?).await,
@@ -96,7 +102,7 @@ async fn main() -> anyhow::Result<()> {
             })
         }
         Command::Regions { action: RegionsAction::Load { file } } => {
-            let (url, ca) = config::service_database(env)?;
+            let (url, ca) = config::service_database(&mut env)?;
             let target = Target::new(url.expose_secret(), ca.as_deref())?;
             let rows = match file {
                 None => regions::rules::shipped()?,
@@ -106,6 +112,15 @@ async fn main() -> anyhow::Result<()> {
             };
             let loaded = regions::load(&target, &rows).await?;
             say(&format!("{loaded} regions"))
+        }
+        Command::Agency { action } => {
+            let (url, ca) = config::service_database(&mut env)?;
+            let operator = Operator::new(&Target::new(url.expose_secret(), ca.as_deref())?).await?;
+            let signer = move || {
+                let (keys, issuer) = config::token_signing(env)?;
+                Signer::load(&keys, &issuer, false)
+            };
+            say(&operator.run(action, signer).await?)
         }
         Command::Keys { action: KeysAction::Create } => {
             let (signing, data) = config::key_directories(env)?;

@@ -20,6 +20,7 @@ diesel::table! {
         region_codes -> Array<Text>,
         child_agency_ids -> Array<Uuid>,
         expires_at -> Nullable<Timestamptz>,
+        networks -> Array<Text>,
     }
 }
 
@@ -219,6 +220,11 @@ diesel::table! {
         version -> Int4,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        networks -> Array<Text>,
+        state_reason -> Nullable<Text>,
+        reason_list -> Nullable<Text>,
+        created_by -> Nullable<Uuid>,
+        create_request -> Nullable<Bytea>,
     }
 }
 

@@ -1,5 +1,7 @@
 //! From `Authorization` to a [`Caller`], before anything else of the request is looked at.
-use super::rules::{ACTING_USER_REQUIRED, AgencyKind, Caller, ClientKind, Permission, Scope, SharedCaller, Sight};
+use super::rules::{
+    ACTING_USER_REQUIRED, ADDRESS_NOT_ALLOWED, AgencyKind, Caller, ClientKind, Permission, Scope, SharedCaller, Sight,
+};
 use super::store::{AccessState, Directory};
 use super::tokens::{Claims, Rejected, Signer};
 use crate::platform::app::App;
@@ -13,6 +15,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest};
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -44,7 +47,8 @@ async fn identify(req: &ServiceRequest) -> ApiResult<Caller> {
     let app = req.app_data::<Arc<App>>().ok_or_else(missing)?;
     let gate = req.app_data::<Arc<Gate>>().ok_or_else(missing)?;
     let db = req.app_data::<Db>().ok_or_else(missing)?;
-    let request = req.extensions().get::<RequestInfo>().map(|info| info.id).unwrap_or_default();
+    let about = req.extensions().get::<RequestInfo>().map(|info| (info.id, info.address));
+    let (request, address) = about.unwrap_or_default();
     let token = bearer(req.headers())?;
     // No database is asked when the token already fails.
     let claims = gate.signer.verify(token, app.clock.now()).map_err(|why| invalid_token(why.to_string().as_str()))?;
@@ -55,7 +59,10 @@ async fn identify(req: &ServiceRequest) -> ApiResult<Caller> {
     if !still_good(&state, &claims, app.clock.now()) {
         return Err(refused());
     }
-    Ok(caller(&claims, &state, request))
+    if !state.may_call_from(address) {
+        return Err(ApiError::from(&ADDRESS_NOT_ALLOWED));
+    }
+    Ok(caller(&claims, &state, request, address))
 }
 
 /// The one bearer token of the `Authorization` header (RFC 6750, section 2.1); the other two ways are not offered.
@@ -84,7 +91,7 @@ fn still_good(state: &AccessState, claims: &Claims, now: chrono::DateTime<chrono
         && state.expires_at.is_none_or(|end| now < end)
 }
 
-fn caller(claims: &Claims, state: &AccessState, request: uuid::Uuid) -> Caller {
+fn caller(claims: &Claims, state: &AccessState, request: uuid::Uuid, address: Option<IpAddr>) -> Caller {
     let sight = match (state.volunteer_id, state.agency_kind, state.region_codes.first()) {
         (Some(volunteer), _, _) => Sight::Own(volunteer),
         (None, AgencyKind::Ministry, _) => Sight::Everything,
@@ -103,6 +110,7 @@ fn caller(claims: &Claims, state: &AccessState, request: uuid::Uuid) -> Caller {
         volunteer: state.volunteer_id,
         purpose: state.purpose.clone(),
         request,
+        address,
         expires_at: claims.expires_at().unwrap_or_default(),
     }
 }

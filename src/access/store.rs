@@ -2,12 +2,14 @@
 use super::rules::{AgencyId, AgencyKind, ClientId, ClientKind, Scope, Scopes, VolunteerId};
 use crate::platform::db::{Conn, Db};
 use crate::platform::error::ApiResult;
+use crate::platform::network::{Network, allows};
 use crate::platform::region_code::RegionCode;
 use crate::schema::access_state as t;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use quick_cache::sync::Cache;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -39,6 +41,8 @@ pub struct AccessState {
     pub child_agency_ids: Vec<AgencyId>,
     /// The client ends then.
     pub expires_at: Option<DateTime<Utc>>,
+    /// From where it may call; none = from everywhere.
+    pub networks: Vec<Network>,
 }
 
 impl AccessState {
@@ -46,6 +50,16 @@ impl AccessState {
     pub fn scope_set(&self) -> Scopes {
         self.scopes.iter().filter_map(|word| Scope::parse(word)).collect()
     }
+
+    /// Whether it may call from there; from an address that is not known only if it may from everywhere.
+    pub fn may_call_from(&self, address: Option<IpAddr>) -> bool {
+        allows(&self.networks, address)
+    }
+}
+
+/// What a client may do, for issuing a token beside the gate.
+pub async fn read(conn: &mut Conn, client: ClientId) -> QueryResult<AccessState> {
+    t::table.find(client).select(AccessState::as_select()).first(conn).await
 }
 
 /// Writes what a client may do; part of the transaction that changes it.

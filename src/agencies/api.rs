@@ -1,25 +1,23 @@
 //! Endpoints under `/v1/agencies`, and `/v1/me`.
-use super::rules::{AGENCY_EXISTS, AGENCY_STATE_CONFLICT, AgencyState, OWN_AGENCY, check_regions};
+use super::register;
+use super::rules::{AGENCY_STATE_CONFLICT, AgencyState, OWN_AGENCY};
 use super::store::{self, Agency};
 use crate::access::api::Permit;
 use crate::access::rules::{
     ActingUser, AdministerAgencies, AgencyId, AgencyKind, Caller, ClientId, ClientKind, ReadReference, Scope,
     SharedCaller, VolunteerId,
 };
-use crate::audit::{rules::Event, store as audit};
-use crate::changes::rules::{Audience, Change, Op};
-use crate::changes::store as changes;
+use crate::audit::rules::Event;
 use crate::platform::answer::Answer;
 use crate::platform::app::{App, Shared};
 use crate::platform::db::{Conn, Db};
-use crate::platform::error::{ApiError, ApiResult, Fault, ID_TAKEN, STALE};
+use crate::platform::error::{ApiError, ApiResult, ID_TAKEN, STALE};
 use crate::platform::idempotency::{Attempt, Ticket};
 use crate::platform::input::{Body, IfMatch, Keyed, NoBody, PathId, set};
 use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
 use crate::platform::page::{Page, PageParams, Paged};
 use crate::platform::region_code::RegionCode;
 use crate::platform::text::Line;
-use crate::regions::store as regions;
 use actix_web::{get, patch, post};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -214,20 +212,7 @@ async fn find_same(conn: &mut Conn, new: &Keyed<NewAgency>, caller: &Caller) -> 
 }
 
 async fn register(conn: &mut Conn, app: &App, caller: &Caller, new: Keyed<NewAgency>) -> ApiResult<Agency> {
-    use diesel::OptionalExtension;
     let (body, now) = (new.body, app.clock.now());
-    check_regions(body.kind, &body.region_codes)?;
-    let known = regions::current(conn, &body.region_codes).await?;
-    if let Some(index) = body.region_codes.iter().position(|code| !known.contains(code)) {
-        let fault = Fault::new("region_unknown", "bukan wilayah yang berlaku", "not a current region");
-        return Err(ApiError::rule(&format!("/region_codes/{index}"), fault));
-    }
-    if let Some(parent) = body.parent_id
-        && store::lock(conn, parent).await.optional()?.is_none_or(|parent| parent.kind != body.kind)
-    {
-        let fault = Fault::new("parent_unknown", "bukan instansi sejenis", "not an agency of the same kind");
-        return Err(ApiError::rule("/parent_id", fault));
-    }
     let agency = Agency {
         id: body.id.unwrap_or_else(|| AgencyId(app.clock.new_id())),
         kind: body.kind,
@@ -243,35 +228,14 @@ async fn register(conn: &mut Conn, app: &App, caller: &Caller, new: Keyed<NewAge
         created_at: now,
         updated_at: now,
     };
-    let saved = store::create_agency(conn, &agency).await.map_err(ApiError::from);
-    saved.map_err(|error| {
-        let error = error.on_constraint("agencies_one_per_government", || ApiError::from(&AGENCY_EXISTS));
-        error.on_constraint("agencies_pkey", || ApiError::from(&ID_TAKEN))
-    })?;
+    register::insert(conn, &agency).await?;
     note(conn, app, caller, &agency, "agency.create").await?;
     Ok(agency)
 }
 
-/// Audit and outbox of a change of an agency. The feed tells those whom it concerns: the agency itself and the
-/// governments of its regions; everyone else finds it in the list.
 async fn note(conn: &mut Conn, app: &App, caller: &Caller, agency: &Agency, action: &str) -> ApiResult<()> {
-    let now = app.clock.now();
-    let event = Event::by(caller, action, app.clock.new_id(), now).subject("agency", agency.id);
-    audit::record(conn, &event.regions(&agency.region_codes)).await?;
-    let regions = agency.region_codes.clone();
-    let audience = Audience { agencies: vec![agency.id], regions, ..Audience::default() };
-    let change = Change {
-        entity: "agency",
-        id: agency.id.0,
-        version: agency.version,
-        op: Op::Upsert,
-        scope: Scope::ChangesRead,
-        before: if agency.version == 1 { Audience::default() } else { audience.clone() },
-        after: audience,
-        at: now,
-    };
-    changes::publish(conn, &change).await?;
-    Ok(())
+    let event = Event::by(caller, action, app.clock.new_id(), app.clock.now());
+    register::announce(conn, event, agency, app.clock.now()).await
 }
 
 /// A change of an agency (RFC 7396): what is absent stays.

@@ -1,8 +1,7 @@
 //! What an agency may be and when it may call. Pure.
-use crate::access::rules::{AgencyId, AgencyKind, ClientId, ClientKind, Scope, VolunteerId};
+use crate::access::rules::{AgencyKind, Scope, Scopes};
 use crate::platform::error::{ApiError, Fault};
 use crate::platform::region_code::RegionCode;
-use crate::platform::text::Line;
 use crate::{error_codes, text_enum};
 
 error_codes! {
@@ -21,16 +20,6 @@ text_enum! {
         Active = "active",
         /// Its tokens are refused within a second.
         Suspended = "suspended",
-    }
-}
-
-text_enum! {
-    /// Whether a client may call.
-    ClientState {
-        /// It may.
-        Active = "active",
-        /// It may not, for good.
-        Disabled = "disabled",
     }
 }
 
@@ -54,21 +43,27 @@ pub fn check_regions(kind: AgencyKind, regions: &[RegionCode]) -> Result<(), Api
     }
 }
 
-/// A client to be registered.
-#[derive(Debug, Clone)]
-pub struct NewClient {
-    /// Its id.
-    pub id: ClientId,
-    /// Whose it is.
-    pub agency: AgencyId,
-    /// Who uses it.
-    pub kind: ClientKind,
-    /// For the agency's own overview.
-    pub name: Line<200>,
-    /// Why it reads personal data.
-    pub purpose: Line<200>,
-    /// No more than the agency holds.
-    pub scopes: Vec<Scope>,
-    /// Of a phone.
-    pub volunteer: Option<VolunteerId>,
+/// The scopes that agencies of a kind typically hold.
+pub fn typical_scopes(kind: AgencyKind) -> Vec<Scope> {
+    let words = match kind {
+        AgencyKind::Ministry => {
+            "agencies:admin clients:manage volunteers:read cases:read referrals:read training:read statistics:read \
+             changes:read audit:read"
+        }
+        AgencyKind::DinsosProvince | AgencyKind::DinsosRegency => {
+            "clients:manage volunteers:read volunteers:propose volunteers:write cases:read cases:write referrals:read \
+             referrals:send referrals:handle referrals:correct training:read training:enrol training:attend \
+             training:write statistics:read identity:reveal changes:read webhooks:manage imports:write audit:read \
+             privacy:manage"
+        }
+        AgencyKind::VillageGovernment => {
+            "clients:manage volunteers:read volunteers:propose cases:read cases:write referrals:read referrals:send \
+             training:read training:enrol statistics:read changes:read"
+        }
+        _ => {
+            "clients:manage referrals:read referrals:handle referrals:correct identity:reveal changes:read \
+             webhooks:manage"
+        }
+    };
+    Scopes::parse(words).unwrap_or_default().list()
 }

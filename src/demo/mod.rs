@@ -67,7 +67,12 @@ pub async fn start(options: Options) -> anyhow::Result<Demo> {
     Keys::create(&keys, true)?;
     Signer::create(&keys, true)?;
     let config = Config {
-        settings: Settings { public_url: format!("http://{address}"), issuer: format!("http://{address}"), demo: true },
+        settings: Settings {
+            public_url: format!("http://{address}"),
+            issuer: format!("http://{address}"),
+            demo: true,
+            trusted_proxies: vec![],
+        },
         database_url: cluster.url("simpul_service", DATABASE).into(),
         database_ca_file: None,
         database_pool: 8,

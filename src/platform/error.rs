@@ -276,6 +276,20 @@ impl ApiError {
         }
     }
 
+    /// What is wrong in words, place by place: for an operator at a terminal.
+    pub fn told(&self) -> String {
+        let place = |place: &Place| match place {
+            Place::Pointer(at) | Place::Parameter(at) => at.trim_start_matches('/').to_owned(),
+            Place::Header(name) => (*name).to_owned(),
+        };
+        let faults = self.0.faults.iter().map(|(at, fault)| format!("{}: {}", place(at), fault.message.en));
+        std::iter::once(self.0.code.message.en.to_string())
+            .chain(faults)
+            .chain(self.cause())
+            .collect::<Vec<_>>()
+            .join("\n  ")
+    }
+
     /// The answer itself.
     pub(super) fn render(&self, language: Language, request: Uuid, base: &str) -> HttpResponse {
         let code = self.0.code;

@@ -3,6 +3,7 @@
 use super::app::App;
 use super::error::{ApiError, Language, METHOD_NOT_ALLOWED, NOT_FOUND};
 use super::input::unknown_parameter;
+use super::network::address_of;
 use super::telemetry;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -12,6 +13,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
 use futures_util::FutureExt;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,6 +24,8 @@ use uuid::Uuid;
 pub struct RequestInfo {
     /// `X-Request-Id`: the client's, if it sent a UUID.
     pub id: Uuid,
+    /// Where it comes from ([`address_of`]).
+    pub address: Option<IpAddr>,
     /// For texts to people.
     pub language: Language,
     /// The operation id of the document, such as `read_referral`.
@@ -46,10 +50,12 @@ impl RequestInfo {
         Ok(())
     }
 
-    fn read(headers: &HeaderMap, operation: Option<&Operation>, app: &App) -> Self {
+    fn read(req: &ServiceRequest, operation: Option<&Operation>, app: &App) -> Self {
+        let headers = req.headers();
         let sent = header(headers, "x-request-id").and_then(|id| Uuid::try_parse(id).ok());
         Self {
             id: sent.unwrap_or_else(|| app.clock.new_id()),
+            address: req.peer_addr().and_then(|peer| address_of(peer.ip(), headers, &app.settings.trusted_proxies)),
             language: language(headers),
             operation: operation.map_or_else(|| Arc::from("none"), |operation| operation.id.clone()),
             secured: operation.is_some_and(|operation| operation.secured),
@@ -156,7 +162,7 @@ pub async fn around(
         req.head_mut().method = Method::GET;
     }
     let found = app.routes.find(req.path(), req.method());
-    let info = RequestInfo::read(req.headers(), found.as_ref().ok(), &app);
+    let info = RequestInfo::read(&req, found.as_ref().ok(), &app);
     req.extensions_mut().insert(info.clone());
     let base = app.settings.public_url.clone();
     let rendered = |error: ApiError| Rendered { error, info: info.clone(), base: base.clone() };
@@ -329,6 +335,7 @@ mod tests {
             public_url: "http://localhost".to_owned(),
             issuer: "http://localhost".to_owned(),
             demo: false,
+            trusted_proxies: vec![],
         };
         let app = Arc::new(App {
             routes: RouteTable::new(&document).unwrap(),

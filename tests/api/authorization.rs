@@ -6,7 +6,11 @@ use uuid::Uuid;
 /// The path with its parameters filled in; an operation whose parameters this does not know fails the test.
 fn address(path: &str, app: &TestApp) -> String {
     let _ = app;
-    let filled = path.replace("{id}", &Uuid::max().to_string()).replace("{code}", "17.06").replace("{name}", "ppks");
+    let filled = path
+        .replace("{id}", &Uuid::max().to_string())
+        .replace("{code}", "17.06")
+        .replace("{name}", "ppks")
+        .replace("{kid}", "k");
     assert!(!filled.contains('{'), "tell this test what to put into {path}");
     filled
 }

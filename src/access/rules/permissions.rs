@@ -149,6 +149,19 @@ impl Permission for CorrectReferrals {
     const ACTING_USER: bool = true;
 }
 
+/// See the clients of the own agency.
+pub struct ReadClients;
+impl Permission for ReadClients {
+    const SCOPES: &'static [Scope] = &[Scope::ClientsManage];
+}
+
+/// Make and change the clients of the own agency.
+pub struct ManageClients;
+impl Permission for ManageClients {
+    const SCOPES: &'static [Scope] = &[Scope::ClientsManage];
+    const ACTING_USER: bool = true;
+}
+
 /// Create, change, suspend agencies.
 pub struct AdministerAgencies;
 impl Permission for AdministerAgencies {

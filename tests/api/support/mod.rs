@@ -333,7 +333,13 @@ impl TestApp {
 pub fn config(base: &str, database_url: &str) -> Config {
     let keys = shared_dir().join("keys");
     Config {
-        settings: Settings { public_url: base.to_owned(), issuer: base.to_owned(), demo: false },
+        settings: Settings {
+            public_url: base.to_owned(),
+            issuer: base.to_owned(),
+            demo: false,
+            // The tests' own clients: with X-Forwarded-For a request comes from anywhere.
+            trusted_proxies: vec!["127.0.0.1".parse().unwrap()],
+        },
         database_url: database_url.to_owned().into(),
         database_ca_file: None,
         database_pool: 8,
