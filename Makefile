@@ -17,7 +17,7 @@ ifndef RUSTUP_HOME
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test prepare prepare-test lint schema openapi fuzz docs-page clean-data
+.PHONY: help run test prepare prepare-test lint schema openapi fuzz bench prepare-bench docs-page clean-data
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,12 @@ openapi: ## Write openapi/openapi.json from the routes
 
 fuzz: prepare-test ## Schemathesis against a demo of its own
 	@exec scripts/check.sh fuzz
+
+bench: prepare-bench ## Measure the service beside pgbench on a million referrals: make bench ARGS=--write (docs/performance.md)
+	@exec python3 bench/run.py $(ARGS)
+
+prepare-bench: ## The same as prepare, and wrk and Python
+	@scripts/prepare.sh bench
 
 docs-page: prepare-test ## Fetch the API reference of /docs from npm again: make docs-page VERSION=1.72.1
 	@exec scripts/renew-docs-page.sh $(VERSION)

@@ -1,5 +1,5 @@
--- What wrk sends; the environment tells what (statements.py and run.py). Every request is another one: a row drawn at
--- random, or a case of its own.
+-- What wrk sends; the environment tells what (run.py). Every request is another one: a row drawn at random, or a case
+-- of its own.
 local token, path = os.getenv("BENCH_TOKEN"), os.getenv("BENCH_PATH")
 local rows, kind, round = tonumber(os.getenv("BENCH_ROWS")), tonumber(os.getenv("BENCH_KIND")), os.getenv("BENCH_ROUND")
 local bodies = {}
@@ -49,6 +49,7 @@ end
 
 function done(summary, latency)
   local e = summary.errors
-  io.write(string.format('{"requests":%d,"seconds":%f,"p99":%f,"failed":%d}\n', summary.requests, summary.duration / 1e6,
-    latency:percentile(99) / 1000, e.connect + e.read + e.write + e.status + e.timeout))
+  local failed = e.connect + e.read + e.write + e.status + e.timeout
+  io.write(string.format('{"requests":%d,"seconds":%f,"p99":%f,"failed":%d}\n', summary.requests,
+    summary.duration / 1e6, latency:percentile(99) / 1000, failed))
 end

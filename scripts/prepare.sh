@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a machine ready: `scripts/prepare.sh server` for `make run`, `scripts/prepare.sh test` for `make test`.
+# Makes a machine ready: `scripts/prepare.sh server` for `make run`, `test` for `make test`, `bench` for `make bench`.
 #
 # Rust comes from https://rustup.rs and is only checked. The rest is installed where that needs no questions: Debian and
 # Ubuntu as root or with password-less sudo, macOS with Homebrew. Elsewhere it names what is missing and exits 1.
@@ -105,6 +105,10 @@ check() {
     check_rust
     check_compiler
     check_postgres
+    if [ "$1" = bench ]; then
+        check_python
+        has wrk || lack wrk
+    fi
     if [ "$1" = test ]; then
         check_rust_linters
         check_python
@@ -128,7 +132,7 @@ package() {
     dnf-python) echo python3 ;;
     brew-python) echo python ;;
     brew-openssl) echo openssl@3 ;;
-    *-curl | *-jq | *-openssl) echo "$2" ;;
+    *-curl | *-jq | *-openssl | *-wrk) echo "$2" ;;
     esac
 }
 
@@ -194,7 +198,7 @@ give_up() {
         compiler) say '  - a C compiler with the headers of the C library' ;;
         postgres) say "  - the PostgreSQL server, version $oldest_postgres or newer, with its contrib modules (or name its bin folder in SIMPUL_PG_BIN)" ;;
         python) say "  - Python 3.$oldest_python or newer with venv" ;;
-        curl | jq) say "  - $thing" ;;
+        curl | jq | wrk) say "  - $thing" ;;
         openssl) say '  - openssl, version 3' ;;
         esac
     done
@@ -262,8 +266,8 @@ prepare_node() {
 }
 
 case ${1:-} in
-server)
-    prepare_system server
+server | bench)
+    prepare_system "$1"
     ;;
 test)
     prepare_system test
@@ -271,7 +275,7 @@ test)
     prepare_node
     ;;
 *)
-    say "usage: scripts/prepare.sh server|test"
+    say "usage: scripts/prepare.sh server|test|bench"
     exit 2
     ;;
 esac

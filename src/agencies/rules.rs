@@ -62,7 +62,7 @@ pub fn typical_scopes(kind: AgencyKind) -> Vec<Scope> {
         }
         _ => {
             "clients:manage referrals:read referrals:handle referrals:correct identity:reveal changes:read \
-             webhooks:manage"
+             webhooks:manage audit:read"
         }
     };
     Scopes::parse(words).unwrap_or_default().list()

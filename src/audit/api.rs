@@ -1,22 +1,23 @@
 //! `/v1/audit-events`, and the recorder as an argument of a handler.
 use super::rules::{Event, Outcome, SubjectId};
-use super::store::{self, AuditRow, Recorder, Wanted};
+use super::store::{self, AuditEvent, Recorder, Wanted};
 use crate::access::api::Permit;
-use crate::access::rules::{AgencyId, ClientId, ReadAudit, VolunteerId};
+use crate::access::rules::{AgencyId, ClientId, ReadAudit};
 use crate::platform::answer::Answer;
 use crate::platform::app::Shared;
 use crate::platform::db::Db;
 use crate::platform::error::{ApiError, ApiResult};
 use crate::platform::moment::Moment;
+use crate::platform::openapi::PreferHeader;
 use crate::platform::page::{Page, PageParams, Paged};
 use crate::platform::region_code::RegionCode;
 use crate::platform::text::Line;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, get};
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::future::{Ready, ready};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 /// Which events.
@@ -43,73 +44,12 @@ pub struct AuditFilter {
     at_before: Option<Moment>,
 }
 
-/// Who did what, or saw whose data. It holds ids and codes, never personal data.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct AuditEvent {
-    id: Uuid,
-    at: DateTime<Utc>,
-    /// `resource.verb`.
-    #[schema(example = "referral.reveal")]
-    action: String,
-    outcome: Outcome,
-    /// `X-Request-Id` of the request.
-    request_id: Uuid,
-    /// Who acted; null: time itself, as when a referral expires.
-    #[schema(required)]
-    agency_id: Option<AgencyId>,
-    #[schema(required)]
-    client_id: Option<ClientId>,
-    /// The agency's own opaque id of the officer at the keyboard.
-    #[schema(required, example = "staf-0017")]
-    acting_user: Option<String>,
-    /// Of a phone.
-    #[schema(required)]
-    volunteer_id: Option<VolunteerId>,
-    /// Why personal data were read: as stated with the request, or registered with the client.
-    #[schema(required)]
-    purpose: Option<String>,
-    /// What was acted on.
-    #[schema(required, example = "referral")]
-    subject_type: Option<String>,
-    subject_ids: Vec<Uuid>,
-    /// Whose data were shown or changed: volunteers, and the persons of cases.
-    person_ids: Vec<Uuid>,
-    /// Which of their data were shown.
-    #[schema(example = json!(["name", "nik"]))]
-    fields: Vec<String>,
-    /// A code: the reason of an act, or why it was refused.
-    #[schema(required, example = "forbidden")]
-    detail: Option<String>,
-}
-
-impl From<AuditRow> for AuditEvent {
-    fn from(row: AuditRow) -> Self {
-        Self {
-            id: row.id,
-            at: row.at,
-            action: row.action,
-            outcome: row.outcome,
-            request_id: row.request_id,
-            agency_id: row.agency_id,
-            client_id: row.client_id,
-            acting_user: row.acting_user,
-            volunteer_id: row.volunteer_id,
-            purpose: row.purpose,
-            subject_type: row.subject_type,
-            subject_ids: row.subject_ids,
-            person_ids: row.person_ids,
-            fields: row.fields,
-            detail: row.detail,
-        }
-    }
-}
-
 /// List audit events
 ///
 /// Who did what, who saw whose data and why, and what was refused; newest first. Every agency reads what its own clients
 /// did, a parent its branches' as well, a government also what others did that concerns its region, and the ministry all.
 /// Refusals are recorded once a second for each client at most. To read here is recorded, too.
-#[utoipa::path(tag = "audit", security(("oauth2" = ["audit:read"])), params(AuditFilter, PageParams),
+#[utoipa::path(tag = "audit", security(("oauth2" = ["audit:read"])), params(AuditFilter, PageParams, PreferHeader),
     responses((status = 200, body = Page<AuditEvent>, description = "A page of events.")))]
 #[get("/v1/audit-events")]
 pub async fn list_audit_events(
@@ -137,7 +77,7 @@ pub async fn list_audit_events(
     let (rows, after) = paged.cut(rows, |row| (row.at, row.id));
     let event = Event::by(&caller, "audit_event.list", app.clock.new_id(), app.clock.now());
     recorder.record(event.regions(caller.sight.region())).await?;
-    paged.answer(rows.into_iter().map(AuditEvent::from).collect(), after, total)
+    paged.answer(rows, after, total)
 }
 
 impl FromRequest for Recorder {

@@ -13,44 +13,50 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
 use quick_cache::sync::Cache;
+use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// An event as it is read.
-#[derive(Debug, Clone, Queryable, Selectable)]
+/// Who did what, or saw whose data. It holds ids and codes, never personal data.
+#[derive(Debug, Clone, Queryable, Selectable, Serialize, ToSchema)]
 #[diesel(table_name = t, check_for_backend(diesel::pg::Pg))]
-pub struct AuditRow {
-    /// Its id.
-    pub id: Uuid,
-    /// When.
-    pub at: DateTime<Utc>,
+pub struct AuditEvent {
+    pub(super) id: Uuid,
+    pub(super) at: DateTime<Utc>,
     /// `resource.verb`.
-    pub action: String,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// The request; an event of the clock has one of its own.
-    pub request_id: Uuid,
-    /// Who acted; none: the clock.
-    pub agency_id: Option<AgencyId>,
-    /// By which client.
-    pub client_id: Option<ClientId>,
-    /// For which officer.
-    pub acting_user: Option<String>,
+    #[schema(example = "referral.reveal")]
+    action: String,
+    outcome: Outcome,
+    /// `X-Request-Id` of the request.
+    request_id: Uuid,
+    /// Who acted; null: time itself, as when a referral expires.
+    #[schema(required)]
+    agency_id: Option<AgencyId>,
+    #[schema(required)]
+    client_id: Option<ClientId>,
+    /// The agency's own opaque id of the officer at the keyboard.
+    #[schema(required, example = "staf-0017")]
+    acting_user: Option<String>,
     /// Of a phone.
-    pub volunteer_id: Option<VolunteerId>,
-    /// Why.
-    pub purpose: Option<String>,
+    #[schema(required)]
+    volunteer_id: Option<VolunteerId>,
+    /// Why personal data were read: as stated with the request, or registered with the client.
+    #[schema(required)]
+    purpose: Option<String>,
     /// What was acted on.
-    pub subject_type: Option<String>,
-    /// Which of them.
-    pub subject_ids: Vec<Uuid>,
-    /// Whose data were shown or changed.
-    pub person_ids: Vec<Uuid>,
-    /// Which of their data.
-    pub fields: Vec<String>,
-    /// A code: the reason of an act or of a refusal.
-    pub detail: Option<String>,
+    #[schema(required, example = "referral")]
+    subject_type: Option<String>,
+    subject_ids: Vec<Uuid>,
+    /// Whose data were shown or changed: volunteers, and the persons of cases.
+    person_ids: Vec<Uuid>,
+    /// Which of their data were shown.
+    #[schema(example = json!(["name", "nik"]))]
+    fields: Vec<String>,
+    /// A code: the reason of an act, or why it was refused.
+    #[schema(required, example = "forbidden")]
+    detail: Option<String>,
 }
 
 /// Which events.
@@ -123,8 +129,8 @@ pub async fn list(
     wanted: &Wanted,
     after: Option<(DateTime<Utc>, Uuid)>,
     limit: i64,
-) -> QueryResult<Vec<AuditRow>> {
-    let query = t::table.filter(only(caller, wanted)).select(AuditRow::as_select());
+) -> QueryResult<Vec<AuditEvent>> {
+    let query = t::table.filter(only(caller, wanted)).select(AuditEvent::as_select());
     let mut query = query.order((t::at.desc(), t::id.desc())).limit(limit).into_boxed();
     if let Some((at, id)) = after {
         query = query.filter(t::at.le(at).and(t::at.lt(at).or(t::id.lt(id))));

@@ -21,7 +21,7 @@ use crate::platform::error::{ApiError, ApiResult, Fault, STALE};
 use crate::platform::idempotency::{Attempt, Replay};
 use crate::platform::input::{Body, IfMatch, Keyed, PathId};
 use crate::platform::moment::{Day, Moment};
-use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
+use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader, PreferHeader};
 use crate::platform::page::{Page, PageParams, Paged};
 use crate::platform::region_code::RegionCode;
 use crate::platform::text::Text;
@@ -173,7 +173,7 @@ pub struct CaseFilter {
 /// List cases
 ///
 /// Newest first. A source system has no cases: it sees what a referral shows it.
-#[utoipa::path(tag = "cases", security(("oauth2" = ["cases:read"])), params(CaseFilter, PageParams),
+#[utoipa::path(tag = "cases", security(("oauth2" = ["cases:read"])), params(CaseFilter, PageParams, PreferHeader),
     responses((status = 200, body = Page<CaseView>, description = "A page of cases.")))]
 #[get("/v1/cases")]
 pub async fn list_cases(

@@ -141,16 +141,21 @@ fn if_match(headers: &HeaderMap) -> ApiResult<IfMatch> {
             Fault::new("required", "kirim ETag dari bacaan terakhir", "send the ETag of your last read"),
         ));
     };
-    let version = value
-        .to_str()
-        .ok()
-        .map(|text| text.trim().trim_start_matches("W/"))
-        .and_then(|text| text.strip_prefix('"')?.strip_suffix('"')?.split('-').next()?.parse().ok())
-        .filter(|version| *version > 0 && headers.get_all(HEADER).count() == 1);
+    let version = value.to_str().ok().and_then(version_of).filter(|_| headers.get_all(HEADER).count() == 1);
     version.map(IfMatch).ok_or_else(|| {
         let fault = Fault::new("malformed", "bukan ETag dari layanan ini", "not an ETag of this service");
         ApiError::malformed(Place::Header(HEADER), fault)
     })
+}
+
+/// `"7-3f9a"` and `W/"7-3f9a"` name version 7. One ETag, not a list of them: a change is based on one read.
+fn version_of(etag: &str) -> Option<i32> {
+    let text = etag.trim();
+    let inner = text.strip_prefix("W/").unwrap_or(text).strip_prefix('"')?.strip_suffix('"')?;
+    let (version, rest) = inner.split_once('-').unwrap_or((inner, ""));
+    let number = (1..=9).contains(&version.len()) && version.bytes().all(|b| b.is_ascii_digit());
+    let good = number && !version.starts_with('0') && rest.bytes().all(|b| b.is_ascii_graphic() && b != b'"');
+    if good { version.parse().ok() } else { None }
 }
 
 /// The id in the path `…/{id}…`. A malformed one cannot exist, so it becomes an id that never does and is answered by
@@ -204,6 +209,7 @@ pub(super) fn unknown_parameter(name: &str) -> ApiError {
     ApiError::malformed(Place::Parameter(harmless(name)), UNKNOWN_FIELD)
 }
 
+pub(super) const DUPLICATE_FIELD: Fault = Fault::new("duplicate_field", "isian ada dua kali", "is given twice");
 const UNKNOWN_FIELD: Fault = Fault::new("unknown_field", "isian tidak dikenal", "is not a known field");
 
 async fn read_json(req: &HttpRequest, payload: Payload) -> ApiResult<Vec<u8>> {
@@ -283,7 +289,7 @@ fn explain(message: &str) -> (String, Fault) {
         return (quoted(), UNKNOWN_FIELD);
     }
     if message.starts_with("duplicate field") {
-        return (quoted(), Fault::new("duplicate_field", "isian ada dua kali", "is given twice"));
+        return (quoted(), DUPLICATE_FIELD);
     }
     if message.starts_with("unknown variant") {
         // The list after the last "expected" is our own text, whatever the value before it holds.

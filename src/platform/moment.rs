@@ -34,13 +34,12 @@ impl TryFrom<String> for Moment {
 
 impl utoipa::PartialSchema for Moment {
     fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
-            .pattern(Some("^(19(4[5-9]|[5-9][0-9])|2[01][0-9]{2}|2200)-"))
-            .description(Some("Date and time with its offset (RFC 3339), of the years 1945 to 2200."))
-            .examples([serde_json::json!("2023-05-17T08:00:00+07:00")])
-            .into()
+        schema(
+            KnownFormat::DateTime,
+            "^(19(4[5-9]|[5-9][0-9])|2[01][0-9]{2}|2200)-",
+            "Date and time with its offset (RFC 3339), of the years 1945 to 2200.",
+            "2023-05-17T08:00:00+07:00",
+        )
     }
 }
 impl utoipa::ToSchema for Moment {
@@ -76,19 +75,28 @@ impl TryFrom<String> for Day {
 
 impl utoipa::PartialSchema for Day {
     fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Date)))
-            .pattern(Some("^(18[89][0-9]|19[0-9]{2}|2[01][0-9]{2}|2200)-"))
-            .description(Some("Date (RFC 3339), of the years 1880 to 2200."))
-            .examples([serde_json::json!("2023-05-17")])
-            .into()
+        schema(
+            KnownFormat::Date,
+            "^(18[89][0-9]|19[0-9]{2}|2[01][0-9]{2}|2200)-",
+            "Date (RFC 3339), of the years 1880 to 2200.",
+            "2023-05-17",
+        )
     }
 }
 impl utoipa::ToSchema for Day {
     fn name() -> std::borrow::Cow<'static, str> {
         "Day".into()
     }
+}
+
+fn schema(format: KnownFormat, years: &str, about: &str, example: &str) -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .format(Some(SchemaFormat::KnownFormat(format)))
+        .pattern(Some(years))
+        .description(Some(about))
+        .examples([serde_json::json!(example)])
+        .into()
 }
 
 #[cfg(test)]

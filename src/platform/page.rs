@@ -3,7 +3,7 @@ use super::answer::Answer;
 use super::app::App;
 use super::error::{ApiError, ApiResult, CURSOR_INVALID, Fault, Place};
 use super::http::Identity;
-use super::input::parse_query;
+use super::input::{DUPLICATE_FIELD, parse_query};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use base64::Engine;
@@ -95,14 +95,15 @@ impl<F: DeserializeOwned> Paged<F> {
         // One agency's cursor is no use to another, nor to another list.
         let agency = req.extensions().get::<Identity>().map(|identity| identity.agency);
         let context = format!("cursor:{path}:{}", agency.unwrap_or_default());
-        let (mut limit, mut cursor, mut filters) = (DEFAULT_LIMIT, None, vec![]);
+        let (mut limit, mut cursor, mut filters) = (None, None, vec![]);
         for (name, value) in url::form_urlencoded::parse(req.query_string().as_bytes()) {
             match &*name {
-                "limit" => limit = parse_limit(&value)?,
-                "cursor" => cursor = Some(open(&app, &context, &value)?),
+                "limit" => once("limit", limit.replace(parse_limit(&value)?))?,
+                "cursor" => once("cursor", cursor.replace(open(&app, &context, &value)?))?,
                 _ => filters.push((name.into_owned(), value.into_owned())),
             }
         }
+        let limit = limit.unwrap_or(DEFAULT_LIMIT);
         filters.sort();
         let sent = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(filters).finish();
         let (filters, after) = match cursor {
@@ -158,6 +159,14 @@ impl<F> Paged<F> {
         let sealed = self.app.keys.seal(&self.context, &plain).map_err(ApiError::internal)?;
         Ok(URL_SAFE_NO_PAD.encode(sealed))
     }
+}
+
+/// Which of two pages was meant, nobody knows.
+fn once<T>(name: &str, before: Option<T>) -> ApiResult<()> {
+    if before.is_some() {
+        return Err(ApiError::malformed(Place::Parameter(name.to_owned()), DUPLICATE_FIELD));
+    }
+    Ok(())
 }
 
 fn parse_limit(value: &str) -> ApiResult<i64> {

@@ -16,6 +16,7 @@ use crate::platform::db::Db;
 use crate::platform::error::{ApiError, ApiResult};
 use crate::platform::input::{Body, PathId};
 use crate::platform::moment::Moment;
+use crate::platform::openapi::PreferHeader;
 use crate::platform::page::{Page, PageParams, Paged};
 use crate::platform::region_code::RegionCode;
 use crate::text_enum;
@@ -110,7 +111,7 @@ impl ReferralFilter {
 /// List referrals
 ///
 /// Worklists: `?direction=received&status=submitted` is what waits for the own agency.
-#[utoipa::path(tag = "referrals", security(("oauth2" = ["referrals:read"])), params(ReferralFilter, PageParams),
+#[utoipa::path(tag = "referrals", security(("oauth2" = ["referrals:read"])), params(ReferralFilter, PageParams, PreferHeader),
     responses((status = 200, body = Page<ReferralItem>, description = "A page of referrals.")))]
 #[get("/v1/referrals")]
 pub async fn list_referrals(

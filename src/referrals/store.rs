@@ -335,10 +335,12 @@ pub async fn find(conn: &mut &Conn, caller: &Caller, id: ReferralId) -> QueryRes
         .filter(again::rivals.field(referrals::case_id).eq(referrals::case_id))
         .filter(again::rivals.field(referrals::receiver_agency_id).eq(referrals::receiver_agency_id))
         .filter(again::rivals.field(referrals::id).ne(referrals::id))
-        .filter(again::rivals.field(referrals::status).eq_any(OPEN));
+        .filter(again::rivals.field(referrals::status).eq_any(OPEN))
+        .select(again::rivals.field(referrals::id)); // the text of a statement is made for each call
     let successor = again::successors
         .filter(again::successors.field(referrals::previous_referral_id).eq(referrals::id.nullable()))
-        .filter(again::successors.field(referrals::status).eq_any(OPEN));
+        .filter(again::successors.field(referrals::status).eq_any(OPEN))
+        .select(again::successors.field(referrals::id));
     let (referral, case, person, may_forward, rival_open, successor_open) = referrals::table
         .inner_join(cases::table.inner_join(case_people::table))
         .inner_join(source_systems::table)

@@ -195,3 +195,17 @@ fn error_codes_are_unique_and_listed() {
         .sum();
     assert_eq!(declared + long, codes.len(), "a module's CODES are not in error_codes()");
 }
+
+/// What the server keeps for all databases, a test reads through [`support`](crate::support) alone, which looks at its own:
+/// other tests run on the same server at the same time.
+#[test]
+fn tests_count_in_their_own_database() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/api");
+    let of_all = concat!("pg_stat_", "statements");
+    let mut wrong = vec![];
+    for entry in std::fs::read_dir(tests).unwrap().flatten().filter(|entry| entry.path().is_file()) {
+        let text = std::fs::read_to_string(entry.path()).unwrap();
+        wrong.extend(text.contains(of_all).then(|| entry.file_name()));
+    }
+    assert!(wrong.is_empty(), "{wrong:?} read {of_all}: use TestApp::statements_of");
+}

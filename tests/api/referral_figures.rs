@@ -4,6 +4,7 @@ use crate::referrals::{ELDER_CARE, REACTIVATION, act, ask};
 use crate::statistics::length;
 use crate::support::{Client, Reply, TestApp, rounds, run};
 use chrono::TimeDelta;
+use diesel_async::SimpleAsyncConnection;
 use serde_json::{Value, json};
 use simpul::platform::error::ApiResult;
 use simpul::statistics::store::referrals::fold;
@@ -420,5 +421,45 @@ fn the_demo_has_a_referral_in_every_state_and_counts_that_equal_their_lists() {
         simpul::demo::cases::seed(&maker, &writer).await.unwrap();
         assert_eq!(app.number("SELECT count(*) FROM cases").await, before);
         writer.drain().await;
+    });
+}
+
+/// With a million referrals a province's rows are thousands, each on a page of its own.
+#[test]
+fn figures_of_a_province_are_read_from_its_index_alone() {
+    run(async |app| {
+        let province = app.province().await;
+        let receiver = format!("period=2026-10&receiver={}", province.agency);
+        for query in
+            ["", "period=2026", "period=2026-10&group_by=region", "group_by=service", "group_by=month", &receiver]
+        {
+            let path = format!("/v1/statistics/referrals?{query}");
+            let figures = app.statement_of(&province, &path, &["SELECT", "\"referral_counts\""]).await;
+            let plan = app.plan_of_large_tables(&figures.query).await;
+            assert!(plan.contains("Index Only Scan using referral_counts_of_province"), "{query}: {plan}");
+        }
+    });
+}
+
+/// A country's take longer than a read on the shared connections may, and would hold up the reads behind them.
+#[test]
+fn figures_of_the_country_are_counted_among_the_reports() {
+    run(async |app| {
+        let ministry = app.ministry().await;
+        let mut conn = app.connect().await;
+        conn.batch_execute("BEGIN; LOCK TABLE referral_counts").await.unwrap();
+        let release = async {
+            let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                AND application_name = 'simpul-reports' AND wait_event_type = 'Lock'";
+            // not for ever: a read on the shared connections gives up before
+            for _ in 0..300 {
+                if app.number(waiting).await > 0 {
+                    break;
+                }
+            }
+            conn.batch_execute("COMMIT").await.unwrap();
+        };
+        let (figures, ()) = tokio::join!(ministry.get("/v1/statistics/referrals").into_future(), release);
+        figures.expect(200);
     });
 }

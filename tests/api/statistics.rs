@@ -260,12 +260,8 @@ fn figures_of_a_region_read_only_its_own_rows() {
             ("coverage?region=17.06&group_by=region", "village_coverage", "regions_by_regency"),
             ("coverage/villages?region=17.06&state=none", "village_coverage", "regions_by_regency"),
         ] {
-            app.texts("SELECT pg_stat_statements_reset()::text").await;
-            province.get(&format!("/v1/statistics/{path}")).await.expect(200);
-            let sql = format!(
-                "SELECT query FROM pg_stat_statements WHERE query LIKE '%{marker}%' AND query NOT LIKE '%pg_stat%'"
-            );
-            let plan = app.generic_plan(&app.texts(&sql).await.remove(0)).await;
+            let figures = app.statement_of(&province, &format!("/v1/statistics/{path}"), &[marker]).await;
+            let plan = app.generic_plan(&figures.query).await;
             assert!(plan.contains(index) && !plan.contains("Seq Scan on regions"), "{path}: {plan}");
         }
     });

@@ -471,11 +471,14 @@ fn no_forged_access_token_is_accepted() {
         let token = forge.token();
         opens(app, "as it was issued", bpjs.token.as_ref().unwrap()).await;
         opens(app, "the one whose bits are flipped", &token).await;
-        let before = app.statements().await;
-        all_refused(app, &table, INVALID).await;
-        all_refused(app, &bits(&token), INVALID).await;
-        all_refused(app, &old, EXPIRED).await;
-        assert_eq!(app.statements().await, before, "the database was asked about a token that is none");
+        let ran = app
+            .statements_of(async || {
+                all_refused(app, &table, INVALID).await;
+                all_refused(app, &bits(&token), INVALID).await;
+                all_refused(app, &old, EXPIRED).await;
+            })
+            .await;
+        assert!(ran.is_empty(), "the database was asked about a token that is none: {ran:?}");
         lure.nobody_came();
         for (name, token) in &honest(&forge, now) {
             opens(app, name, token).await;
@@ -561,44 +564,47 @@ fn a_good_token_is_taken_in_one_place_only() {
         let nobody = app.nobody();
         let get = |header: &str, value: String| nobody.get("/v1/me").header(header, &value);
         let form = [("access_token", token.as_str())];
-        let before = app.statements().await;
-        for (name, request) in [
-            ("nothing", nobody.get("/v1/me")),
-            ("in the query", nobody.get(&format!("/v1/me?access_token={token}"))),
-            ("in the query, as bearer", nobody.get(&format!("/v1/me?bearer={token}"))),
-            ("in a form", nobody.form("/v1/cases", &form)),
-            ("in a body", nobody.post("/v1/cases", json!({ "access_token": token }))),
-            ("in a cookie", get("cookie", format!("access_token={token}; token={token}"))),
-            ("in a header of its own", get("x-access-token", token.clone())),
-            ("for the proxy", get("proxy-authorization", format!("Bearer {token}"))),
-            ("without a scheme", get("authorization", token.clone())),
-            ("of no scheme that we know", get("authorization", format!("Token {token}"))),
-            ("as DPoP", get("authorization", format!("DPoP {token}"))),
-            ("as Basic", get("authorization", format!("Basic {token}"))),
-            ("with a colon", get("authorization", format!("Bearer:{token}"))),
-            ("a tab for the blank", get("authorization", format!("Bearer\t{token}"))),
-            ("the scheme twice", get("authorization", "Bearer".to_owned())),
-            ("an empty header", get("authorization", String::new())),
-            ("twice", bpjs.get("/v1/me").and_header("authorization", &format!("Bearer {token}"))),
-            ("beside a wrong one", bpjs.get("/v1/me").and_header("authorization", "Bearer a.b.c")),
-            ("beside a secret", bpjs.get("/v1/me").and_header("authorization", "Basic YTpi")),
-        ] {
-            let reply = request.await;
-            assert_eq!((reply.status, reply.code()), (401, "unauthenticated"), "{name}: {}", reply.text);
-            assert_eq!(reply.header("www-authenticate"), PLAIN, "{name}");
-            not_echoed(name, &reply, &token);
-        }
-        for (name, bytes) in [
-            ("the scheme twice", format!("Bearer Bearer {token}").into_bytes()),
-            ("another token behind a comma", format!("Bearer {token}, Bearer {token}").into_bytes()),
-            ("a byte that is no letter", [b"Bearer ", token.as_bytes(), b"\xff"].concat()),
-            ("a letter of another script", format!("Bearer {token}é").into_bytes()),
-        ] {
-            let reply = nobody.get("/v1/me").header_bytes("authorization", &bytes).await;
-            assert_eq!((reply.status, reply.header("www-authenticate")), (401, INVALID), "{name}");
-            not_echoed(name, &reply, &token);
-        }
-        assert_eq!(app.statements().await, before);
+        let calls = app
+            .calls_of(async || {
+                for (name, request) in [
+                    ("nothing", nobody.get("/v1/me")),
+                    ("in the query", nobody.get(&format!("/v1/me?access_token={token}"))),
+                    ("in the query, as bearer", nobody.get(&format!("/v1/me?bearer={token}"))),
+                    ("in a form", nobody.form("/v1/cases", &form)),
+                    ("in a body", nobody.post("/v1/cases", json!({ "access_token": token }))),
+                    ("in a cookie", get("cookie", format!("access_token={token}; token={token}"))),
+                    ("in a header of its own", get("x-access-token", token.clone())),
+                    ("for the proxy", get("proxy-authorization", format!("Bearer {token}"))),
+                    ("without a scheme", get("authorization", token.clone())),
+                    ("of no scheme that we know", get("authorization", format!("Token {token}"))),
+                    ("as DPoP", get("authorization", format!("DPoP {token}"))),
+                    ("as Basic", get("authorization", format!("Basic {token}"))),
+                    ("with a colon", get("authorization", format!("Bearer:{token}"))),
+                    ("a tab for the blank", get("authorization", format!("Bearer\t{token}"))),
+                    ("the scheme twice", get("authorization", "Bearer".to_owned())),
+                    ("an empty header", get("authorization", String::new())),
+                    ("twice", bpjs.get("/v1/me").and_header("authorization", &format!("Bearer {token}"))),
+                    ("beside a wrong one", bpjs.get("/v1/me").and_header("authorization", "Bearer a.b.c")),
+                    ("beside a secret", bpjs.get("/v1/me").and_header("authorization", "Basic YTpi")),
+                ] {
+                    let reply = request.await;
+                    assert_eq!((reply.status, reply.code()), (401, "unauthenticated"), "{name}: {}", reply.text);
+                    assert_eq!(reply.header("www-authenticate"), PLAIN, "{name}");
+                    not_echoed(name, &reply, &token);
+                }
+                for (name, bytes) in [
+                    ("the scheme twice", format!("Bearer Bearer {token}").into_bytes()),
+                    ("another token behind a comma", format!("Bearer {token}, Bearer {token}").into_bytes()),
+                    ("a byte that is no letter", [b"Bearer ", token.as_bytes(), b"\xff"].concat()),
+                    ("a letter of another script", format!("Bearer {token}é").into_bytes()),
+                ] {
+                    let reply = nobody.get("/v1/me").header_bytes("authorization", &bytes).await;
+                    assert_eq!((reply.status, reply.header("www-authenticate")), (401, INVALID), "{name}");
+                    not_echoed(name, &reply, &token);
+                }
+            })
+            .await;
+        assert_eq!(calls, 0);
         // beside a good one it is a parameter that nobody knows
         bpjs.get(&format!("/v1/me?access_token={token}")).await.problem(400, "malformed");
         for scheme in ["Bearer", "bearer", "BEARER", "Bearer  "] {
@@ -899,9 +905,7 @@ fn no_database_is_asked_for_an_assertion_that_is_none() {
                 ("100 kB", "x".repeat(100_000)),
             ],
         );
-        let before = app.statements().await;
-        buy_nothing(app, &table).await;
-        assert_eq!(app.statements().await, before);
+        assert_eq!(app.calls_of(async || buy_nothing(app, &table).await).await, 0);
     });
 }
 

@@ -851,7 +851,7 @@ fn every_list_is_served_by_an_index() {
             FROM regions r, generate_series(1, 20) n WHERE r.level = 'village' AND r.last_listed IS NULL;
             INSERT INTO volunteer_people (volunteer_id, name, folded_name, nik_status, nik_warnings, identity_state)
             SELECT id, 'X', 'x', 'none', '{}', 'sole' FROM volunteers v WHERE NOT EXISTS (SELECT 1 FROM volunteer_people p WHERE p.volunteer_id = v.id);
-            ANALYZE volunteers; ANALYZE volunteer_people; SELECT pg_stat_statements_reset();";
+            ANALYZE volunteers; ANALYZE volunteer_people;";
         app.sql(many).await;
         for (client, query, index) in [
             (&regency, "", "volunteers_by_regency"),
@@ -864,10 +864,9 @@ fn every_list_is_served_by_an_index() {
             (&province, "region=17.06.02.1017", "volunteers_by_village"),
             (&app.phone().await, "", "volunteers_pkey"),
         ] {
-            app.texts("SELECT pg_stat_statements_reset()::text").await;
-            client.get(&format!("/v1/volunteers?limit=20&{query}")).await.expect(200);
-            let sql = app.texts("SELECT query FROM pg_stat_statements WHERE query LIKE '%volunteer_people%' AND query LIKE '%ORDER BY%' AND query NOT LIKE '%pg_stat%'").await.remove(0);
-            let plan = app.generic_plan(&sql).await;
+            let path = format!("/v1/volunteers?limit=20&{query}");
+            let list = app.statement_of(client, &path, &["volunteer_people", "ORDER BY"]).await;
+            let plan = app.generic_plan(&list.query).await;
             assert!(
                 plan.contains(&format!("using {index} on volunteers")) && !plan.contains("Sort"),
                 "{query}: {plan}"
@@ -881,12 +880,7 @@ fn a_read_takes_one_statement_and_one_for_its_record() {
     run(async |app| {
         let regency = app.regency().await;
         let id = register(&regency, siti(KOTO_JAYA)).await.id();
-        let calls = async |path: &str| {
-            // Not counted: whether the caller may still call (asked anew every half second), and what opens a connection.
-            app.texts("SELECT pg_stat_statements_reset()::text").await;
-            regency.get(path).await.expect(200);
-            app.number("SELECT sum(calls) FROM pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid WHERE r.rolname = 'simpul_service' AND query NOT LIKE '%access_state%' AND query NOT LIKE 'SET %' AND s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())").await
-        };
+        let calls = async |path: &str| app.calls_of(async || drop(regency.get(path).await.expect(200))).await;
         for path in [
             "/v1/volunteers?limit=200".to_owned(),
             format!("/v1/volunteers/{id}"),

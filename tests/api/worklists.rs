@@ -68,15 +68,10 @@ fn a_worklist_reads_its_page_in_the_order_of_an_index() {
         let (bpjs, branch, regency) = (app.bpjs().await, app.bpjs_branch().await, app.regency().await);
         let received = format!("receiver={}", bpjs.agency);
         let check = async |client: &Client<'_>, query: &str, index: &str, parts: i64| {
-            app.texts("SELECT pg_stat_statements_reset()::text").await;
-            client.get(&format!("/v1/referrals?{query}")).await.expect(200);
-            let of = |what: &str| {
-                let list = "query LIKE 'SELECT%\"case_people\"%LIMIT%'";
-                format!("SELECT {what} FROM pg_stat_statements WHERE {list}")
-            };
-            let (sql, calls) = (app.texts(&of("query")).await, app.number(&of("calls")).await);
-            assert_eq!((sql.len(), calls), (1, parts), "{query}");
-            let plan = app.plan_of_large_tables(&sql[0]).await;
+            let words = ["SELECT", "\"case_people\"", "LIMIT"];
+            let list = app.statement_of(client, &format!("/v1/referrals?{query}"), &words).await;
+            assert_eq!(list.calls, parts, "{query}");
+            let plan = app.plan_of_large_tables(&list.query).await;
             assert!(plan.contains(&format!("using {index}")) && !plan.contains("Sort"), "{query}: {plan}");
         };
         // What an office of a region asks for may come by its region as well as by its own part in it.

@@ -8,6 +8,7 @@ use crate::platform::app::Shared;
 use crate::platform::db::Db;
 use crate::platform::error::{ApiResult, Problem};
 use crate::platform::input::Query;
+use crate::platform::openapi::PreferHeader;
 use crate::platform::page::{Page, PageParams, Paged};
 use crate::platform::region_code::RegionCode;
 use crate::statistics::rules::{CoverageGroup, CoverageState, level_below, scope, state_labels};
@@ -110,7 +111,7 @@ pub struct CoverageVillage {
 /// List villages by their volunteers
 ///
 /// What the buckets of the coverage count, in the order of codes.
-#[utoipa::path(tag = "statistics", security(("oauth2" = ["statistics:read"])), params(CoverageVillageFilter, PageParams),
+#[utoipa::path(tag = "statistics", security(("oauth2" = ["statistics:read"])), params(CoverageVillageFilter, PageParams, PreferHeader),
     responses((status = 200, body = Page<CoverageVillage>, description = "A page of villages."),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such region, or not in yours.")))]
 #[get("/v1/statistics/coverage/villages")]

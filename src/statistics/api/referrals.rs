@@ -214,7 +214,11 @@ async fn count(
         receiver: filter.receiver,
         period: filter.period,
     };
-    let counts = db.read(async |c| store::referrals(c, caller, &counted, group, below).await).await?;
+    let counts = match region {
+        Some(_) => db.read(async |c| store::referrals(c, caller, &counted, group, below).await).await?,
+        // A whole country's may take longer than a read may.
+        None => db.report(async |c| store::referrals(&mut &*c, caller, &counted, group, below).await).await?,
+    };
     let named = keys(db, filter, region, group, &counts).await?;
     let of = |key: &str| counts.iter().find(|(own, _)| own == key).map_or(0, |(_, count)| *count);
     Ok(named.into_iter().map(|(key, labels)| (key.clone(), labels, of(&key))).collect())

@@ -10,7 +10,7 @@ use crate::platform::db::{Conn, Db};
 use crate::platform::error::{ApiError, ApiResult, Fault, NOT_FOUND, STALE};
 use crate::platform::idempotency::{Attempt, Replay};
 use crate::platform::input::{IfMatch, Keyed, NoBody, PathId};
-use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
+use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader, PreferHeader};
 use crate::platform::page::{Page, PageParams, Paged};
 use crate::platform::person::initials;
 use crate::platform::region_code::RegionCode;
@@ -118,7 +118,7 @@ pub struct EnrolmentFilter {
 /// In the order of enrolment. The organiser sees all of them, everyone else those of volunteers it sees. Names are shown to
 /// who may read the volunteer.
 #[utoipa::path(tag = "training", security(("oauth2" = ["training:read"])),
-    params(("id" = TrainingEventId, Path, description = "Id of the event."), EnrolmentFilter, PageParams),
+    params(("id" = TrainingEventId, Path, description = "Id of the event."), EnrolmentFilter, PageParams, PreferHeader),
     responses((status = 200, body = Page<EnrolmentView>, description = "A page of enrolments.")))]
 #[get("/v1/training-events/{id}/enrolments")]
 pub async fn list_enrolments(

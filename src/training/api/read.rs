@@ -8,6 +8,7 @@ use crate::platform::db::Db;
 use crate::platform::error::ApiResult;
 use crate::platform::input::PathId;
 use crate::platform::moment::Moment;
+use crate::platform::openapi::PreferHeader;
 use crate::platform::page::{Page, PageParams, Paged};
 use crate::platform::region_code::RegionCode;
 use crate::training::rules::{
@@ -44,7 +45,7 @@ pub struct TrainingEventFilter {
 ///
 /// In the order of their start: those that the caller organises, and all that are announced in its region, above it or
 /// below. `Prefer: count=exact` tells how many there are.
-#[utoipa::path(tag = "training", security(("oauth2" = ["training:read"])), params(TrainingEventFilter, PageParams),
+#[utoipa::path(tag = "training", security(("oauth2" = ["training:read"])), params(TrainingEventFilter, PageParams, PreferHeader),
     responses((status = 200, body = Page<TrainingEventView>, description = "A page of events.")))]
 #[get("/v1/training-events")]
 pub async fn list_training_events(

@@ -10,6 +10,7 @@ use crate::platform::db::Db;
 use crate::platform::error::{ApiError, ApiResult};
 use crate::platform::input::PathId;
 use crate::platform::nik::Sex;
+use crate::platform::openapi::PreferHeader;
 use crate::platform::page::{Page, PageParams, Paged};
 use crate::platform::region_code::RegionCode;
 use crate::text_enum;
@@ -73,7 +74,7 @@ impl VolunteerFilter {
 /// List volunteers
 ///
 /// Those of the caller's region, in the order of registration. `Prefer: count=exact` tells how many there are.
-#[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:read"])), params(VolunteerFilter, PageParams),
+#[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:read"])), params(VolunteerFilter, PageParams, PreferHeader),
     responses((status = 200, body = Page<VolunteerView>, description = "A page of volunteers.")))]
 #[get("/v1/volunteers")]
 pub async fn list_volunteers(

@@ -3,8 +3,9 @@ mod client;
 mod document;
 pub mod forge;
 mod history;
+pub mod office;
 
-pub use client::{Client, Reply};
+pub use client::{Client, Reply, Request};
 pub use document::{document, operations, resolve};
 
 use chrono::TimeDelta;
@@ -41,6 +42,15 @@ pub fn run(test: impl AsyncFnOnce(&TestApp)) {
     });
 }
 
+/// A statement that the service ran, with the number of its calls.
+#[derive(Debug, diesel::QueryableByName)]
+pub struct Statement {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    pub query: String,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    pub calls: i64,
+}
+
 /// A running service with a database of its own, cloned from a template that holds the demo's agencies and some regions.
 pub struct TestApp {
     /// `http://127.0.0.1:…`.
@@ -68,8 +78,9 @@ pub async fn cluster() -> TestCluster {
     let path = std::env::var_os("PATH");
     let server =
         cluster::find_server(std::env::var_os("SIMPUL_PG_BIN").map(PathBuf::from).as_deref(), path.as_deref()).unwrap();
-    // For counting the statements of a request.
-    let settings = vec!["shared_preload_libraries=pg_stat_statements".to_owned()];
+    // For counting the statements of a request; as many as all tests run, for the least used are dropped.
+    let settings = ["shared_preload_libraries=pg_stat_statements", "pg_stat_statements.max=100000"];
+    let settings = settings.map(str::to_owned).to_vec();
     let options = cluster::Options { server, durable: false, settings, ..cluster::Options::default() };
     let runner = rustix::process::getppid().unwrap();
     let cluster =
@@ -204,9 +215,32 @@ impl TestApp {
         self.texts(sql).await[0].parse().unwrap()
     }
 
-    /// Statements that the service's roles have run in this database.
-    pub async fn statements(&self) -> i64 {
-        self.number("SELECT coalesce(sum(calls), 0) FROM pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid WHERE r.rolname = 'simpul_service' AND s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())").await
+    /// What the service ran in this database during an action. Left out: whether callers may still call, which is asked
+    /// anew every half second, and what opens a connection. Tests share a server, so nothing of other databases is
+    /// counted or forgotten.
+    pub async fn statements_of(&self, action: impl AsyncFnOnce()) -> Vec<Statement> {
+        let here = "(SELECT oid FROM pg_database WHERE datname = current_database())";
+        self.texts(&format!("SELECT pg_stat_statements_reset(0, {here}, 0)::text")).await;
+        action().await;
+        let sql = format!(
+            "SELECT query, calls FROM pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid
+             WHERE r.rolname = 'simpul_service' AND s.dbid = {here}
+             AND query NOT LIKE '%access_state%' AND query NOT LIKE 'SET %'"
+        );
+        diesel::sql_query(sql).load(&mut self.connect().await).await.unwrap()
+    }
+
+    /// How often the service asked the database during an action.
+    pub async fn calls_of(&self, action: impl AsyncFnOnce()) -> i64 {
+        self.statements_of(action).await.iter().map(|statement| statement.calls).sum()
+    }
+
+    /// The one statement of a request that says all these words, with the number of its calls.
+    pub async fn statement_of(&self, client: &Client<'_>, path: &str, words: &[&str]) -> Statement {
+        let mut ran = self.statements_of(async || drop(client.get(path).await.expect(200))).await;
+        ran.retain(|statement| words.iter().all(|word| statement.query.contains(word)));
+        assert_eq!(ran.len(), 1, "{path}: {ran:?}");
+        ran.remove(0)
     }
 
     /// The plan of a statement for any values, as the service's reading connections make it.
@@ -235,7 +269,6 @@ impl TestApp {
         let lines: Vec<Line> = diesel::sql_query(format!("EXPLAIN EXECUTE it{binds}")).load(&mut conn).await.unwrap();
         lines.into_iter().map(|line| line.text).collect::<Vec<_>>().join("\n")
     }
-
 
     /// Credentials of every demo client.
     pub fn credentials(&self) -> &[Credential] {

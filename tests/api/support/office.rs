@@ -1,0 +1,225 @@
+//! Rows for every operation with an id, made by one office that is party to all of them.
+use super::{Client, TestApp, document, resolve};
+use chrono::{TimeDelta, Utc};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::future::Future;
+use std::pin::Pin;
+
+/// What is done to a new row so that the operation is accepted: by the last word of their paths, first to last.
+const BEFORE: &[(&str, &[&str])] = &[
+    ("/v1/cases/{id}/reopen", &["close"]),
+    ("/v1/clients/{id}/enable", &["disable"]),
+    ("/v1/referrals/{id}/cancel", &["accept"]),
+    ("/v1/referrals/{id}/complete", &["accept"]),
+    ("/v1/referrals/{id}/correct", &["reject"]),
+    ("/v1/referrals/{id}/fail", &["accept"]),
+    ("/v1/referrals/{id}/hold", &["accept"]),
+    ("/v1/referrals/{id}/release", &["claim"]),
+    ("/v1/referrals/{id}/resume", &["accept", "hold"]),
+    ("/v1/referrals/{id}/reveal", &["acknowledge"]),
+    ("/v1/referrals/{id}/start", &["accept"]),
+    ("/v1/training-events/{id}/attendance", &["publish", "enrolments", "start"]),
+    ("/v1/training-events/{id}/complete", &["publish", "enrolments", "start", "results"]),
+    ("/v1/training-events/{id}/enrolments", &["publish"]),
+    ("/v1/training-events/{id}/postpone", &["publish"]),
+    ("/v1/training-events/{id}/republish", &["publish", "postpone"]),
+    ("/v1/training-events/{id}/results", &["publish", "enrolments", "start"]),
+    ("/v1/training-events/{id}/start", &["publish"]),
+    ("/v1/volunteers/{id}/activate", &["verify", "select"]),
+    ("/v1/volunteers/{id}/correct", &["verify", "select", "activate", "resign"]),
+    ("/v1/volunteers/{id}/deactivate", &["verify", "select", "activate"]),
+    ("/v1/volunteers/{id}/declare-deceased", &["verify", "select", "activate"]),
+    ("/v1/volunteers/{id}/dismiss", &["verify", "select", "activate"]),
+    ("/v1/volunteers/{id}/reactivate", &["verify", "select", "activate", "deactivate"]),
+    ("/v1/volunteers/{id}/reapply", &["reject"]),
+    ("/v1/volunteers/{id}/resign", &["verify", "select", "activate"]),
+    ("/v1/volunteers/{id}/select", &["verify"]),
+];
+
+/// The key of every client that an office makes: the example of RFC 7515, A.3.
+const KEY: (&str, &str, &str) =
+    ("rfc-7515", "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0");
+
+/// The collection that the first id of a path is of.
+pub fn collection(path: &str) -> &str {
+    path.split("/{").next().unwrap()
+}
+
+/// A Dinas Sosial of a regency: it reports, refers to itself, answers, trains.
+pub struct Office<'a> {
+    pub client: Client<'a>,
+    pub villages: [String; 2],
+    /// A candidate of its first village.
+    pub volunteer: String,
+    /// Whom it can refer and forward to.
+    target: String,
+}
+
+/// A row and its current version.
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub id: String,
+    pub etag: String,
+}
+
+impl Row {
+    /// A path that names this row.
+    pub fn address(&self, path: &str) -> String {
+        path.replace("{id}", &self.id).replace("{kid}", KEY.0)
+    }
+}
+
+impl<'a> Office<'a> {
+    pub async fn new(client: Client<'a>, target: &str, villages: [&str; 2]) -> Self {
+        let (target, villages) = (client.app.agency(target).await, villages.map(str::to_owned));
+        let mut office = Self { client, villages, volunteer: String::new(), target };
+        office.volunteer = office.create("/v1/volunteers").await;
+        office
+    }
+
+    /// In Mukomuko, away from Koto Jaya and Bandar Ratu.
+    pub async fn mukomuko(app: &'a TestApp) -> Self {
+        Self::new(app.regency().await, "Dinas Sosial Provinsi Bengkulu", ["17.06.02.2008", "17.06.02.1009"]).await
+    }
+
+    /// In another province.
+    pub async fn kerinci(app: &'a TestApp) -> Self {
+        let villages = "SELECT code FROM regions WHERE code LIKE '15.01.%' AND level = 'village' AND last_listed IS NULL ORDER BY code LIMIT 2";
+        let villages = app.texts(villages).await;
+        Self::new(app.other_regency().await, "Dinas Sosial Provinsi Jambi", [&villages[0], &villages[1]]).await
+    }
+
+    /// A new row that the path can name, in the state in which the operation is accepted.
+    pub async fn row(&self, path: &str) -> Row {
+        let at = collection(path);
+        let id = self.create(at).await;
+        let steps = BEFORE.iter().find(|(of, _)| *of == path).map_or(&[][..], |(_, steps)| *steps);
+        for step in steps {
+            let action = format!("{at}/{{id}}/{step}");
+            let operation = &document()["paths"][&action]["post"];
+            let etag = self.etag(at, &id).await;
+            let reply = self.client.act(&action.replace("{id}", &id), &etag, self.body(operation)).await;
+            assert!(reply.status < 300, "{action} before {path}: {}", reply.text);
+        }
+        Row { etag: self.etag(at, &id).await, id }
+    }
+
+    async fn etag(&self, at: &str, id: &str) -> String {
+        self.client.get(&format!("{at}/{id}")).await.expect(200).header("etag").to_owned()
+    }
+
+    /// A new row of a collection.
+    fn create(&self, at: &str) -> Pin<Box<dyn Future<Output = String> + Send + '_>> {
+        let at = at.to_owned();
+        Box::pin(async move {
+            let place = &self.villages[0];
+            let case = json!({ "village_code": place, "person": { "name": "Mbah Karto", "age_estimate": 78 },
+                "ppks": ["PPKS-08"], "need": "Tinggal sendiri.", "lawful_basis": "vital_interest" });
+            let made = |at: &'static str, body| async move { self.client.post(at, body).await.expect(201) };
+            match at.as_str() {
+                "/v1/volunteers" => {
+                    made("/v1/volunteers", json!({ "village_code": place, "name": "Budi", "nik_status": "none" }))
+                        .await
+                        .id()
+                }
+                "/v1/cases" => made("/v1/cases", case).await.id(),
+                "/v1/referrals" => {
+                    let mut case = case;
+                    case["referral"] =
+                        json!({ "target_agency_id": self.client.agency, "service": "neglected_elder_care" });
+                    made("/v1/cases", case).await.json["referral_id"].as_str().unwrap().to_owned()
+                }
+                "/v1/training-events" => {
+                    let event = json!({ "level": "basic", "title": "Bimtek", "region_code": place, "venue": "Aula",
+                        "sessions": [session()], "capacity": 9 });
+                    made("/v1/training-events", event).await.id()
+                }
+                "/v1/clients" => {
+                    let (kid, x, y) = KEY;
+                    let key = json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": kid });
+                    let client = json!({ "kind": "system", "name": "Aplikasi", "purpose": "Pelayanan", "key": key,
+                        "scopes": ["statistics:read"] });
+                    made("/v1/clients", client).await.id()
+                }
+                "/v1/training-enrolments" => {
+                    let event = self.row("/v1/training-events/{id}/enrolments").await.id;
+                    let body = json!({ "volunteer_id": self.volunteer });
+                    self.client.post(&format!("/v1/training-events/{event}/enrolments"), body).await.expect(201).id()
+                }
+                _ => panic!(
+                    "tell support::office how a row of {at} is made, or foreign_ids.rs that everyone sees all of them"
+                ),
+            }
+        })
+    }
+
+    /// The document's example of the body, with what this office can mean by it. A merge patch changes one word.
+    pub fn body(&self, operation: &Value) -> Value {
+        let content = operation["requestBody"]["content"].as_object().and_then(|content| content.iter().next());
+        let Some((kind, body)) = content else { return Value::Null };
+        let mut example = body["example"].clone();
+        if kind.contains("merge-patch") {
+            let word = ["need", "occupation", "venue", "name"].into_iter().find(|word| example.get(word).is_some());
+            let word = word.unwrap_or_else(|| panic!("tell support::office what to change by {operation}"));
+            return json!({ word: "Lain" });
+        }
+        self.fill(&mut example);
+        if example.is_null() { json!({}) } else { example }
+    }
+
+    pub fn fill(&self, value: &mut Value) {
+        let soon = || Utc::now() + TimeDelta::days(20);
+        match value {
+            Value::Object(members) => members.iter_mut().for_each(|(name, value)| match name.as_str() {
+                "volunteer_id" => *value = json!(self.volunteer),
+                "target_agency_id" => *value = json!(self.target),
+                "village_code" => *value = json!(self.villages[1]),
+                "region_code" => *value = json!(self.villages[0]),
+                "service" => *value = json!("neglected_elder_care"),
+                // consent would need to say whose and when
+                "lawful_basis" => *value = json!("public_task"),
+                "sessions" => *value = json!([session()]),
+                "due_on" => *value = json!(soon().date_naive()),
+                "appointment_at" => *value = json!(soon()),
+                // a partner's number names one referral
+                "partner_reference" => *value = json!(uuid::Uuid::now_v7()),
+                _ => self.fill(value),
+            }),
+            Value::Array(items) => items.iter_mut().for_each(|value| self.fill(value)),
+            _ => {}
+        }
+    }
+
+    /// The request of an operation, complete, on one row or on none.
+    pub fn ask(&self, client: &Client<'a>, method: &Method, path: &str, row: &Row) -> super::client::Request<'a> {
+        let operation = &document()["paths"][path][method.as_str().to_lowercase()];
+        let request = client.request(method.clone(), &row.address(path));
+        complete(request, operation, &row.etag, &self.body(operation))
+    }
+}
+
+/// Gives a request what the operation asks for.
+pub fn complete<'a>(
+    mut request: super::client::Request<'a>,
+    operation: &'static Value,
+    etag: &str,
+    body: &Value,
+) -> super::client::Request<'a> {
+    for parameter in operation["parameters"].as_array().into_iter().flatten() {
+        match resolve(parameter)["name"].as_str().unwrap() {
+            "Idempotency-Key" => request = request.key(&uuid::Uuid::now_v7().to_string()),
+            "If-Match" => request = request.header("if-match", etag),
+            _ => {}
+        }
+    }
+    match operation["requestBody"]["content"].as_object().and_then(|content| content.keys().next()) {
+        Some(kind) => request.json(body).header("content-type", kind),
+        None => request,
+    }
+}
+
+fn session() -> Value {
+    let begins = Utc::now() + TimeDelta::days(10);
+    json!({ "starts_at": begins, "ends_at": begins + TimeDelta::hours(2) })
+}
