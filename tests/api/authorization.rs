@@ -124,7 +124,7 @@ fn every_client_of_the_demo_has_the_lists_of_its_scopes_and_no_other() {
                         );
                     }
                 }
-                "system" => assert_eq!(more, ["/v1/audit-events", "/v1/referrals"]),
+                "system" => assert_eq!(more, ["/v1/audit-events", "/v1/clients", "/v1/referrals"]),
                 _ => {}
             }
         }
