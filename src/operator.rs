@@ -165,6 +165,7 @@ impl Operator {
             state: AgencyState::Active,
             scopes,
             token_epoch: 0,
+            rate_limit: None,
             version: 1,
             created_by: None,
             create_request: None,

@@ -1,6 +1,6 @@
 //! Endpoints under `/v1/agencies`, and `/v1/me`.
 use super::register;
-use super::rules::{AGENCY_STATE_CONFLICT, AgencyState, OWN_AGENCY};
+use super::rules::{AGENCY_STATE_CONFLICT, AgencyState, OWN_AGENCY, RequestsAMinute};
 use super::store::{self, Agency};
 use crate::access::api::Permit;
 use crate::access::rules::{
@@ -13,7 +13,7 @@ use crate::platform::app::{App, Shared};
 use crate::platform::db::{Conn, Db};
 use crate::platform::error::{ApiError, ApiResult, ID_TAKEN, STALE};
 use crate::platform::idempotency::{Attempt, Ticket};
-use crate::platform::input::{Body, IfMatch, Keyed, NoBody, PathId, set};
+use crate::platform::input::{Body, IfMatch, Keyed, NoBody, PathId, set, set_or_clear};
 use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
 use crate::platform::page::{Page, PageParams, Paged};
 use crate::platform::region_code::RegionCode;
@@ -87,6 +87,10 @@ pub struct AgencyView {
     /// The most that its clients may hold; only for the agency itself and for who administers agencies.
     #[serde(skip_serializing_if = "Option::is_none")]
     scopes: Option<Vec<Scope>>,
+    /// Requests a minute that all its clients together may send to each node, if it was granted more or less than others;
+    /// only for the agency itself and for who administers agencies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limit: Option<i32>,
     version: i32,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -103,6 +107,7 @@ impl AgencyView {
             region_codes: agency.region_codes,
             state: agency.state,
             scopes: open.then_some(agency.scopes),
+            rate_limit: agency.rate_limit.filter(|_| open),
             version: agency.version,
             created_at: agency.created_at,
             updated_at: agency.updated_at,
@@ -222,6 +227,7 @@ async fn register(conn: &mut Conn, app: &App, caller: &Caller, new: Keyed<NewAge
         state: AgencyState::Active,
         scopes: body.scopes,
         token_epoch: 0,
+        rate_limit: None,
         version: 1,
         created_by: Some(caller.client.0),
         create_request: Some(new.key.body().to_vec()),
@@ -241,6 +247,7 @@ async fn note(conn: &mut Conn, app: &App, caller: &Caller, agency: &Agency, acti
 /// A change of an agency (RFC 7396): what is absent stays.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "absent, null and a value are three things")]
 pub struct AgencyPatch {
     #[serde(default, deserialize_with = "set")]
     #[schema(nullable = false, example = "RSUD Mukomuko")]
@@ -249,6 +256,11 @@ pub struct AgencyPatch {
     #[serde(default, deserialize_with = "set")]
     #[schema(nullable = false)]
     scopes: Option<Vec<Scope>>,
+    /// Requests a minute of all its clients together, on each node; its clients may each send more or less in proportion. null:
+    /// as every agency.
+    #[serde(default, deserialize_with = "set_or_clear")]
+    #[schema(value_type = Option<RequestsAMinute>, example = 12000)]
+    rate_limit: Option<Option<RequestsAMinute>>,
 }
 
 /// Change an agency
@@ -274,6 +286,7 @@ pub async fn update_agency(
         }
         agency.name = patch.name.map_or(agency.name, |name| name.as_str().to_owned());
         agency.scopes = patch.scopes.unwrap_or(agency.scopes);
+        agency.rate_limit = patch.rate_limit.map_or(agency.rate_limit, |limit| limit.map(i32::from));
         let agency = store::save_agency(c, &agency, app.clock.now()).await?;
         note(c, &app, &caller, &agency, "agency.update").await?;
         let version = agency.version;

@@ -3,6 +3,7 @@ use crate::access::rules::{AgencyKind, Scope, Scopes};
 use crate::platform::error::{ApiError, Fault};
 use crate::platform::region_code::RegionCode;
 use crate::{error_codes, text_enum};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, schema::Type};
 
 error_codes! {
     /// Another agency already is this government.
@@ -42,6 +43,44 @@ pub fn check_regions(kind: AgencyKind, regions: &[RegionCode]) -> Result<(), Api
         _ => Ok(()),
     }
 }
+
+/// How often an agency may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "i64")]
+pub struct RequestsAMinute(i32);
+
+impl RequestsAMinute {
+    const MOST: i32 = 1_000_000;
+}
+
+impl From<RequestsAMinute> for i32 {
+    fn from(limit: RequestsAMinute) -> Self {
+        limit.0
+    }
+}
+
+impl TryFrom<i64> for RequestsAMinute {
+    type Error = Fault;
+    fn try_from(requests: i64) -> Result<Self, Fault> {
+        let limit = i32::try_from(requests).ok().filter(|limit| (1..=Self::MOST).contains(limit));
+        limit.map(Self).ok_or_else(|| {
+            let (id, en) = (format!("1 sampai {}", Self::MOST), format!("1 to {}", Self::MOST));
+            Fault::with("out_of_range", id, en)
+        })
+    }
+}
+
+impl utoipa::PartialSchema for RequestsAMinute {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(1))
+            .maximum(Some(Self::MOST))
+            .description(Some("Requests a minute."))
+            .into()
+    }
+}
+impl utoipa::ToSchema for RequestsAMinute {}
 
 /// The scopes that agencies of a kind typically hold.
 pub fn typical_scopes(kind: AgencyKind) -> Vec<Scope> {

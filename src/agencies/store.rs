@@ -31,6 +31,8 @@ pub struct Agency {
     pub scopes: Vec<Scope>,
     /// Raised to refuse every token at once.
     pub token_epoch: i32,
+    /// Requests a minute that it was granted; none: as every agency.
+    pub rate_limit: Option<i32>,
     /// Raised by every change.
     pub version: i32,
     /// Client that created it.
@@ -89,7 +91,7 @@ pub async fn create_agency(conn: &mut Conn, agency: &Agency) -> QueryResult<()> 
     Ok(())
 }
 
-/// Writes name, scopes, state and epoch of an agency that is locked, raises its version, and carries it to the gate.
+/// Writes name, scopes, limit, state and epoch of an agency that is locked, raises its version, and carries it to the gate.
 pub async fn save_agency(conn: &mut Conn, agency: &Agency, now: DateTime<Utc>) -> QueryResult<Agency> {
     let saved = diesel::update(agencies::table.find(agency.id))
         .set((
@@ -97,6 +99,7 @@ pub async fn save_agency(conn: &mut Conn, agency: &Agency, now: DateTime<Utc>) -
             agencies::scopes.eq(&agency.scopes),
             agencies::state.eq(agency.state),
             agencies::token_epoch.eq(agency.token_epoch),
+            agencies::rate_limit.eq(agency.rate_limit),
             agencies::version.eq(agencies::version + 1),
             agencies::updated_at.eq(now),
         ))

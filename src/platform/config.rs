@@ -1,4 +1,5 @@
 //! Configuration: the only place that reads the environment. `.env.example` documents each variable.
+use super::limits::Rate;
 use super::network::Network;
 use super::telemetry::LogFormat;
 use secrecy::{ExposeSecret, SecretString};
@@ -19,6 +20,35 @@ pub struct Settings {
     pub demo: bool,
     /// Proxies of ours: what they say of a request's address is believed.
     pub trusted_proxies: Vec<Network>,
+    /// How often one may call.
+    pub rates: Rates,
+}
+
+/// How often one may call, on each node.
+#[derive(Debug, Clone, Copy)]
+pub struct Rates {
+    /// One client.
+    pub client: Rate,
+    /// All clients of an agency together, unless the agency was granted a rate of its own.
+    pub agency: Rate,
+    /// One client for tokens.
+    pub tokens: Rate,
+    /// Whoever asks for a token from one address without having proved itself from there.
+    pub strangers: Rate,
+}
+
+impl Rates {
+    /// The same for everyone.
+    pub fn all(rate: Rate) -> Self {
+        Self { client: rate, agency: rate, tokens: rate, strangers: rate }
+    }
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        let [client, agency, tokens, strangers] = [1200, 6000, 60, 120].map(Rate::a_minute);
+        Self { client, agency, tokens, strangers }
+    }
 }
 
 /// Everything that `simpul serve` needs.
@@ -165,8 +195,9 @@ impl Config {
         }
         let issuer = env.get("TOKEN_ISSUER").map_or_else(|| public_url.clone(), str::to_owned);
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let (trusted_proxies, rates) = (trusted_proxies(&mut env), rates(&mut env));
         let config = Self {
-            settings: Settings { issuer, demo: false, public_url, trusted_proxies: trusted_proxies(&mut env) },
+            settings: Settings { issuer, demo: false, public_url, trusted_proxies, rates },
             database_url: database_url.into(),
             database_ca_file: ca_file(&mut env),
             database_pool: positive(&mut env, "DATABASE_POOL", 8),
@@ -231,6 +262,24 @@ fn trusted_proxies(env: &mut Environment) -> Vec<Network> {
     })
 }
 
+fn rates(env: &mut Environment) -> Rates {
+    const WHY: &str = "a number of requests a minute from 1 to 1000000";
+    let mut rate = |name: &str, default: Rate| {
+        let requests = env.parse(name, default.requests(), WHY);
+        if !(1..=1_000_000).contains(&requests) {
+            env.faults.push(format!("{name} is not {WHY}"));
+        }
+        Rate::a_minute(requests)
+    };
+    let usual = Rates::default();
+    Rates {
+        client: rate("RATE_LIMIT_CLIENT", usual.client),
+        agency: rate("RATE_LIMIT_AGENCY", usual.agency),
+        tokens: rate("RATE_LIMIT_TOKENS", usual.tokens),
+        strangers: rate("RATE_LIMIT_STRANGERS", usual.strangers),
+    }
+}
+
 fn log_format(env: &mut Environment) -> LogFormat {
     let word = env.get("LOG_FORMAT").unwrap_or("json").to_owned();
     LogFormat::parse(&word).unwrap_or_else(|| {
@@ -258,6 +307,10 @@ mod tests {
             ("PUBLIC_URL", "http://simpul.example"),
             ("DATA_KEYS_DIR", "/nowhere/at/all"),
             ("TRUSTED_PROXIES", "10.0.0.1/8"),
+            ("RATE_LIMIT_CLIENT", "0"),
+            ("RATE_LIMIT_AGENCY", "many"),
+            ("RATE_LIMIT_TOKENS", "1000001"),
+            ("RATE_LIMIT_STRANGERS", "-1"),
         ];
         let said = read(&wrong).unwrap_err().to_string();
         let unset = ["SIGNING_KEYS_DIR"];
@@ -275,6 +328,7 @@ mod tests {
             ("SIGNING_KEYS_DIR", "/"),
             ("DATA_KEYS_DIR", "/"),
             ("WORKERS", " "),
+            ("RATE_LIMIT_CLIENT", "300"),
             ("TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.7,"),
         ])
         .unwrap();
@@ -282,6 +336,8 @@ mod tests {
         assert_eq!(config.settings.issuer, "https://api.example");
         assert!(!config.settings.demo);
         assert_eq!(config.stop_delay, Duration::from_secs(5));
+        assert_eq!(config.settings.rates.client, Rate::a_minute(300));
+        assert_eq!(config.settings.rates.agency, Rates::default().agency);
         let proxies: Vec<String> = config.settings.trusted_proxies.iter().copied().map(String::from).collect();
         assert_eq!(proxies, ["10.0.0.0/8", "192.0.2.7/32"]);
         assert!(!format!("{config:?}").contains("simpul_service:x"), "a password shows");

@@ -171,6 +171,8 @@ error_codes! {
     IDEMPOTENCY_KEY_REUSED = (422, "idempotency_key_reused", "Kunci ini sudah dipakai untuk permintaan lain.", "This key was used for another request.");
     /// A change without `If-Match`.
     IF_MATCH_MISSING = (428, "if_match_missing", "Header If-Match wajib ada.", "The If-Match header is required.");
+    /// More requests than the client, its agency or the address may send.
+    RATE_LIMITED = (429, "rate_limited", "Terlalu banyak permintaan; tunggu sebentar.", "Too many requests; wait a moment.");
     /// Our fault.
     INTERNAL = (500, "internal", "Terjadi kesalahan di pihak layanan.", "Something went wrong on our side.");
     /// The database cannot be reached or is overloaded. After a write: ask again with the same key.
@@ -246,6 +248,11 @@ impl ApiError {
     pub fn header(mut self, name: &'static str, value: impl ToString) -> Self {
         self.0.headers.push((name, value.to_string()));
         self
+    }
+
+    /// Whether one of its faults lies at this pointer or below it.
+    pub fn points_at(&self, pointer: &str) -> bool {
+        self.0.faults.iter().any(|(place, _)| matches!(place, Place::Pointer(at) if at.starts_with(pointer)))
     }
 
     /// The reason.

@@ -74,6 +74,15 @@ pub struct Identity {
     pub client: Uuid,
 }
 
+/// How its buckets stand (`RateLimit-Policy`, `RateLimit`), once a caller has been counted.
+#[derive(Debug, Clone)]
+pub struct RateFields {
+    /// What each grants.
+    pub policy: String,
+    /// What is left of each.
+    pub state: String,
+}
+
 /// Paths and methods of the document: actix itself would answer a wrong method with 404.
 pub struct RouteTable(matchit::Router<BTreeMap<String, Operation>>);
 
@@ -173,10 +182,11 @@ pub async fn around(
         Ok(_) => AssertUnwindSafe(next.call(req)).catch_unwind().await,
         Err(error) => Ok(Err(error.into())),
     };
-    let mut identity = None;
+    let (mut identity, mut rates) = (None, None);
     let result = match outcome {
         Ok(Ok(response)) => {
             identity = response.request().extensions().get::<Identity>().copied();
+            rates = response.request().extensions_mut().remove::<RateFields>();
             Ok(settle(response.map_into_boxed_body(), &rendered))
         }
         Ok(Err(error)) => Err(rendered(own(error))),
@@ -199,6 +209,9 @@ pub async fn around(
     match result {
         Ok((mut response, _)) => {
             finish(response.headers_mut(), &info);
+            if let Some(rates) = rates {
+                rates.put(response.headers_mut());
+            }
             Ok(response)
         }
         Err(error) => Err(error.into()),
@@ -251,6 +264,16 @@ fn finish(headers: &mut HeaderMap, info: &RequestInfo) {
         let name = HeaderName::from_static(name);
         if !headers.contains_key(&name) {
             headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+}
+
+impl RateFields {
+    fn put(&self, headers: &mut HeaderMap) {
+        for (name, value) in [("ratelimit-policy", &self.policy), ("ratelimit", &self.state)] {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
         }
     }
 }
@@ -336,6 +359,7 @@ mod tests {
             issuer: "http://localhost".to_owned(),
             demo: false,
             trusted_proxies: vec![],
+            rates: super::super::config::Rates::default(),
         };
         let app = Arc::new(App {
             routes: RouteTable::new(&document).unwrap(),

@@ -13,6 +13,7 @@ pub mod idempotency;
 pub mod input;
 mod json;
 pub mod jwk;
+pub mod limits;
 pub mod moment;
 pub mod network;
 pub mod nik;
