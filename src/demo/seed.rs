@@ -1,7 +1,7 @@
 //! The demo's data: the Bimtek of Kabupaten Mukomuko, 17 May 2023, and the agencies around it. Real regions, invented
 //! people.
+use crate::access::keys;
 use crate::access::rules::{AgencyId, AgencyKind, ClientId, ClientKind, Scope, VolunteerId};
-use crate::access::tokens;
 use crate::agencies::clients::{rules::NewClient, store as clients};
 use crate::agencies::rules::{AgencyState, typical_scopes};
 use crate::agencies::store::{self, Agency, SourceSystem};
@@ -286,9 +286,9 @@ fn credentials(clock: &Clock) -> anyhow::Result<Vec<Credential>> {
 }
 
 fn credential(clock: &Clock, plan: &Plan, kind: ClientKind) -> anyhow::Result<Credential> {
-    let private_key_pem = tokens::new_key_pem()?;
-    let es256_private_key_pem = tokens::new_es256_key_pem()?;
-    let name = |pem: &str| anyhow::Ok(tokens::public_jwk(pem)?.common.key_id.unwrap_or_default());
+    let private_key_pem = keys::new_key_pem()?;
+    let es256_private_key_pem = keys::new_es256_key_pem()?;
+    let name = |pem: &str| anyhow::Ok(keys::public_jwk(pem)?.common.key_id.unwrap_or_default());
     Ok(Credential {
         agency: plan.name.to_owned(),
         agency_kind: plan.kind,
@@ -319,6 +319,7 @@ async fn agencies(conn: &mut Conn, clock: &Clock, credentials: &[Credential]) ->
             state: AgencyState::Active,
             scopes: typical_scopes(plan.kind),
             token_epoch: 0,
+            rate_limit: None,
             version: 1,
             created_by: None,
             create_request: None,
@@ -364,7 +365,7 @@ async fn client(conn: &mut Conn, clock: &Clock, agency: AgencyId, credential: &C
     };
     clients::create_client(conn, &new, now).await?;
     for pem in [&credential.private_key_pem, &credential.es256_private_key_pem] {
-        let jwk = tokens::public_jwk(pem).map_err(ApiError::internal)?;
+        let jwk = keys::public_jwk(pem).map_err(ApiError::internal)?;
         let jwk = serde_json::to_value(jwk).and_then(serde_json::from_value::<PublicJwk>);
         let key = jwk.map_err(|_| ApiError::internal("jwk"))?.check().map_err(|(at, _)| ApiError::internal(at))?;
         clients::add_key(conn, clock.new_id(), id, &key, now).await?;

@@ -80,8 +80,8 @@ fn an_operator_registers_keys_and_prints_tokens() {
     run(async |app| {
         let regency = app.agency("Dinas Sosial Kabupaten Mukomuko").await;
         let jwk = |kid: &str| {
-            let pem = simpul::access::tokens::new_key_pem().unwrap();
-            let mut jwk = serde_json::to_value(simpul::access::tokens::public_jwk(&pem).unwrap()).unwrap();
+            let pem = simpul::access::keys::new_key_pem().unwrap();
+            let mut jwk = serde_json::to_value(simpul::access::keys::public_jwk(&pem).unwrap()).unwrap();
             jwk["kid"] = json!(kid);
             jwk
         };
