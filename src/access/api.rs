@@ -1,8 +1,9 @@
 //! From `Authorization` to a [`Caller`], before anything else of the request is looked at.
+use super::limits::Limits;
 use super::rules::{
     ACTING_USER_REQUIRED, ADDRESS_NOT_ALLOWED, AgencyKind, Caller, ClientKind, Permission, Scope, SharedCaller, Sight,
 };
-use super::store::{AccessState, Directory};
+use super::store::{AccessState, Directory, Standing};
 use super::tokens::{Claims, Rejected, Signer};
 use crate::platform::app::App;
 use crate::platform::db::Db;
@@ -25,6 +26,8 @@ pub struct Gate {
     pub signer: Signer,
     /// Who may still call.
     pub directory: Directory,
+    /// How often.
+    pub limits: Limits,
 }
 
 /// The layer around every operation that asks for a token.
@@ -59,6 +62,9 @@ async fn identify(req: &ServiceRequest) -> ApiResult<Caller> {
     if !still_good(&state, &claims, app.clock.now()) {
         return Err(refused());
     }
+    let (fields, counted) = gate.limits.call(&state);
+    req.extensions_mut().insert(fields);
+    counted?;
     if !state.may_call_from(address) {
         return Err(ApiError::from(&ADDRESS_NOT_ALLOWED));
     }
@@ -83,8 +89,10 @@ fn invalid_token(why: &str) -> ApiError {
     ApiError::from(&UNAUTHENTICATED).header("www-authenticate", challenge)
 }
 
-fn still_good(state: &AccessState, claims: &Claims, now: chrono::DateTime<chrono::Utc>) -> bool {
+/// Whether the database still stands by what a token says.
+pub fn still_good(state: &Standing, claims: &Claims, now: chrono::DateTime<chrono::Utc>) -> bool {
     state.active
+        && !state.has_revoked(claims.jti)
         && state.agency_id == claims.agency_id
         && state.token_epoch == claims.epoch
         && state.volunteer_id == claims.volunteer_id

@@ -15,6 +15,13 @@ impl Permission for ReadReference {
     const SCOPES: &'static [Scope] = &[];
 }
 
+/// Give a volunteer's phone its code, and cut it off.
+pub struct ManagePhones;
+impl Permission for ManagePhones {
+    const SCOPES: &'static [Scope] = &[Scope::ClientsManage];
+    const ACTING_USER: bool = true;
+}
+
 /// See who did what.
 pub struct ReadAudit;
 impl Permission for ReadAudit {

@@ -35,9 +35,21 @@ pub struct Metadata {
     response_types_supported: [&'static str; 1],
     token_endpoint_auth_methods_supported: [&'static str; 2],
     token_endpoint_auth_signing_alg_values_supported: [&'static str; 2],
+    /// For phones: RFC 7591 with a one-time code.
+    registration_endpoint: String,
+    revocation_endpoint: String,
+    revocation_endpoint_auth_methods_supported: [&'static str; 2],
+    revocation_endpoint_auth_signing_alg_values_supported: [&'static str; 2],
+    introspection_endpoint: String,
+    introspection_endpoint_auth_methods_supported: [&'static str; 2],
+    introspection_endpoint_auth_signing_alg_values_supported: [&'static str; 2],
     scopes_supported: Vec<Scope>,
     service_documentation: String,
 }
+
+/// How a client may prove itself, wherever it has to.
+const METHODS: [&str; 2] = ["private_key_jwt", "client_secret_basic"];
+const ALGORITHMS: [&str; 2] = ["EdDSA", "ES256"];
 
 /// Read the metadata
 ///
@@ -53,8 +65,15 @@ pub async fn read_metadata(app: Shared) -> Json<Metadata> {
         grant_types_supported: ["client_credentials"],
         // The RFC asks for the member and forbids an empty list.
         response_types_supported: ["none"],
-        token_endpoint_auth_methods_supported: ["private_key_jwt", "client_secret_basic"],
-        token_endpoint_auth_signing_alg_values_supported: ["EdDSA", "ES256"],
+        token_endpoint_auth_methods_supported: METHODS,
+        token_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
+        registration_endpoint: format!("{base}/oauth/register"),
+        revocation_endpoint: format!("{base}/oauth/revoke"),
+        revocation_endpoint_auth_methods_supported: METHODS,
+        revocation_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
+        introspection_endpoint: format!("{base}/oauth/introspect"),
+        introspection_endpoint_auth_methods_supported: METHODS,
+        introspection_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
         scopes_supported: Scope::ALL.to_vec(),
         service_documentation: format!("{base}/docs"),
     })

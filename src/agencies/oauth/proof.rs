@@ -1,19 +1,21 @@
 //! How a client proves itself: by a JWT of its own key (RFC 7523), or by its secret (RFC 6749, section 2.3.1).
-use super::{FAILED, Form, Refusal, token_endpoint};
+use super::{FAILED, Form, GateArg, Refusal, address_of, token_endpoint};
 use crate::access::api::Gate;
-use crate::access::rules::ClientId;
-use crate::access::store::AccessState;
+use crate::access::rules::{ADDRESS_NOT_ALLOWED, ClientId};
+use crate::access::store::{AccessState, Standing};
 use crate::access::tokens::{Unverified, VerifyingKey};
 use crate::agencies::clients::store;
 use crate::platform::app::App;
 use crate::platform::crypto;
-use crate::platform::db::Db;
+use crate::platform::db::{Conn, Db};
+use crate::platform::error::ApiResult;
 use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
+use std::sync::Arc;
 use uuid::Uuid;
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -23,20 +25,76 @@ const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
 
 /// An assertion that is good, to be used up in the transaction that records the token.
 #[derive(Clone)]
-pub(super) struct Assertion {
-    pub(super) jti_hash: Vec<u8>,
-    pub(super) expires_at: DateTime<Utc>,
+struct Assertion {
+    jti_hash: Vec<u8>,
+    expires_at: DateTime<Utc>,
+}
+
+/// A client that has proved itself. Its assertion is still to be used up, in the transaction of what it asks for.
+#[derive(Clone)]
+pub(super) struct Proven {
+    pub(super) state: Arc<Standing>,
+    assertion: Option<Assertion>,
+}
+
+impl Proven {
+    /// The client of a request that may call, from where it calls, as often as it does.
+    pub(super) async fn of(
+        req: &HttpRequest,
+        form: &Form,
+        app: &App,
+        gate: &GateArg,
+        db: &Db,
+    ) -> Result<Self, Refusal> {
+        let proof = Proof::of(req, form)?;
+        let (now, address) = (app.clock.now(), address_of(req));
+        gate.let_in(req, Some(proof.client()))?;
+        let challenge = matches!(proof, Proof::Secret { .. });
+        let state = gate.0.directory.find(db, proof.client()).await?.filter(|state| state.active);
+        let state = state.ok_or_else(|| Refusal { challenge, ..Refusal::new("invalid_client", FAILED) })?;
+        let known = |refusal: Refusal| refusal.of(state.agency_id, state.client_id);
+        let assertion = proof.check(&state, app, &gate.0, db, now).await;
+        let assertion = assertion.map_err(|refusal| known(Refusal { challenge, ..refusal }))?;
+        if !state.may_call_from(address) {
+            let refusal = Refusal::new("invalid_client", "the client may not call from this address");
+            return Err(known(refusal.because(ADDRESS_NOT_ALLOWED.code)));
+        }
+        if state.expires_at.is_some_and(|end| now >= end) {
+            return Err(known(Refusal::new("invalid_client", "the client has expired")));
+        }
+        if let Some(wait) = gate.0.limits.token(address, state.client_id) {
+            return Err(known(Refusal::too_many(wait)));
+        }
+        Ok(Self { state, assertion })
+    }
+
+    /// A refusal of this client.
+    pub(super) fn refuse(&self, refusal: Refusal) -> Refusal {
+        refusal.of(self.state.agency_id, self.state.client_id)
+    }
+
+    /// Uses the assertion up, in the transaction of what it was sent for; false if it was used before: do nothing then.
+    pub(super) async fn use_up(&self, conn: &mut Conn) -> ApiResult<bool> {
+        let Some(one) = &self.assertion else { return Ok(true) };
+        Ok(store::use_assertion(conn, self.state.client_id, &one.jti_hash, one.expires_at).await?)
+    }
+
+    /// What [`Proven::use_up`] said, once that is committed.
+    pub(super) fn check_fresh(&self, fresh: bool) -> Result<(), Refusal> {
+        let used = || self.refuse(Refusal::new("invalid_client", "the assertion was used before"));
+        if fresh { Ok(()) } else { Err(used()) }
+    }
 }
 
 /// How the client proves itself: exactly one way.
-pub(super) enum Proof<'a> {
+enum Proof<'a> {
     Secret { client: ClientId, secret: String },
     Assertion { client: ClientId, jwt: Unverified<'a>, claims: AssertionClaims },
 }
 
 /// Claims of an assertion (RFC 7523, section 3). Others are the client's own business.
 #[derive(Debug, Deserialize)]
-pub(super) struct AssertionClaims {
+struct AssertionClaims {
     iss: String,
     sub: String,
     aud: String,
@@ -47,7 +105,7 @@ pub(super) struct AssertionClaims {
 }
 
 impl<'a> Proof<'a> {
-    pub(super) fn of(req: &HttpRequest, form: &'a Form) -> Result<Self, Refusal> {
+    fn of(req: &HttpRequest, form: &'a Form) -> Result<Self, Refusal> {
         let basic: Vec<_> = req.headers().get_all(AUTHORIZATION).collect();
         let assertion = form.get("client_assertion");
         if form.get("client_secret").is_some() {
@@ -97,13 +155,13 @@ impl<'a> Proof<'a> {
         Ok(Self::Assertion { client, jwt, claims })
     }
 
-    pub(super) fn client(&self) -> ClientId {
+    fn client(&self) -> ClientId {
         match self {
             Self::Secret { client, .. } | Self::Assertion { client, .. } => *client,
         }
     }
 
-    pub(super) async fn check(
+    async fn check(
         &self,
         state: &AccessState,
         app: &App,

@@ -1,24 +1,21 @@
 //! The token endpoint (RFC 6749, section 4.4).
-use super::proof::{Assertion, Proof};
-use super::{FAILED, Form, GateArg, OAuthProblem, Refusal};
-use crate::access::api::Gate;
-use crate::access::rules::{ADDRESS_NOT_ALLOWED, ActingUser, Scopes};
+use super::proof::Proven;
+use super::{Form, GateArg, OAuthProblem, Refusal, request_of};
+use crate::access::rules::{ActingUser, Scopes};
 use crate::access::store::AccessState;
 use crate::access::tokens::{Claims, LIFETIME};
-use crate::agencies::clients::store;
-use crate::audit::rules::{Event, Outcome};
+use crate::audit::rules::Event;
 use crate::audit::store::{self as audit, Recorder};
 use crate::platform::app::{App, Shared};
 use crate::platform::clock::Clock;
-use crate::platform::db::Db;
+use crate::platform::db::{Conn, Db};
 use crate::platform::error::ApiError;
-use crate::platform::http::{Identity, RequestInfo};
+use crate::platform::http::Identity;
 use actix_web::web::Payload;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, post};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 /// Form of a token request. Send `client_assertion`, or the secret by HTTP Basic.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -60,7 +57,7 @@ pub struct TokenAnswer {
 /// (`client_secret_basic`). The token lives 15 minutes; ask again before it ends.
 #[utoipa::path(tag = "identity", security(("client" = []), ()), request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, body = TokenAnswer, description = "A token."), (status = 400, body = OAuthProblem, description = "The request is wrong."),
-        (status = 401, body = OAuthProblem, description = "The client did not prove itself."), (status = 500, body = OAuthProblem, description = "A fault of ours."),
+        (status = 401, body = OAuthProblem, description = "The client did not prove itself."), (status = 429, body = OAuthProblem, description = "Too many requests of this client, or too many attempts from this address."), (status = 500, body = OAuthProblem, description = "A fault of ours."),
         (status = 503, body = OAuthProblem, description = "Try again shortly.")))]
 #[post("/oauth/token")]
 pub async fn issue_token(
@@ -71,19 +68,9 @@ pub async fn issue_token(
     db: Db,
     recorder: Recorder,
 ) -> HttpResponse {
-    match grant(&req, payload, &app.0, &gate.0, &db).await {
+    match grant(&req, payload, &app.0, &gate, &db).await {
         Ok(token) => HttpResponse::Ok().insert_header(("pragma", "no-cache")).json(token),
-        Err(refusal) => {
-            if let Some(who) = refusal.who {
-                req.extensions_mut().insert(who);
-                let request = req.extensions().get::<RequestInfo>().map(|info| info.id).unwrap_or_default();
-                let event = Event::new("token.issue", request, app.clock.new_id(), app.clock.now());
-                let event = event.client(who.agency, who.client).outcome(Outcome::Denied).detail(refusal.detail);
-                // The answer is a refusal either way; an unrecorded one shows in the log as a failed commit.
-                let _ = recorder.record_refusal(who, event).await;
-            }
-            refusal.answer()
-        }
+        Err(refusal) => refusal.recorded(&req, &app, &recorder, "token.issue").await,
     }
 }
 
@@ -91,35 +78,34 @@ async fn grant(
     req: &HttpRequest,
     payload: Payload,
     app: &Arc<App>,
-    gate: &Arc<Gate>,
+    gate: &GateArg,
     db: &Db,
 ) -> Result<TokenAnswer, Refusal> {
     let form = Form::read(req, payload).await?;
-    let proof = Proof::of(req, &form)?;
-    let now = app.clock.now();
-    let challenge = matches!(proof, Proof::Secret { .. });
-    let state = gate.directory.find(db, proof.client()).await?.filter(|state| state.active);
-    let state = state.ok_or_else(|| Refusal { challenge, ..Refusal::new("invalid_client", FAILED) })?;
-    let used = proof.check(&state, app, gate, db, now).await;
-    let used = used.map_err(|refusal| Refusal { challenge, ..refusal }.of(&state))?;
-    let address = req.extensions().get::<RequestInfo>().and_then(|info| info.address);
-    if !state.may_call_from(address) {
-        let refusal = Refusal::new("invalid_client", "the client may not call from this address");
-        return Err(Refusal { detail: ADDRESS_NOT_ALLOWED.code, ..refusal }.of(&state));
-    }
-    if state.expires_at.is_some_and(|end| now >= end) {
-        return Err(Refusal::new("invalid_client", "the client has expired").of(&state));
-    }
-    form.check_grant(&state).map_err(|refusal| refusal.of(&state))?;
-    let acting_user = form.acting_user().map_err(|refusal| refusal.of(&state))?;
-    let scopes = form.scopes(&state).map_err(|refusal| refusal.of(&state))?;
-    let claims = claims(gate.signer.issuer(), &app.clock, &state, scopes, acting_user);
+    let client = Proven::of(req, &form, app, gate, db).await?;
+    let state = &client.state;
+    form.check_grant(state).map_err(|refusal| client.refuse(refusal))?;
+    let acting_user = form.acting_user().map_err(|refusal| client.refuse(refusal))?;
+    let scopes = form.scopes(state).map_err(|refusal| client.refuse(refusal))?;
+    let signer = &gate.0.signer;
+    let claims = claims(signer.issuer(), &app.clock, state, scopes, acting_user);
     let who = Identity { agency: state.agency_id.0, client: state.client_id.0 };
     req.extensions_mut().insert(who);
-    let request = req.extensions().get::<RequestInfo>().map(|info| info.id).unwrap_or_default();
-    record_issue(db, app, request, &claims, who, used).await?;
-    let access_token =
-        gate.signer.sign(&claims).map_err(|_| Refusal::from(ApiError::internal("token cannot be signed")))?;
+    let user = claims.acting_user.as_ref().map(ActingUser::as_str);
+    let event = Event::new("token.issue", request_of(req), app.clock.new_id(), app.clock.now())
+        .client(who.agency, who.client)
+        .acting(user)
+        .subject("token", claims.jti);
+    let proven = client.clone();
+    let issue = async move |c: &mut Conn| {
+        let fresh = proven.use_up(c).await?;
+        if fresh {
+            audit::record(c, &event).await?;
+        }
+        Ok(fresh)
+    };
+    client.check_fresh(db.write(issue).await?)?;
+    let access_token = signer.sign(&claims).map_err(|_| Refusal::from(ApiError::internal("token cannot be signed")))?;
     Ok(TokenAnswer { access_token, token_type: "Bearer", expires_in: LIFETIME.num_seconds(), scope: claims.scope })
 }
 
@@ -146,39 +132,6 @@ pub fn claims(
         acting_user,
         volunteer_id: state.volunteer_id,
     }
-}
-
-async fn record_issue(
-    db: &Db,
-    app: &Arc<App>,
-    request: Uuid,
-    claims: &Claims,
-    who: Identity,
-    assertion: Option<Assertion>,
-) -> Result<(), Refusal> {
-    let (id, at, client) = (app.clock.new_id(), app.clock.now(), claims.sub);
-    let user = claims.acting_user.as_ref().map(ActingUser::as_str);
-    let event = Event::new("token.issue", request, id, at)
-        .client(who.agency, who.client)
-        .acting(user)
-        .subject("token", claims.jti);
-    let fresh = db
-        .write(async move |c| {
-            if let Some(one) = &assertion
-                && !store::use_assertion(c, client, &one.jti_hash, one.expires_at).await?
-            {
-                return Ok(false);
-            }
-            audit::record(c, &event).await?;
-            Ok(true)
-        })
-        .await?;
-    if fresh {
-        return Ok(());
-    }
-    let mut refusal = Refusal::new("invalid_client", "the assertion was used before");
-    refusal.who = Some(who);
-    Err(refusal)
 }
 
 /// What a request for a token may say beside who asks.
