@@ -296,9 +296,9 @@ fn a_client_ends_when_it_was_to_end() {
 }
 
 /// A public JWK of this name, and its private half.
-fn ed25519(kid: &str) -> (Value, EncodingKey) {
-    let pem = simpul::access::tokens::new_key_pem().unwrap();
-    let jwk = serde_json::to_value(simpul::access::tokens::public_jwk(&pem).unwrap()).unwrap();
+pub fn ed25519(kid: &str) -> (Value, EncodingKey) {
+    let pem = simpul::access::keys::new_key_pem().unwrap();
+    let jwk = serde_json::to_value(simpul::access::keys::public_jwk(&pem).unwrap()).unwrap();
     (with(jwk, "kid", json!(kid)), EncodingKey::from_ed_pem(pem.as_bytes()).unwrap())
 }
 
@@ -311,7 +311,7 @@ fn p256(kid: &str) -> (Value, EncodingKey) {
 }
 
 /// Asks for a token by an assertion of a key.
-async fn by_key(app: &TestApp, client: &str, algorithm: Algorithm, kid: &str, key: &EncodingKey) -> Reply {
+pub async fn by_key(app: &TestApp, client: &str, algorithm: Algorithm, kid: &str, key: &EncodingKey) -> Reply {
     let now = app.clock.now().timestamp();
     let claims =
         json!({ "iss": client, "sub": client, "aud": app.base, "iat": now, "exp": now + 300, "jti": Uuid::now_v7() });

@@ -32,6 +32,13 @@ use utoipa::{IntoParams, ToSchema};
 #[schema(example = "wK3bq1x9s2Yd0m6h4Rr8Jp5Vt7Zc-LfGnAeUoIiQyXk")]
 pub struct ShownSecret(String);
 
+impl ShownSecret {
+    /// To be shown.
+    pub fn new(secret: String) -> Self {
+        Self(secret)
+    }
+}
+
 impl std::fmt::Debug for ShownSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("ShownSecret")
@@ -130,6 +137,8 @@ pub struct ClientFilter {
     /// Only in this state.
     #[param(inline)]
     state: Option<ClientState>,
+    /// Only phones of this volunteer.
+    volunteer_id: Option<VolunteerId>,
 }
 
 /// List clients
@@ -141,7 +150,8 @@ pub struct ClientFilter {
 pub async fn list_clients(caller: Permit<ReadClients>, paged: Paged<ClientFilter>, db: Db) -> ApiResult<Answer> {
     let (filter, after): (_, Option<ClientId>) = (&paged.filter, paged.after()?);
     let (caller, limit) = (&*caller, paged.limit + 1);
-    let rows = db.read(async |c| store::list(c, caller, filter.kind, filter.state, after, limit).await).await?;
+    let wanted = store::Wanted { kind: filter.kind, state: filter.state, volunteer: filter.volunteer_id };
+    let rows = db.read(async |c| store::list(c, caller, wanted, after, limit).await).await?;
     let (rows, after) = paged.cut(rows, |client| client.id);
     paged.answer(rows.into_iter().map(ClientView::from).collect(), after, None)
 }
@@ -335,7 +345,7 @@ async fn move_client(act: Move, db: Db) -> ApiResult<Answer> {
         }
         let (verb, reason) =
             (if act.to == ClientState::Disabled { "disable" } else { "enable" }, act.keyed.body.reason);
-        check_reason(c, &act.app, verb, &reason).await?;
+        check_reason(c, act.app.clock.now(), verb, &reason).await?;
         client.state = act.to;
         client.state_reason = Some(reason.clone());
         if act.to == ClientState::Disabled {
@@ -348,9 +358,9 @@ async fn move_client(act: Move, db: Db) -> ApiResult<Answer> {
     .await
 }
 
-async fn check_reason(conn: &mut Conn, app: &App, verb: &str, reason: &Code) -> ApiResult<()> {
-    let today = app.clock.now().date_naive();
-    let known = codes::valid(conn, "client-reasons", std::slice::from_ref(reason), today).await?;
+/// Refuses what is no reason of this act.
+pub async fn check_reason(conn: &mut Conn, now: DateTime<Utc>, verb: &str, reason: &Code) -> ApiResult<()> {
+    let known = codes::valid(conn, "client-reasons", std::slice::from_ref(reason), now.date_naive()).await?;
     if known.iter().any(|code| code.group_code.as_deref() == Some(verb)) {
         return Ok(());
     }

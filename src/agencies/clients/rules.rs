@@ -106,6 +106,11 @@ pub struct NewClient {
     pub create_request: Option<Vec<u8>>,
 }
 
+/// What a phone of a volunteer may do: all that a phone can, of what its agency may.
+pub fn phone_scopes(agency: &[Scope]) -> Vec<Scope> {
+    most(ClientKind::Phone).and(agency.iter().copied().collect()).list()
+}
+
 /// What a client of this kind may hold at most.
 fn most(kind: ClientKind) -> Scopes {
     match kind {

@@ -42,6 +42,9 @@ pub(super) struct Letter {
     pub(super) official: String,
 }
 
+/// Why the phone of who is no volunteer here any more is disabled: a code of `client-reasons`.
+pub(super) const LEFT: &str = "volunteer_left";
+
 /// A decision, whichever it is.
 #[derive(Clone)]
 pub(super) struct Decision {
@@ -90,7 +93,7 @@ pub(super) async fn decide(decision: Decision, db: Db) -> ApiResult<Answer> {
         };
         store::add_history(c, &row).await?;
         if to.has_ended() {
-            clients::disable_phones(c, id, now).await?;
+            clients::disable_phones(c, id, LEFT, now).await?;
         }
         let audited = format!("volunteer.{}", action.verb());
         note(c, &app, &caller, &audited, Some(&before), &volunteer, step.reason.as_ref().map(Code::as_str)).await?;

@@ -102,7 +102,17 @@ impl<'a> Office<'a> {
             let reply = self.client.act(&action.replace("{id}", &id), &etag, self.body(operation)).await;
             assert!(reply.status < 300, "{action} before {path}: {}", reply.text);
         }
+        if path.ends_with("/phone/disable") {
+            self.give_phone(&id).await;
+        }
         Row { etag: self.etag(at, &id).await, id }
+    }
+
+    /// Lets a phone register as the volunteer's.
+    async fn give_phone(&self, volunteer: &str) {
+        let code = self.client.post(&format!("/v1/volunteers/{volunteer}/phone/codes"), json!({})).await.expect(200);
+        let phone = json!({ "code": code.json["code"], "key": key() });
+        self.client.app.nobody().post("/oauth/register", phone).without("idempotency-key").await.expect(201);
     }
 
     async fn etag(&self, at: &str, id: &str) -> String {
@@ -136,9 +146,7 @@ impl<'a> Office<'a> {
                     made("/v1/training-events", event).await.id()
                 }
                 "/v1/clients" => {
-                    let (kid, x, y) = KEY;
-                    let key = json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": kid });
-                    let client = json!({ "kind": "system", "name": "Aplikasi", "purpose": "Pelayanan", "key": key,
+                    let client = json!({ "kind": "system", "name": "Aplikasi", "purpose": "Pelayanan", "key": key(),
                         "scopes": ["statistics:read"] });
                     made("/v1/clients", client).await.id()
                 }
@@ -217,6 +225,11 @@ pub fn complete<'a>(
         Some(kind) => request.json(body).header("content-type", kind),
         None => request,
     }
+}
+
+fn key() -> Value {
+    let (kid, x, y) = KEY;
+    json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": kid })
 }
 
 fn session() -> Value {

@@ -62,22 +62,35 @@ fn visible_to(caller: &Caller) -> diesel::dsl::Eq<clients::agency_id, AgencyId> 
     clients::agency_id.eq(caller.agency)
 }
 
+/// Which clients.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// Of this kind.
+    pub kind: Option<ClientKind>,
+    /// In this state.
+    pub state: Option<ClientState>,
+    /// Of this volunteer.
+    pub volunteer: Option<VolunteerId>,
+}
+
 /// Clients in the order of their ids.
 pub async fn list(
     conn: &mut &Conn,
     caller: &Caller,
-    kind: Option<ClientKind>,
-    state: Option<ClientState>,
+    wanted: Wanted,
     after: Option<ClientId>,
     limit: i64,
 ) -> QueryResult<Vec<Client>> {
     let own = clients::table.filter(visible_to(caller)).select(Client::as_select());
     let mut query = own.order(clients::id).limit(limit).into_boxed();
-    if let Some(kind) = kind {
+    if let Some(kind) = wanted.kind {
         query = query.filter(clients::kind.eq(kind));
     }
-    if let Some(state) = state {
+    if let Some(state) = wanted.state {
         query = query.filter(clients::state.eq(state));
+    }
+    if let Some(volunteer) = wanted.volunteer {
+        query = query.filter(clients::volunteer_id.eq(volunteer));
     }
     if let Some(after) = after {
         query = query.filter(clients::id.gt(after));
@@ -171,8 +184,14 @@ pub async fn save_client(conn: &mut Conn, client: &Client, now: DateTime<Utc>) -
     Ok(saved)
 }
 
-/// Closes the gate for the phones of a volunteer who has left, for good: who comes back registers a phone anew.
-pub async fn disable_phones(conn: &mut Conn, volunteer: VolunteerId, now: DateTime<Utc>) -> QueryResult<()> {
+/// Closes the gate for the phone of a volunteer, for good: another one, or the same, registers anew. `reason`: a code of
+/// `client-reasons`. Returns what was disabled.
+pub async fn disable_phones(
+    conn: &mut Conn,
+    volunteer: VolunteerId,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> QueryResult<Vec<Client>> {
     let phones = clients::table.filter(clients::volunteer_id.eq(volunteer).and(clients::state.eq(ClientState::Active)));
     // Agency before client, as in every change of a client: they would wait for each other otherwise.
     let agencies: Vec<AgencyId> =
@@ -182,16 +201,16 @@ pub async fn disable_phones(conn: &mut Conn, volunteer: VolunteerId, now: DateTi
     }
     let change = (
         clients::state.eq(ClientState::Disabled),
-        clients::state_reason.eq("volunteer_left"),
+        clients::state_reason.eq(reason),
         clients::version.eq(clients::version + 1),
         clients::updated_at.eq(now),
     );
     let disabled: Vec<Client> =
         diesel::update(phones).set(change).returning(Client::as_returning()).get_results(conn).await?;
-    for client in disabled {
-        refresh_client(conn, &client).await?;
+    for client in &disabled {
+        refresh_client(conn, client).await?;
     }
-    Ok(())
+    Ok(disabled)
 }
 
 /// The agency as it is when every change before this one is committed. Whoever writes to the gate holds it: a client's
@@ -241,5 +260,6 @@ fn access_state(agency: &Agency, children: &[AgencyId], client: &Client) -> Acce
         child_agency_ids: children.to_vec(),
         expires_at: client.expires_at,
         networks: client.networks.clone(),
+        rate_limit: agency.rate_limit,
     }
 }
