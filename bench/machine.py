@@ -123,6 +123,7 @@ class Service:
             "LISTEN": "127.0.0.1:0",
             "ADMIN_LISTEN": "off",
             "SIGNING_KEYS_DIR": str(keys),
+            **{f"RATE_LIMIT_{of}": "1000000" for of in ("CLIENT", "AGENCY", "TOKENS", "STRANGERS")},
             "DATA_KEYS_DIR": str(keys),
             "LOG_LEVEL": log_level,
         }

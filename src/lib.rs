@@ -3,6 +3,7 @@
 //! below it (`docs/ARCHITECTURE.md`).
 
 pub mod demo;
+pub mod operator;
 pub mod server;
 pub mod worker;
 
@@ -81,6 +82,7 @@ pub fn error_codes() -> Vec<&'static Code> {
         platform::error::CODES,
         access::rules::CODES,
         agencies::rules::CODES,
+        agencies::clients::rules::CODES,
         volunteers::rules::CODES,
         training::rules::CODES,
         cases::rules::CODES,

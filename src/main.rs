@@ -1,9 +1,12 @@
 //! The command line: each subcommand reads its configuration and calls the library.
 use anyhow::Context;
+use chrono::{SecondsFormat, TimeDelta};
 use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret;
+use simpul::access::keys;
 use simpul::access::tokens::Signer;
 use simpul::demo;
+use simpul::operator::{AgencyCommand, Operator};
 use simpul::platform::clock::Clock;
 use simpul::platform::config::{self, Config, Environment};
 use simpul::platform::crypto::Keys;
@@ -38,6 +41,11 @@ enum Command {
     Regions {
         #[command(subcommand)]
         action: RegionsAction,
+    },
+    /// Agencies and their clients, by an operator on the host: the first one, before anybody has a token
+    Agency {
+        #[command(subcommand)]
+        action: AgencyCommand,
     },
     /// Key files
     Keys {
@@ -77,12 +85,18 @@ enum RegionsAction {
 enum KeysAction {
     /// Make what is missing in the two key directories
     Create,
+    /// Make the next key that signs tokens, and remove those whose last token has ended
+    RotateSigning {
+        /// Minutes until it signs: time to copy it to every node, and for others to read it at /.well-known/jwks.json
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u16).range(0..=10080))]
+        after: u16,
+    },
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
-    let env = Environment::of_process()?;
+    let mut env = Environment::of_process()?;
     match cli.command {
         Command::Serve { with_worker } => serve(Config::read(env)?, with_worker).await,
         Command::Worker => work(&Config::read(env)?).await,
@@ -95,24 +109,23 @@ async fn main() -> anyhow::Result<()> {
                 format!("applied {}", applied.join(", "))
             })
         }
-        Command::Regions { action: RegionsAction::Load { file } } => {
-            let (url, ca) = config::service_database(env)?;
-            let target = Target::new(url.expose_secret(), ca.as_deref())?;
-            let rows = match file {
-                None => regions::rules::shipped()?,
-                Some(path) => {
-                    regions::rules::read(std::fs::File::open(&path).with_context(|| path.display().to_string())?)?
-                }
+        Command::Regions { action: RegionsAction::Load { file } } => load_regions(env, file).await,
+        Command::Agency { action } => {
+            let (url, ca) = config::service_database(&mut env)?;
+            let operator = Operator::new(&Target::new(url.expose_secret(), ca.as_deref())?).await?;
+            let signer = move || {
+                let (keys, issuer) = config::token_signing(env)?;
+                Signer::load(&keys, &issuer, false)
             };
-            let loaded = regions::load(&target, &rows).await?;
-            say(&format!("{loaded} regions"))
+            say(&operator.run(action, signer).await?)
         }
         Command::Keys { action: KeysAction::Create } => {
             let (signing, data) = config::key_directories(env)?;
             let mut made = Keys::create(&data, false)?;
-            made.extend(Signer::create(&signing, false)?);
+            made.extend(keys::create(&signing, Clock::default().now(), false)?);
             say(&if made.is_empty() { "nothing is missing".to_owned() } else { format!("made {}", made.join(", ")) })
         }
+        Command::Keys { action: KeysAction::RotateSigning { after } } => rotate_signing(env, after),
         Command::Openapi { public_url } => say(&simpul::document_text(&public_url)?),
         Command::Demo { listen, data_dir, postgres } => {
             telemetry::start_log(telemetry::LogFormat::Text, env.get("LOG_LEVEL").unwrap_or("warn"))?;
@@ -130,6 +143,30 @@ async fn main() -> anyhow::Result<()> {
             demo.stop().await
         }
     }
+}
+
+async fn load_regions(mut env: Environment, file: Option<PathBuf>) -> anyhow::Result<()> {
+    let (url, ca) = config::service_database(&mut env)?;
+    let target = Target::new(url.expose_secret(), ca.as_deref())?;
+    let rows = match file {
+        None => regions::rules::shipped()?,
+        Some(path) => regions::rules::read(std::fs::File::open(&path).with_context(|| path.display().to_string())?)?,
+    };
+    let loaded = regions::load(&target, &rows).await?;
+    say(&format!("{loaded} regions"))
+}
+
+fn rotate_signing(env: Environment, after: u16) -> anyhow::Result<()> {
+    let (signing, _) = config::key_directories(env)?;
+    let turn = keys::rotate(&signing, Clock::default().now(), TimeDelta::minutes(after.into()))?;
+    let from = turn.from.to_rfc3339_opts(SecondsFormat::Secs, true);
+    say(&format!("made {}, signs from {from}: copy it to every node before", turn.made))?;
+    let removed = turn.removed.join(", ");
+    say(&if removed.is_empty() {
+        "removed nothing".to_owned()
+    } else {
+        format!("removed {removed}: their last token has ended; remove them from every node")
+    })
 }
 
 async fn serve(config: Config, with_worker: bool) -> anyhow::Result<()> {

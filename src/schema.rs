@@ -20,6 +20,8 @@ diesel::table! {
         region_codes -> Array<Text>,
         child_agency_ids -> Array<Uuid>,
         expires_at -> Nullable<Timestamptz>,
+        networks -> Array<Text>,
+        rate_limit -> Nullable<Int4>,
     }
 }
 
@@ -38,6 +40,7 @@ diesel::table! {
         create_request -> Nullable<Bytea>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        rate_limit -> Nullable<Int4>,
     }
 }
 
@@ -219,6 +222,11 @@ diesel::table! {
         version -> Int4,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        networks -> Array<Text>,
+        state_reason -> Nullable<Text>,
+        reason_list -> Nullable<Text>,
+        created_by -> Nullable<Uuid>,
+        create_request -> Nullable<Bytea>,
     }
 }
 
@@ -272,6 +280,20 @@ diesel::table! {
         generation -> Uuid,
         demo -> Bool,
         created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    phone_codes (id) {
+        id -> Uuid,
+        volunteer_id -> Uuid,
+        agency_id -> Uuid,
+        code_index -> Bytea,
+        created_at -> Timestamptz,
+        created_by -> Uuid,
+        acting_user -> Nullable<Text>,
+        expires_at -> Timestamptz,
+        client_id -> Nullable<Uuid>,
     }
 }
 
@@ -379,6 +401,14 @@ diesel::table! {
         postal_code -> Nullable<Text>,
         last_listed -> Nullable<Int2>,
         time_zone -> Text,
+    }
+}
+
+diesel::table! {
+    revoked_tokens (jti) {
+        jti -> Uuid,
+        client_id -> Uuid,
+        expires_at -> Timestamptz,
     }
 }
 
@@ -599,6 +629,8 @@ diesel::joinable!(client_secrets -> clients (client_id));
 diesel::joinable!(clients -> agencies (agency_id));
 diesel::joinable!(clients -> volunteers (volunteer_id));
 diesel::joinable!(codes -> code_lists (list));
+diesel::joinable!(phone_codes -> agencies (agency_id));
+diesel::joinable!(phone_codes -> volunteers (volunteer_id));
 diesel::joinable!(referral_history -> agencies (agency_id));
 diesel::joinable!(referral_history -> referrals (referral_id));
 diesel::joinable!(referral_notes -> referral_history (history_id));
@@ -637,11 +669,13 @@ diesel::allow_tables_to_appear_in_same_query!(
     coverage_figures,
     idempotency_keys,
     installation,
+    phone_codes,
     referral_counts,
     referral_history,
     referral_notes,
     referrals,
     regions,
+    revoked_tokens,
     source_system_services,
     source_systems,
     training_attendance,

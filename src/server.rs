@@ -1,5 +1,6 @@
 //! Puts the service together and runs it: the only place that knows every part.
 use crate::access::api::{Gate, authenticate};
+use crate::access::limits::Limits;
 use crate::access::rules::SharedCaller;
 use crate::access::store::Directory;
 use crate::access::tokens::Signer;
@@ -24,6 +25,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio_util::task::AbortOnDropHandle;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 /// Pipelined connections of each worker: two, so that a slow statement delays only half of the reads behind it.
@@ -32,6 +34,8 @@ const LINKS: usize = 2;
 const REPORTS: usize = 2;
 /// Seconds that requests under way get when the service stops.
 const SHUTDOWN_SECONDS: u64 = 30;
+/// How soon a signing key is taken up that was laid beside the others.
+const LOOK_FOR_KEYS: Duration = Duration::from_secs(2);
 /// File descriptors kept for the database, the log and the admin port.
 const SPARE_FILES: usize = 128;
 
@@ -46,6 +50,7 @@ pub struct Running {
     stop_delay: Duration,
     handles: Vec<ServerHandle>,
     ended: tokio::task::JoinHandle<std::io::Result<()>>,
+    _watch: AbortOnDropHandle<()>,
 }
 
 /// Starts the service on the current runtime. Refuses a database whose schema is behind, that answers in another
@@ -59,11 +64,12 @@ pub async fn start(
     let target = config.database()?;
     let app = app(config, &target, clock).await?;
     let signer = Signer::load(&config.signing_keys_dir, &config.settings.issuer, config.settings.demo)?;
-    let gate = Arc::new(Gate { signer, directory: Directory::default() });
+    let limits = Limits::new(config.settings.rates, &app.clock);
+    let gate = Arc::new(Gate { signer, directory: Directory::default(), limits });
     let writer = Writer::new(&target, config.database_pool)?;
     let reports = Reports::new(&target, REPORTS)?;
     let address = listener.local_addr()?;
-    let workers = Workers { app: app.clone(), gate, target, writer: writer.clone(), reports };
+    let workers = Workers { app: app.clone(), gate: gate.clone(), target, writer: writer.clone(), reports };
     let server = serve(workers, listener, config.workers)?;
     let mut handles = vec![server.handle()];
     if let (Some(metrics), Some(address)) = (metrics, config.admin_listen) {
@@ -72,7 +78,21 @@ pub async fn start(
         tokio::spawn(admin);
     }
     let ended = tokio::spawn(server);
-    Ok(Running { address, app, writer, stop_delay: config.stop_delay, handles, ended })
+    let watch = AbortOnDropHandle::new(tokio::spawn(watch_keys(gate)));
+    Ok(Running { address, app, writer, stop_delay: config.stop_delay, handles, ended, _watch: watch })
+}
+
+/// Takes up signing keys that are added or removed while the service runs.
+async fn watch_keys(gate: Arc<Gate>) {
+    let mut turns = tokio::time::interval(LOOK_FOR_KEYS);
+    loop {
+        turns.tick().await;
+        let gate = gate.clone();
+        let read = tokio::task::spawn_blocking(move || gate.signer.reload()).await;
+        if let Ok(Err(error)) = read {
+            tracing::error!(%error, "signing keys cannot be read; those from before stay");
+        }
+    }
 }
 
 /// What `simpul worker` runs its jobs with.

@@ -1,12 +1,14 @@
 //! What runs by the clock. Each job is a function of its module; here stands only when it runs. Several nodes may run
 //! it at once.
-use crate::agencies::store as agencies;
+use crate::access::store as access;
+use crate::agencies::clients::store as clients;
 use crate::platform::app::App;
 use crate::platform::db::Writer;
 use crate::platform::error::ApiResult;
 use crate::platform::idempotency;
 use crate::referrals::expiry;
 use crate::statistics::store as statistics;
+use crate::volunteers::store::phones;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,10 +32,12 @@ pub async fn run(app: Arc<App>, writer: Writer) {
 pub async fn turn(app: &Arc<App>, writer: &Writer) -> ApiResult<()> {
     let now = app.clock.now();
     let answers = writer.run(async move |c| ApiResult::Ok(idempotency::sweep(c, now).await?)).await?;
-    let assertions = writer.run(async move |c| ApiResult::Ok(agencies::sweep_assertions(c, now).await?)).await?;
+    let assertions = writer.run(async move |c| ApiResult::Ok(clients::sweep_assertions(c, now).await?)).await?;
+    let revoked = writer.run(async move |c| ApiResult::Ok(access::sweep_revoked(c, now).await?)).await?;
+    let codes = writer.run(async move |c| ApiResult::Ok(phones::sweep_codes(c, now).await?)).await?;
     let expired = expiry::expire_due(writer, app).await?;
     let folded = writer.run(async move |c| ApiResult::Ok(statistics::fold(c).await?)).await?;
     let sent = writer.run(async move |c| ApiResult::Ok(statistics::referrals::fold(c, FOLD).await?)).await?;
-    tracing::info!(answers, assertions, expired, folded, sent, "swept, expired and folded");
+    tracing::info!(answers, assertions, revoked, codes, expired, folded, sent, "swept, expired and folded");
     Ok(())
 }

@@ -1,6 +1,9 @@
 //! From `Authorization` to a [`Caller`], before anything else of the request is looked at.
-use super::rules::{ACTING_USER_REQUIRED, AgencyKind, Caller, ClientKind, Permission, Scope, SharedCaller, Sight};
-use super::store::{AccessState, Directory};
+use super::limits::Limits;
+use super::rules::{
+    ACTING_USER_REQUIRED, ADDRESS_NOT_ALLOWED, AgencyKind, Caller, ClientKind, Permission, Scope, SharedCaller, Sight,
+};
+use super::store::{AccessState, Directory, Standing};
 use super::tokens::{Claims, Rejected, Signer};
 use crate::platform::app::App;
 use crate::platform::db::Db;
@@ -13,6 +16,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest};
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -22,6 +26,8 @@ pub struct Gate {
     pub signer: Signer,
     /// Who may still call.
     pub directory: Directory,
+    /// How often.
+    pub limits: Limits,
 }
 
 /// The layer around every operation that asks for a token.
@@ -44,7 +50,8 @@ async fn identify(req: &ServiceRequest) -> ApiResult<Caller> {
     let app = req.app_data::<Arc<App>>().ok_or_else(missing)?;
     let gate = req.app_data::<Arc<Gate>>().ok_or_else(missing)?;
     let db = req.app_data::<Db>().ok_or_else(missing)?;
-    let request = req.extensions().get::<RequestInfo>().map(|info| info.id).unwrap_or_default();
+    let about = req.extensions().get::<RequestInfo>().map(|info| (info.id, info.address));
+    let (request, address) = about.unwrap_or_default();
     let token = bearer(req.headers())?;
     // No database is asked when the token already fails.
     let claims = gate.signer.verify(token, app.clock.now()).map_err(|why| invalid_token(why.to_string().as_str()))?;
@@ -55,7 +62,13 @@ async fn identify(req: &ServiceRequest) -> ApiResult<Caller> {
     if !still_good(&state, &claims, app.clock.now()) {
         return Err(refused());
     }
-    Ok(caller(&claims, &state, request))
+    let (fields, counted) = gate.limits.call(&state);
+    req.extensions_mut().insert(fields);
+    counted?;
+    if !state.may_call_from(address) {
+        return Err(ApiError::from(&ADDRESS_NOT_ALLOWED));
+    }
+    Ok(caller(&claims, &state, request, address))
 }
 
 /// The one bearer token of the `Authorization` header (RFC 6750, section 2.1); the other two ways are not offered.
@@ -76,15 +89,17 @@ fn invalid_token(why: &str) -> ApiError {
     ApiError::from(&UNAUTHENTICATED).header("www-authenticate", challenge)
 }
 
-fn still_good(state: &AccessState, claims: &Claims, now: chrono::DateTime<chrono::Utc>) -> bool {
+/// Whether the database still stands by what a token says.
+pub fn still_good(state: &Standing, claims: &Claims, now: chrono::DateTime<chrono::Utc>) -> bool {
     state.active
+        && !state.has_revoked(claims.jti)
         && state.agency_id == claims.agency_id
         && state.token_epoch == claims.epoch
         && state.volunteer_id == claims.volunteer_id
         && state.expires_at.is_none_or(|end| now < end)
 }
 
-fn caller(claims: &Claims, state: &AccessState, request: uuid::Uuid) -> Caller {
+fn caller(claims: &Claims, state: &AccessState, request: uuid::Uuid, address: Option<IpAddr>) -> Caller {
     let sight = match (state.volunteer_id, state.agency_kind, state.region_codes.first()) {
         (Some(volunteer), _, _) => Sight::Own(volunteer),
         (None, AgencyKind::Ministry, _) => Sight::Everything,
@@ -103,6 +118,7 @@ fn caller(claims: &Claims, state: &AccessState, request: uuid::Uuid) -> Caller {
         volunteer: state.volunteer_id,
         purpose: state.purpose.clone(),
         request,
+        address,
         expires_at: claims.expires_at().unwrap_or_default(),
     }
 }

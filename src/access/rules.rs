@@ -7,6 +7,7 @@ use crate::platform::error::Fault;
 use crate::platform::http::Identity;
 use crate::platform::region_code::{RegionCode, RegionLevel};
 use crate::{error_codes, text_enum, uuid_id};
+use std::net::IpAddr;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -17,6 +18,8 @@ uuid_id!(/** Identifies a volunteer. */ VolunteerId);
 error_codes! {
     /// An officer's client decides or reveals without saying who sits at the keyboard.
     ACTING_USER_REQUIRED = (403, "acting_user_required", "Token harus memuat acting_user untuk tindakan ini.", "The token must name an acting_user for this act.");
+    /// The client may call from other networks only.
+    ADDRESS_NOT_ALLOWED = (403, "address_not_allowed", "Klien ini tidak boleh memanggil dari alamat ini.", "This client may not call from this address.");
 }
 
 text_enum! {
@@ -348,6 +351,8 @@ pub struct Caller {
     pub purpose: String,
     /// Of this request.
     pub request: Uuid,
+    /// Where this request comes from.
+    pub address: Option<IpAddr>,
     /// When the token ends.
     pub expires_at: chrono::DateTime<chrono::Utc>,
 }

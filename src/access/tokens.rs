@@ -1,27 +1,25 @@
-//! Access tokens (RFC 9068) and the keys that sign them; the strict reading of any JWT.
+//! Access tokens (RFC 9068), and the strict reading of any JWT.
 //!
 //! `jsonwebtoken` checks signatures and nothing else here: its own checks skip claims of a wrong JSON type, ignore
 //! `typ` and `crit`, and know only the machine's clock.
+use super::keys::Ring;
 use super::rules::{ActingUser, AgencyId, ClientId, Scopes, VolunteerId};
-use crate::platform::crypto;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse, ThumbprintHash};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use quick_cache::sync::Cache;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 use uuid::Uuid;
 
 /// How long an access token lives.
 pub const LIFETIME: TimeDelta = TimeDelta::minutes(15);
 /// Clocks of two nodes differ by no more.
-const LEEWAY: TimeDelta = TimeDelta::seconds(10);
+pub(super) const LEEWAY: TimeDelta = TimeDelta::seconds(10);
 /// Longer ones are refused unread.
 const MAX_LENGTH: usize = 4096;
 const TYPE: &str = "at+jwt";
@@ -180,60 +178,37 @@ impl VerifyingKey {
     }
 }
 
-/// The keys of this service that sign access tokens: the last file by name signs, all verify, so that a new key can be
-/// laid beside the old one and the old one removed when its tokens have ended.
+/// Signs access tokens and checks them, by the keys of a directory ([`super::keys`]), which may change meanwhile.
 pub struct Signer {
     issuer: String,
-    kid: String,
-    algorithm: Algorithm,
-    signing: EncodingKey,
-    verifying: BTreeMap<String, VerifyingKey>,
-    jwks: serde_json::Value,
+    dir: PathBuf,
+    demo: bool,
+    ring: RwLock<Arc<Ring>>,
     /// Verified before, by the whole token. `exp` is looked at on every use.
     known: Cache<String, Arc<Claims>>,
 }
 
 impl Signer {
-    /// Reads `*.pem` (PKCS #8, Ed25519 or P-256) of a directory.
+    /// Reads the directory.
     pub fn load(dir: &Path, issuer: &str, demo: bool) -> anyhow::Result<Self> {
-        let entries = std::fs::read_dir(dir).map_err(|e| anyhow::anyhow!("cannot read {}: {e}", dir.display()))?;
-        let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == "pem"));
-        paths.sort();
-        let (mut verifying, mut jwks, mut last) = (BTreeMap::new(), vec![], None);
-        for path in paths {
-            let pem = crypto::read_private(&path, demo)?;
-            let (algorithm, signing) = private_key(&pem)
-                .ok_or_else(|| anyhow::anyhow!("{} is not a PKCS #8 Ed25519 or P-256 key", path.display()))?;
-            let mut jwk = Jwk::from_encoding_key(&signing, algorithm)?;
-            let kid = jwk.thumbprint(ThumbprintHash::SHA256)?;
-            jwk.common.key_id = Some(kid.clone());
-            jwk.common.public_key_use = Some(PublicKeyUse::Signature);
-            jwk.common.key_algorithm =
-                Some(if algorithm == Algorithm::EdDSA { KeyAlgorithm::EdDSA } else { KeyAlgorithm::ES256 });
-            let key =
-                VerifyingKey::from_jwk(&jwk).ok_or_else(|| anyhow::anyhow!("{} has no public half", path.display()))?;
-            verifying.insert(kid.clone(), key);
-            jwks.push(serde_json::to_value(&jwk)?);
-            last = Some((kid, algorithm, signing));
-        }
-        let (kid, algorithm, signing) = last.ok_or_else(|| {
-            anyhow::anyhow!("no *.pem in {}: make a signing key with `simpul keys create`", dir.display())
-        })?;
-        let jwks = serde_json::json!({ "keys": jwks });
-        Ok(Self { issuer: issuer.to_owned(), kid, algorithm, signing, verifying, jwks, known: Cache::new(REMEMBERED) })
+        let ring = RwLock::new(Arc::new(Ring::load(dir, demo)?));
+        Ok(Self { issuer: issuer.to_owned(), dir: dir.to_owned(), demo, ring, known: Cache::new(REMEMBERED) })
     }
 
-    /// Makes a signing key in `dir` if there is none.
-    pub fn create(dir: &Path, demo: bool) -> anyhow::Result<Option<String>> {
-        std::fs::create_dir_all(dir)?;
-        if std::fs::read_dir(dir)?.flatten().any(|entry| entry.path().extension().is_some_and(|e| e == "pem")) {
-            return Ok(None);
+    /// Reads the directory again if there are other files in it. On an error the keys stay as they were.
+    pub fn reload(&self) -> anyhow::Result<()> {
+        if self.ring().is_of(&self.dir)? {
+            return Ok(());
         }
-        let name = format!("{}.pem", Utc::now().format("%Y%m%d%H%M%S"));
-        let mark = if demo { format!("{}\n", crypto::DEMO_MARK) } else { String::new() };
-        crypto::write_private(&dir.join(&name), format!("{mark}{}", new_key_pem()?).as_bytes())?;
-        Ok(Some(name))
+        let ring = Arc::new(Ring::load(&self.dir, self.demo)?);
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
+        // Tokens of a key that is gone are good no longer.
+        self.known.clear();
+        Ok(())
+    }
+
+    fn ring(&self) -> Arc<Ring> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// `iss` and `aud` of the tokens.
@@ -242,19 +217,21 @@ impl Signer {
     }
 
     /// The public keys (RFC 7517).
-    pub fn jwks(&self) -> &serde_json::Value {
-        &self.jwks
+    pub fn jwks(&self) -> serde_json::Value {
+        self.ring().jwks.clone()
     }
 
-    /// Signs a token.
+    /// Signs a token by the key of the time when it is issued.
     pub fn sign(&self, claims: &Claims) -> anyhow::Result<String> {
-        let mut header = Header::new(self.algorithm);
+        let ring = self.ring();
+        let key = ring.signing(claims.iat);
+        let mut header = Header::new(key.algorithm);
         header.typ = Some(TYPE.to_owned());
-        header.kid = Some(self.kid.clone());
+        header.kid = Some(key.kid.clone());
         loop {
-            let token = jsonwebtoken::encode(&header, claims, &self.signing)?;
+            let token = jsonwebtoken::encode(&header, claims, &key.signing)?;
             // Every other one by ES256 is the twin.
-            if Unverified::parse(&token)?.is_the_one(self.algorithm) {
+            if Unverified::parse(&token)?.is_the_one(key.algorithm) {
                 return Ok(token);
             }
         }
@@ -269,7 +246,8 @@ impl Signer {
         if unverified.typ() != Some(TYPE) {
             return Err(Rejected::Invalid);
         }
-        let key = unverified.kid().and_then(|kid| self.verifying.get(kid)).ok_or(Rejected::Invalid)?;
+        let ring = self.ring();
+        let key = unverified.kid().and_then(|kid| ring.verifying(kid)).ok_or(Rejected::Invalid)?;
         if !unverified.is_the_one(key.algorithm) {
             return Err(Rejected::Invalid);
         }
@@ -291,37 +269,4 @@ fn check_time(claims: &Claims, now: DateTime<Utc>) -> Result<(), Rejected> {
         return Err(Rejected::Invalid);
     }
     if claims.exp <= now { Err(Rejected::Expired) } else { Ok(()) }
-}
-
-fn private_key(pem: &str) -> Option<(Algorithm, EncodingKey)> {
-    let body = pem.find("-----BEGIN").and_then(|at| pem.get(at..))?;
-    let ed = EncodingKey::from_ed_pem(body.as_bytes()).map(|key| (Algorithm::EdDSA, key));
-    ed.or_else(|_| EncodingKey::from_ec_pem(body.as_bytes()).map(|key| (Algorithm::ES256, key))).ok()
-}
-
-/// A new Ed25519 key as PKCS #8 in PEM.
-pub fn new_key_pem() -> anyhow::Result<String> {
-    let pair = Ed25519KeyPair::generate()?;
-    anyhow::ensure!(!pair.public_key().as_ref().is_empty(), "key without a public half");
-    Ok(pem(pair.to_pkcs8v1()?.as_ref()))
-}
-
-/// A new P-256 key as PKCS #8 in PEM, for libraries that cannot sign with Ed25519.
-pub fn new_es256_key_pem() -> anyhow::Result<String> {
-    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
-    Ok(pem(pair.to_pkcs8v1()?.as_ref()))
-}
-
-fn pem(der: &[u8]) -> String {
-    let text = STANDARD.encode(der);
-    let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
-    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))
-}
-
-/// The public half of a PEM as a JWK with its thumbprint as `kid`, for registering a client's key.
-pub fn public_jwk(pem: &str) -> anyhow::Result<Jwk> {
-    let (algorithm, key) = private_key(pem).ok_or_else(|| anyhow::anyhow!("not a PKCS #8 Ed25519 or P-256 key"))?;
-    let mut jwk = Jwk::from_encoding_key(&key, algorithm)?;
-    jwk.common.key_id = Some(jwk.thumbprint(ThumbprintHash::SHA256)?);
-    Ok(jwk)
 }

@@ -1,25 +1,23 @@
 //! Endpoints under `/v1/agencies`, and `/v1/me`.
-use super::rules::{AGENCY_EXISTS, AGENCY_STATE_CONFLICT, AgencyState, OWN_AGENCY, check_regions};
+use super::register;
+use super::rules::{AGENCY_STATE_CONFLICT, AgencyState, OWN_AGENCY, RequestsAMinute};
 use super::store::{self, Agency};
 use crate::access::api::Permit;
 use crate::access::rules::{
     ActingUser, AdministerAgencies, AgencyId, AgencyKind, Caller, ClientId, ClientKind, ReadReference, Scope,
     SharedCaller, VolunteerId,
 };
-use crate::audit::{rules::Event, store as audit};
-use crate::changes::rules::{Audience, Change, Op};
-use crate::changes::store as changes;
+use crate::audit::rules::Event;
 use crate::platform::answer::Answer;
 use crate::platform::app::{App, Shared};
 use crate::platform::db::{Conn, Db};
-use crate::platform::error::{ApiError, ApiResult, Fault, ID_TAKEN, STALE};
+use crate::platform::error::{ApiError, ApiResult, ID_TAKEN, STALE};
 use crate::platform::idempotency::{Attempt, Ticket};
-use crate::platform::input::{Body, IfMatch, Keyed, NoBody, PathId, set};
+use crate::platform::input::{Body, IfMatch, Keyed, NoBody, PathId, set, set_or_clear};
 use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
 use crate::platform::page::{Page, PageParams, Paged};
 use crate::platform::region_code::RegionCode;
 use crate::platform::text::Line;
-use crate::regions::store as regions;
 use actix_web::{get, patch, post};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -89,6 +87,10 @@ pub struct AgencyView {
     /// The most that its clients may hold; only for the agency itself and for who administers agencies.
     #[serde(skip_serializing_if = "Option::is_none")]
     scopes: Option<Vec<Scope>>,
+    /// Requests a minute that all its clients together may send to each node, if it was granted more or less than others;
+    /// only for the agency itself and for who administers agencies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limit: Option<i32>,
     version: i32,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -105,6 +107,7 @@ impl AgencyView {
             region_codes: agency.region_codes,
             state: agency.state,
             scopes: open.then_some(agency.scopes),
+            rate_limit: agency.rate_limit.filter(|_| open),
             version: agency.version,
             created_at: agency.created_at,
             updated_at: agency.updated_at,
@@ -214,20 +217,7 @@ async fn find_same(conn: &mut Conn, new: &Keyed<NewAgency>, caller: &Caller) -> 
 }
 
 async fn register(conn: &mut Conn, app: &App, caller: &Caller, new: Keyed<NewAgency>) -> ApiResult<Agency> {
-    use diesel::OptionalExtension;
     let (body, now) = (new.body, app.clock.now());
-    check_regions(body.kind, &body.region_codes)?;
-    let known = regions::current(conn, &body.region_codes).await?;
-    if let Some(index) = body.region_codes.iter().position(|code| !known.contains(code)) {
-        let fault = Fault::new("region_unknown", "bukan wilayah yang berlaku", "not a current region");
-        return Err(ApiError::rule(&format!("/region_codes/{index}"), fault));
-    }
-    if let Some(parent) = body.parent_id
-        && store::lock(conn, parent).await.optional()?.is_none_or(|parent| parent.kind != body.kind)
-    {
-        let fault = Fault::new("parent_unknown", "bukan instansi sejenis", "not an agency of the same kind");
-        return Err(ApiError::rule("/parent_id", fault));
-    }
     let agency = Agency {
         id: body.id.unwrap_or_else(|| AgencyId(app.clock.new_id())),
         kind: body.kind,
@@ -237,46 +227,27 @@ async fn register(conn: &mut Conn, app: &App, caller: &Caller, new: Keyed<NewAge
         state: AgencyState::Active,
         scopes: body.scopes,
         token_epoch: 0,
+        rate_limit: None,
         version: 1,
         created_by: Some(caller.client.0),
         create_request: Some(new.key.body().to_vec()),
         created_at: now,
         updated_at: now,
     };
-    let saved = store::create_agency(conn, &agency).await.map_err(ApiError::from);
-    saved.map_err(|error| {
-        let error = error.on_constraint("agencies_one_per_government", || ApiError::from(&AGENCY_EXISTS));
-        error.on_constraint("agencies_pkey", || ApiError::from(&ID_TAKEN))
-    })?;
+    register::insert(conn, &agency).await?;
     note(conn, app, caller, &agency, "agency.create").await?;
     Ok(agency)
 }
 
-/// Audit and outbox of a change of an agency. The feed tells those whom it concerns: the agency itself and the
-/// governments of its regions; everyone else finds it in the list.
 async fn note(conn: &mut Conn, app: &App, caller: &Caller, agency: &Agency, action: &str) -> ApiResult<()> {
-    let now = app.clock.now();
-    let event = Event::by(caller, action, app.clock.new_id(), now).subject("agency", agency.id);
-    audit::record(conn, &event.regions(&agency.region_codes)).await?;
-    let regions = agency.region_codes.clone();
-    let audience = Audience { agencies: vec![agency.id], regions, ..Audience::default() };
-    let change = Change {
-        entity: "agency",
-        id: agency.id.0,
-        version: agency.version,
-        op: Op::Upsert,
-        scope: Scope::ChangesRead,
-        before: if agency.version == 1 { Audience::default() } else { audience.clone() },
-        after: audience,
-        at: now,
-    };
-    changes::publish(conn, &change).await?;
-    Ok(())
+    let event = Event::by(caller, action, app.clock.new_id(), app.clock.now());
+    register::announce(conn, event, agency, app.clock.now()).await
 }
 
 /// A change of an agency (RFC 7396): what is absent stays.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "absent, null and a value are three things")]
 pub struct AgencyPatch {
     #[serde(default, deserialize_with = "set")]
     #[schema(nullable = false, example = "RSUD Mukomuko")]
@@ -285,6 +256,11 @@ pub struct AgencyPatch {
     #[serde(default, deserialize_with = "set")]
     #[schema(nullable = false)]
     scopes: Option<Vec<Scope>>,
+    /// Requests a minute of all its clients together, on each node; its clients may each send more or less in proportion. null:
+    /// as every agency.
+    #[serde(default, deserialize_with = "set_or_clear")]
+    #[schema(value_type = Option<RequestsAMinute>, example = 12000)]
+    rate_limit: Option<Option<RequestsAMinute>>,
 }
 
 /// Change an agency
@@ -310,6 +286,7 @@ pub async fn update_agency(
         }
         agency.name = patch.name.map_or(agency.name, |name| name.as_str().to_owned());
         agency.scopes = patch.scopes.unwrap_or(agency.scopes);
+        agency.rate_limit = patch.rate_limit.map_or(agency.rate_limit, |limit| limit.map(i32::from));
         let agency = store::save_agency(c, &agency, app.clock.now()).await?;
         note(c, &app, &caller, &agency, "agency.update").await?;
         let version = agency.version;

@@ -3,16 +3,19 @@
 //! [`oauth`] is the token endpoint; everything a token may do hangs on what is written here, and reaches the gate
 //! through [`crate::access::store`] in the same transaction.
 pub mod api;
+pub mod clients;
 pub mod oauth;
+pub mod register;
 pub mod rules;
 pub mod source_systems;
 pub mod store;
 
 /// Routes of this module.
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
-    cfg.service(oauth::issue_token).service(oauth::read_keys).service(oauth::read_metadata);
+    cfg.configure(oauth::routes);
     cfg.service(api::read_me);
     cfg.service(api::list_agencies).service(api::create_agency).service(api::read_agency).service(api::update_agency);
     cfg.service(api::suspend_agency).service(api::reactivate_agency);
+    cfg.configure(clients::routes);
     cfg.service(source_systems::list_source_systems).service(source_systems::read_source_system);
 }

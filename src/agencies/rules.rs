@@ -1,9 +1,9 @@
 //! What an agency may be and when it may call. Pure.
-use crate::access::rules::{AgencyId, AgencyKind, ClientId, ClientKind, Scope, VolunteerId};
+use crate::access::rules::{AgencyKind, Scope, Scopes};
 use crate::platform::error::{ApiError, Fault};
 use crate::platform::region_code::RegionCode;
-use crate::platform::text::Line;
 use crate::{error_codes, text_enum};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, schema::Type};
 
 error_codes! {
     /// Another agency already is this government.
@@ -21,16 +21,6 @@ text_enum! {
         Active = "active",
         /// Its tokens are refused within a second.
         Suspended = "suspended",
-    }
-}
-
-text_enum! {
-    /// Whether a client may call.
-    ClientState {
-        /// It may.
-        Active = "active",
-        /// It may not, for good.
-        Disabled = "disabled",
     }
 }
 
@@ -54,21 +44,65 @@ pub fn check_regions(kind: AgencyKind, regions: &[RegionCode]) -> Result<(), Api
     }
 }
 
-/// A client to be registered.
-#[derive(Debug, Clone)]
-pub struct NewClient {
-    /// Its id.
-    pub id: ClientId,
-    /// Whose it is.
-    pub agency: AgencyId,
-    /// Who uses it.
-    pub kind: ClientKind,
-    /// For the agency's own overview.
-    pub name: Line<200>,
-    /// Why it reads personal data.
-    pub purpose: Line<200>,
-    /// No more than the agency holds.
-    pub scopes: Vec<Scope>,
-    /// Of a phone.
-    pub volunteer: Option<VolunteerId>,
+/// How often an agency may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "i64")]
+pub struct RequestsAMinute(i32);
+
+impl RequestsAMinute {
+    const MOST: i32 = 1_000_000;
+}
+
+impl From<RequestsAMinute> for i32 {
+    fn from(limit: RequestsAMinute) -> Self {
+        limit.0
+    }
+}
+
+impl TryFrom<i64> for RequestsAMinute {
+    type Error = Fault;
+    fn try_from(requests: i64) -> Result<Self, Fault> {
+        let limit = i32::try_from(requests).ok().filter(|limit| (1..=Self::MOST).contains(limit));
+        limit.map(Self).ok_or_else(|| {
+            let (id, en) = (format!("1 sampai {}", Self::MOST), format!("1 to {}", Self::MOST));
+            Fault::with("out_of_range", id, en)
+        })
+    }
+}
+
+impl utoipa::PartialSchema for RequestsAMinute {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(1))
+            .maximum(Some(Self::MOST))
+            .description(Some("Requests a minute."))
+            .into()
+    }
+}
+impl utoipa::ToSchema for RequestsAMinute {}
+
+/// The scopes that agencies of a kind typically hold.
+pub fn typical_scopes(kind: AgencyKind) -> Vec<Scope> {
+    let words = match kind {
+        AgencyKind::Ministry => {
+            "agencies:admin clients:manage volunteers:read cases:read referrals:read training:read statistics:read \
+             changes:read audit:read"
+        }
+        AgencyKind::DinsosProvince | AgencyKind::DinsosRegency => {
+            "clients:manage volunteers:read volunteers:propose volunteers:write cases:read cases:write referrals:read \
+             referrals:send referrals:handle referrals:correct training:read training:enrol training:attend \
+             training:write statistics:read identity:reveal changes:read webhooks:manage imports:write audit:read \
+             privacy:manage"
+        }
+        AgencyKind::VillageGovernment => {
+            "clients:manage volunteers:read volunteers:propose cases:read cases:write referrals:read referrals:send \
+             training:read training:enrol statistics:read changes:read"
+        }
+        _ => {
+            "clients:manage referrals:read referrals:handle referrals:correct identity:reveal changes:read \
+             webhooks:manage audit:read"
+        }
+    };
+    Scopes::parse(words).unwrap_or_default().list()
 }

@@ -1,13 +1,11 @@
-//! Every SQL statement on agencies, clients, their keys, secrets and assertions.
-use super::rules::{AgencyState, ClientState, NewClient};
-use crate::access::rules::{AgencyId, AgencyKind, ClientId, ClientKind, Scope, Scopes, VolunteerId};
-use crate::access::store::{self as access, AccessState};
+//! Every SQL statement on agencies and source systems.
+use super::clients::store::refresh_access;
+use super::rules::AgencyState;
+use crate::access::rules::{AgencyId, AgencyKind, Scope};
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
 use crate::platform::region_code::RegionCode;
-use crate::schema::{
-    agencies, client_assertions, client_keys, client_secrets, clients, source_system_services, source_systems,
-};
+use crate::schema::{agencies, source_system_services, source_systems};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -33,6 +31,8 @@ pub struct Agency {
     pub scopes: Vec<Scope>,
     /// Raised to refuse every token at once.
     pub token_epoch: i32,
+    /// Requests a minute that it was granted; none: as every agency.
+    pub rate_limit: Option<i32>,
     /// Raised by every change.
     pub version: i32,
     /// Client that created it.
@@ -43,30 +43,6 @@ pub struct Agency {
     pub created_at: DateTime<Utc>,
     /// Last change.
     pub updated_at: DateTime<Utc>,
-}
-
-/// A client as stored.
-#[derive(Debug, Clone, Queryable, Selectable)]
-#[diesel(table_name = clients, check_for_backend(diesel::pg::Pg))]
-pub struct Client {
-    /// Its id.
-    pub id: ClientId,
-    /// Whose it is.
-    pub agency_id: AgencyId,
-    /// Who uses it.
-    pub kind: ClientKind,
-    /// Why it reads personal data.
-    pub purpose: String,
-    /// What it may do at most.
-    pub scopes: Vec<Scope>,
-    /// Of a phone.
-    pub volunteer_id: Option<VolunteerId>,
-    /// Whether it may call.
-    pub state: ClientState,
-    /// Raised to refuse its tokens.
-    pub token_epoch: i32,
-    /// Ends then.
-    pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// Agencies in the order of their ids.
@@ -115,7 +91,7 @@ pub async fn create_agency(conn: &mut Conn, agency: &Agency) -> QueryResult<()> 
     Ok(())
 }
 
-/// Writes name, scopes, state and epoch of an agency that is locked, raises its version, and carries it to the gate.
+/// Writes name, scopes, limit, state and epoch of an agency that is locked, raises its version, and carries it to the gate.
 pub async fn save_agency(conn: &mut Conn, agency: &Agency, now: DateTime<Utc>) -> QueryResult<Agency> {
     let saved = diesel::update(agencies::table.find(agency.id))
         .set((
@@ -123,6 +99,7 @@ pub async fn save_agency(conn: &mut Conn, agency: &Agency, now: DateTime<Utc>) -
             agencies::scopes.eq(&agency.scopes),
             agencies::state.eq(agency.state),
             agencies::token_epoch.eq(agency.token_epoch),
+            agencies::rate_limit.eq(agency.rate_limit),
             agencies::version.eq(agencies::version + 1),
             agencies::updated_at.eq(now),
         ))
@@ -131,161 +108,6 @@ pub async fn save_agency(conn: &mut Conn, agency: &Agency, now: DateTime<Utc>) -
         .await?;
     refresh_access(conn, agency.id).await?;
     Ok(saved)
-}
-
-/// Inserts a client and opens the gate for it.
-pub async fn create_client(conn: &mut Conn, new: &NewClient, now: DateTime<Utc>) -> QueryResult<()> {
-    diesel::insert_into(clients::table)
-        .values((
-            clients::id.eq(new.id),
-            clients::agency_id.eq(new.agency),
-            clients::kind.eq(new.kind),
-            clients::name.eq(&new.name),
-            clients::purpose.eq(&new.purpose),
-            clients::scopes.eq(&new.scopes),
-            clients::volunteer_id.eq(new.volunteer),
-            clients::state.eq(ClientState::Active),
-            clients::created_at.eq(now),
-            clients::updated_at.eq(now),
-        ))
-        .execute(conn)
-        .await?;
-    refresh_access(conn, new.agency).await
-}
-
-/// Closes the gate for the phones of a volunteer who has left, for good: who comes back registers a phone anew.
-pub async fn disable_phones(conn: &mut Conn, volunteer: VolunteerId, now: DateTime<Utc>) -> QueryResult<()> {
-    let phones = clients::table.filter(clients::volunteer_id.eq(volunteer).and(clients::state.eq(ClientState::Active)));
-    let change = (
-        clients::state.eq(ClientState::Disabled),
-        clients::version.eq(clients::version + 1),
-        clients::updated_at.eq(now),
-    );
-    let agencies: Vec<AgencyId> =
-        diesel::update(phones).set(change).returning(clients::agency_id).get_results(conn).await?;
-    for agency in agencies {
-        refresh_access(conn, agency).await?;
-    }
-    Ok(())
-}
-
-/// Registers a public key.
-pub async fn add_key(
-    conn: &mut Conn,
-    id: Uuid,
-    client: ClientId,
-    kid: &str,
-    jwk: &serde_json::Value,
-    now: DateTime<Utc>,
-) -> QueryResult<()> {
-    diesel::insert_into(client_keys::table)
-        .values((
-            client_keys::id.eq(id),
-            client_keys::client_id.eq(client),
-            client_keys::kid.eq(kid),
-            client_keys::jwk.eq(jwk),
-            client_keys::created_at.eq(now),
-        ))
-        .execute(conn)
-        .await
-        .map(drop)
-}
-
-/// Registers the hash of a secret.
-pub async fn add_secret(
-    conn: &mut Conn,
-    id: Uuid,
-    client: ClientId,
-    hash: &[u8],
-    now: DateTime<Utc>,
-) -> QueryResult<()> {
-    diesel::insert_into(client_secrets::table)
-        .values((
-            client_secrets::id.eq(id),
-            client_secrets::client_id.eq(client),
-            client_secrets::secret_hash.eq(hash),
-            client_secrets::created_at.eq(now),
-        ))
-        .execute(conn)
-        .await
-        .map(drop)
-}
-
-/// Writes what the clients of an agency may do now. Part of every change of an agency or a client.
-async fn refresh_access(conn: &mut Conn, agency: AgencyId) -> QueryResult<()> {
-    let agency = agencies::table.find(agency).select(Agency::as_select()).first(conn).await?;
-    let children: Vec<AgencyId> = agencies::table
-        .filter(agencies::parent_id.eq(agency.id))
-        .select(agencies::id)
-        .order(agencies::id)
-        .load(conn)
-        .await?;
-    let clients: Vec<Client> =
-        clients::table.filter(clients::agency_id.eq(agency.id)).select(Client::as_select()).load(conn).await?;
-    let most: Scopes = agency.scopes.iter().copied().collect();
-    for client in clients {
-        let own: Scopes = client.scopes.into_iter().collect();
-        let state = AccessState {
-            client_id: client.id,
-            client_kind: client.kind,
-            agency_id: agency.id,
-            agency_kind: agency.kind,
-            active: agency.state == AgencyState::Active && client.state == ClientState::Active,
-            token_epoch: agency.token_epoch + client.token_epoch,
-            scopes: own.and(most).list().into_iter().map(|scope| scope.as_str().to_owned()).collect(),
-            purpose: client.purpose,
-            volunteer_id: client.volunteer_id,
-            region_codes: agency.region_codes.clone(),
-            child_agency_ids: children.clone(),
-            expires_at: client.expires_at,
-        };
-        access::save(conn, &state).await?;
-    }
-    Ok(())
-}
-
-/// The public keys that a client has registered, as `(kid, JWK)`.
-pub async fn keys(conn: &mut &Conn, client: ClientId) -> QueryResult<Vec<(String, serde_json::Value)>> {
-    client_keys::table
-        .filter(client_keys::client_id.eq(client).and(client_keys::removed_at.is_null()))
-        .select((client_keys::kid, client_keys::jwk))
-        .order(client_keys::id)
-        .load(conn)
-        .await
-}
-
-/// Hashes of the secrets that a client may use now.
-pub async fn secrets(conn: &mut &Conn, client: ClientId, now: DateTime<Utc>) -> QueryResult<Vec<Vec<u8>>> {
-    client_secrets::table
-        .filter(client_secrets::client_id.eq(client))
-        .filter(client_secrets::expires_at.is_null().or(client_secrets::expires_at.gt(now)))
-        .select(client_secrets::secret_hash)
-        .load(conn)
-        .await
-}
-
-/// Uses an assertion up; false if it was used before.
-pub async fn use_assertion(
-    conn: &mut Conn,
-    client: ClientId,
-    jti_hash: &[u8],
-    expires_at: DateTime<Utc>,
-) -> QueryResult<bool> {
-    let inserted = diesel::insert_into(client_assertions::table)
-        .values((
-            client_assertions::client_id.eq(client),
-            client_assertions::jti_hash.eq(jti_hash),
-            client_assertions::expires_at.eq(expires_at),
-        ))
-        .on_conflict_do_nothing()
-        .execute(conn)
-        .await?;
-    Ok(inserted == 1)
-}
-
-/// Removes assertions that have expired: they are refused for their time alone.
-pub async fn sweep_assertions(conn: &mut Conn, now: DateTime<Utc>) -> QueryResult<usize> {
-    diesel::delete(client_assertions::table.filter(client_assertions::expires_at.lt(now))).execute(conn).await
 }
 
 /// What a source system is, without its services.

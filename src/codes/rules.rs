@@ -59,6 +59,7 @@ impl diesel::deserialize::FromSql<sql_types::Text, Pg> for Code {
 /// A code of each list, for the examples of the document: one that says itself what it means.
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("case-outcomes", "need_met"),
+    ("client-reasons", "lost_or_stolen"),
     ("correction-reasons", "wrong_outcome"),
     ("decline-reasons", "not_in_dtsen"),
     ("failure-reasons", "unreachable"),

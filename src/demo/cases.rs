@@ -226,6 +226,7 @@ fn caller(app: &App, agency: &Agency) -> Caller {
         volunteer: None,
         purpose: "Pelayanan kesejahteraan sosial".to_owned(),
         request: app.clock.new_id(),
+        address: None,
         expires_at: app.clock.now(),
     }
 }

@@ -9,11 +9,12 @@ mod volunteers;
 
 pub use seed::{Credential, seed};
 
-use crate::access::tokens::Signer;
+use crate::access;
 use crate::platform::clock::Clock;
-use crate::platform::config::{Config, Settings};
+use crate::platform::config::{Config, Rates, Settings};
 use crate::platform::crypto::Keys;
 use crate::platform::db::{Target, migrate};
+use crate::platform::limits::Rate;
 use crate::platform::telemetry::LogFormat;
 use crate::{regions, server, worker};
 use cluster::Cluster;
@@ -65,9 +66,16 @@ pub async fn start(options: Options) -> anyhow::Result<Demo> {
 
     let keys = options.data_dir.join("keys");
     Keys::create(&keys, true)?;
-    Signer::create(&keys, true)?;
+    access::keys::create(&keys, Clock::default().now(), true)?;
     let config = Config {
-        settings: Settings { public_url: format!("http://{address}"), issuer: format!("http://{address}"), demo: true },
+        settings: Settings {
+            public_url: format!("http://{address}"),
+            issuer: format!("http://{address}"),
+            demo: true,
+            trusted_proxies: vec![],
+            // Trying things out, and measuring, should not meet a limit.
+            rates: Rates::all(Rate::a_minute(1_000_000)),
+        },
         database_url: cluster.url("simpul_service", DATABASE).into(),
         database_ca_file: None,
         database_pool: 8,

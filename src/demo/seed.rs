@@ -1,14 +1,16 @@
 //! The demo's data: the Bimtek of Kabupaten Mukomuko, 17 May 2023, and the agencies around it. Real regions, invented
 //! people.
-use crate::access::rules::{AgencyId, AgencyKind, ClientId, ClientKind, Scope, Scopes, VolunteerId};
-use crate::access::tokens;
-use crate::agencies::rules::{AgencyState, NewClient};
+use crate::access::keys;
+use crate::access::rules::{AgencyId, AgencyKind, ClientId, ClientKind, Scope, VolunteerId};
+use crate::agencies::clients::{rules::NewClient, store as clients};
+use crate::agencies::rules::{AgencyState, typical_scopes};
 use crate::agencies::store::{self, Agency, SourceSystem};
 use crate::codes::rules::Code;
 use crate::platform::clock::Clock;
 use crate::platform::crypto::{self, Keys};
 use crate::platform::db::{Conn, Target, Writer};
 use crate::platform::error::{ApiError, ApiResult};
+use crate::platform::jwk::PublicJwk;
 use crate::platform::region_code::RegionCode;
 use crate::platform::text::Line;
 use crate::{training, volunteers};
@@ -175,31 +177,6 @@ const PLANS: &[Plan] = &[
     },
 ];
 
-/// The scopes that agencies of a kind typically hold.
-pub fn scopes_of(kind: AgencyKind) -> Vec<Scope> {
-    let words = match kind {
-        AgencyKind::Ministry => {
-            "agencies:admin clients:manage volunteers:read cases:read referrals:read training:read statistics:read \
-             changes:read audit:read"
-        }
-        AgencyKind::DinsosProvince | AgencyKind::DinsosRegency => {
-            "clients:manage volunteers:read volunteers:propose volunteers:write cases:read cases:write referrals:read \
-             referrals:send referrals:handle referrals:correct training:read training:enrol training:attend \
-             training:write statistics:read identity:reveal changes:read webhooks:manage imports:write audit:read \
-             privacy:manage"
-        }
-        AgencyKind::VillageGovernment => {
-            "clients:manage volunteers:read volunteers:propose cases:read cases:write referrals:read referrals:send \
-             training:read training:enrol statistics:read changes:read"
-        }
-        _ => {
-            "clients:manage referrals:read referrals:handle referrals:correct identity:reveal changes:read \
-             webhooks:manage audit:read"
-        }
-    };
-    Scopes::parse(words).unwrap_or_default().list()
-}
-
 fn client_scopes(agency: AgencyKind, client: ClientKind) -> Vec<Scope> {
     match client {
         ClientKind::Dashboard => vec![Scope::StatisticsRead],
@@ -213,7 +190,7 @@ fn client_scopes(agency: AgencyKind, client: ClientKind) -> Vec<Scope> {
             Scope::TrainingEnrol,
             Scope::ChangesRead,
         ],
-        _ => scopes_of(agency),
+        _ => typical_scopes(agency),
     }
 }
 
@@ -309,9 +286,9 @@ fn credentials(clock: &Clock) -> anyhow::Result<Vec<Credential>> {
 }
 
 fn credential(clock: &Clock, plan: &Plan, kind: ClientKind) -> anyhow::Result<Credential> {
-    let private_key_pem = tokens::new_key_pem()?;
-    let es256_private_key_pem = tokens::new_es256_key_pem()?;
-    let name = |pem: &str| anyhow::Ok(tokens::public_jwk(pem)?.common.key_id.unwrap_or_default());
+    let private_key_pem = keys::new_key_pem()?;
+    let es256_private_key_pem = keys::new_es256_key_pem()?;
+    let name = |pem: &str| anyhow::Ok(keys::public_jwk(pem)?.common.key_id.unwrap_or_default());
     Ok(Credential {
         agency: plan.name.to_owned(),
         agency_kind: plan.kind,
@@ -340,8 +317,9 @@ async fn agencies(conn: &mut Conn, clock: &Clock, credentials: &[Credential]) ->
             parent_id: plan.parent.and_then(|index| ids.get(index).copied()),
             region_codes: regions,
             state: AgencyState::Active,
-            scopes: scopes_of(plan.kind),
+            scopes: typical_scopes(plan.kind),
             token_epoch: 0,
+            rate_limit: None,
             version: 1,
             created_by: None,
             create_request: None,
@@ -379,16 +357,19 @@ async fn client(conn: &mut Conn, clock: &Clock, agency: AgencyId, credential: &C
         name: line(credential.client_kind.as_str())?,
         purpose: line(purpose(credential.client_kind))?,
         scopes: credential.scopes.clone(),
+        networks: vec![],
+        expires_at: None,
         volunteer: credential.volunteer_id.as_deref().and_then(|id| id.parse().ok()).map(VolunteerId),
+        created_by: None,
+        create_request: None,
     };
-    store::create_client(conn, &new, now).await?;
-    let keys =
-        [(&credential.private_key_pem, &credential.kid), (&credential.es256_private_key_pem, &credential.es256_kid)];
-    for (pem, kid) in keys {
-        let jwk = tokens::public_jwk(pem).map_err(ApiError::internal)?;
-        let jwk = serde_json::to_value(jwk).map_err(|_| ApiError::internal("jwk"))?;
-        store::add_key(conn, clock.new_id(), id, kid, &jwk, now).await?;
+    clients::create_client(conn, &new, now).await?;
+    for pem in [&credential.private_key_pem, &credential.es256_private_key_pem] {
+        let jwk = keys::public_jwk(pem).map_err(ApiError::internal)?;
+        let jwk = serde_json::to_value(jwk).and_then(serde_json::from_value::<PublicJwk>);
+        let key = jwk.map_err(|_| ApiError::internal("jwk"))?.check().map_err(|(at, _)| ApiError::internal(at))?;
+        clients::add_key(conn, clock.new_id(), id, &key, now).await?;
     }
-    store::add_secret(conn, clock.new_id(), id, &crypto::sha256(credential.client_secret.as_bytes()), now).await?;
+    clients::add_secret(conn, clock.new_id(), id, &crypto::sha256(credential.client_secret.as_bytes()), now).await?;
     Ok(())
 }

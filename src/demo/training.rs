@@ -85,6 +85,7 @@ async fn participants(
         volunteer: None,
         purpose: String::new(),
         request: clock.new_id(),
+        address: None,
         expires_at: clock.now(),
     };
     let wanted = volunteers::Wanted { status: vec![VolunteerStatus::Active], ..volunteers::Wanted::default() };

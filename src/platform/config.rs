@@ -1,4 +1,6 @@
 //! Configuration: the only place that reads the environment. `.env.example` documents each variable.
+use super::limits::Rate;
+use super::network::Network;
 use super::telemetry::LogFormat;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
@@ -16,6 +18,37 @@ pub struct Settings {
     pub issuer: String,
     /// Whether keys and clients that `simpul demo` made are accepted.
     pub demo: bool,
+    /// Proxies of ours: what they say of a request's address is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// How often one may call.
+    pub rates: Rates,
+}
+
+/// How often one may call, on each node.
+#[derive(Debug, Clone, Copy)]
+pub struct Rates {
+    /// One client.
+    pub client: Rate,
+    /// All clients of an agency together, unless the agency was granted a rate of its own.
+    pub agency: Rate,
+    /// One client for tokens.
+    pub tokens: Rate,
+    /// Whoever asks for a token from one address without having proved itself from there.
+    pub strangers: Rate,
+}
+
+impl Rates {
+    /// The same for everyone.
+    pub fn all(rate: Rate) -> Self {
+        Self { client: rate, agency: rate, tokens: rate, strangers: rate }
+    }
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        let [client, agency, tokens, strangers] = [1200, 6000, 60, 120].map(Rate::a_minute);
+        Self { client, agency, tokens, strangers }
+    }
 }
 
 /// Everything that `simpul serve` needs.
@@ -96,9 +129,13 @@ impl Environment {
         }
     }
 
-    fn done<T>(self, value: T) -> anyhow::Result<T> {
+    fn check(&self) -> anyhow::Result<()> {
         anyhow::ensure!(self.faults.is_empty(), "configuration:\n  {}", self.faults.join("\n  "));
-        Ok(value)
+        Ok(())
+    }
+
+    fn done<T>(self, value: T) -> anyhow::Result<T> {
+        self.check().map(|()| value)
     }
 }
 
@@ -109,11 +146,20 @@ pub fn owner_database(mut env: Environment) -> anyhow::Result<(SecretString, Opt
     env.done((url.into(), ca))
 }
 
-/// The service's connection, for `simpul regions load` alone.
-pub fn service_database(mut env: Environment) -> anyhow::Result<(SecretString, Option<PathBuf>)> {
+/// The service's connection, for `simpul regions load` and `simpul agency`.
+pub fn service_database(env: &mut Environment) -> anyhow::Result<(SecretString, Option<PathBuf>)> {
     let url = env.text("DATABASE_URL", "postgres://simpul_service:…@host/simpul");
-    let ca = ca_file(&mut env);
-    env.done((url.into(), ca))
+    let ca = ca_file(env);
+    env.check()?;
+    Ok((url.into(), ca))
+}
+
+/// What signing a token takes, for `simpul agency token` alone: the directory of keys, the issuer.
+pub fn token_signing(mut env: Environment) -> anyhow::Result<(PathBuf, String)> {
+    let signing = env.text("SIGNING_KEYS_DIR", "directory of the token signing keys (*.pem)");
+    let public_url = env.text("PUBLIC_URL", "https://… where clients reach the service");
+    let issuer = env.get("TOKEN_ISSUER").unwrap_or(public_url.trim_end_matches('/')).to_owned();
+    env.done((signing.into(), issuer))
 }
 
 fn ca_file(env: &mut Environment) -> Option<PathBuf> {
@@ -149,8 +195,9 @@ impl Config {
         }
         let issuer = env.get("TOKEN_ISSUER").map_or_else(|| public_url.clone(), str::to_owned);
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let (trusted_proxies, rates) = (trusted_proxies(&mut env), rates(&mut env));
         let config = Self {
-            settings: Settings { issuer, demo: false, public_url },
+            settings: Settings { issuer, demo: false, public_url, trusted_proxies, rates },
             database_url: database_url.into(),
             database_ca_file: ca_file(&mut env),
             database_pool: positive(&mut env, "DATABASE_POOL", 8),
@@ -205,6 +252,34 @@ fn admin_address(env: &mut Environment) -> Option<SocketAddr> {
     Some(env.parse("ADMIN_LISTEN", default, "an address such as 127.0.0.1:9090, or off"))
 }
 
+fn trusted_proxies(env: &mut Environment) -> Vec<Network> {
+    let listed = env.get("TRUSTED_PROXIES").unwrap_or_default().to_owned();
+    let proxies: Result<_, _> =
+        listed.split(',').filter(|one| !one.trim().is_empty()).map(|one| one.trim().parse()).collect();
+    proxies.unwrap_or_else(|_| {
+        env.faults.push("TRUSTED_PROXIES is not a list of networks such as 10.0.0.0/8,192.0.2.7".to_owned());
+        vec![]
+    })
+}
+
+fn rates(env: &mut Environment) -> Rates {
+    const WHY: &str = "a number of requests a minute from 1 to 1000000";
+    let mut rate = |name: &str, default: Rate| {
+        let requests = env.parse(name, default.requests(), WHY);
+        if !(1..=1_000_000).contains(&requests) {
+            env.faults.push(format!("{name} is not {WHY}"));
+        }
+        Rate::a_minute(requests)
+    };
+    let usual = Rates::default();
+    Rates {
+        client: rate("RATE_LIMIT_CLIENT", usual.client),
+        agency: rate("RATE_LIMIT_AGENCY", usual.agency),
+        tokens: rate("RATE_LIMIT_TOKENS", usual.tokens),
+        strangers: rate("RATE_LIMIT_STRANGERS", usual.strangers),
+    }
+}
+
 fn log_format(env: &mut Environment) -> LogFormat {
     let word = env.get("LOG_FORMAT").unwrap_or("json").to_owned();
     LogFormat::parse(&word).unwrap_or_else(|| {
@@ -231,6 +306,11 @@ mod tests {
             ("LOG_FORMAT", "xml"),
             ("PUBLIC_URL", "http://simpul.example"),
             ("DATA_KEYS_DIR", "/nowhere/at/all"),
+            ("TRUSTED_PROXIES", "10.0.0.1/8"),
+            ("RATE_LIMIT_CLIENT", "0"),
+            ("RATE_LIMIT_AGENCY", "many"),
+            ("RATE_LIMIT_TOKENS", "1000001"),
+            ("RATE_LIMIT_STRANGERS", "-1"),
         ];
         let said = read(&wrong).unwrap_err().to_string();
         let unset = ["SIGNING_KEYS_DIR"];
@@ -248,12 +328,18 @@ mod tests {
             ("SIGNING_KEYS_DIR", "/"),
             ("DATA_KEYS_DIR", "/"),
             ("WORKERS", " "),
+            ("RATE_LIMIT_CLIENT", "300"),
+            ("TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.7,"),
         ])
         .unwrap();
         assert_eq!(config.settings.public_url, "https://api.example");
         assert_eq!(config.settings.issuer, "https://api.example");
         assert!(!config.settings.demo);
         assert_eq!(config.stop_delay, Duration::from_secs(5));
+        assert_eq!(config.settings.rates.client, Rate::a_minute(300));
+        assert_eq!(config.settings.rates.agency, Rates::default().agency);
+        let proxies: Vec<String> = config.settings.trusted_proxies.iter().copied().map(String::from).collect();
+        assert_eq!(proxies, ["10.0.0.0/8", "192.0.2.7/32"]);
         assert!(!format!("{config:?}").contains("simpul_service:x"), "a password shows");
     }
 }

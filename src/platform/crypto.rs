@@ -197,6 +197,32 @@ pub fn random_secret() -> anyhow::Result<String> {
     Ok(URL_SAFE_NO_PAD.encode(&secret[..]))
 }
 
+/// Digits and letters that nobody takes for another (Crockford's base 32): no I, L, O, U.
+const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+const CODE_LENGTH: usize = 12;
+
+/// A random code of 60 bits to be typed by a person, such as `K7QF-9M2D-X4TA`.
+pub fn random_code() -> anyhow::Result<String> {
+    let mut bytes = Zeroizing::new([0u8; CODE_LENGTH]);
+    rand::fill(&mut bytes[..])?;
+    let letters: Vec<char> =
+        bytes.iter().filter_map(|byte| LETTERS.get(usize::from(byte % 32))).map(|byte| char::from(*byte)).collect();
+    Ok(letters.chunks(4).map(String::from_iter).collect::<Vec<_>>().join("-"))
+}
+
+/// A code as [`random_code`] made it, however it was typed: small letters, blanks, `O` for zero, `I` or `L` for one.
+pub fn read_code(typed: &str) -> Option<String> {
+    let signs = typed.chars().filter(|c| !matches!(c, '-' | ' '));
+    let read = |c: char| match c.to_ascii_uppercase() {
+        'O' => Some('0'),
+        'I' | 'L' => Some('1'),
+        c => u8::try_from(c).ok().filter(|byte| LETTERS.contains(byte)).map(char::from),
+    };
+    let letters = signs.take(CODE_LENGTH + 1).map(read).collect::<Option<Vec<char>>>()?;
+    let code = letters.chunks(4).map(String::from_iter).collect::<Vec<_>>().join("-");
+    (letters.len() == CODE_LENGTH).then_some(code)
+}
+
 /// Writes a file that only its owner may read, and never over an existing one.
 pub fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     use std::io::Write;

@@ -171,6 +171,8 @@ error_codes! {
     IDEMPOTENCY_KEY_REUSED = (422, "idempotency_key_reused", "Kunci ini sudah dipakai untuk permintaan lain.", "This key was used for another request.");
     /// A change without `If-Match`.
     IF_MATCH_MISSING = (428, "if_match_missing", "Header If-Match wajib ada.", "The If-Match header is required.");
+    /// More requests than the client, its agency or the address may send.
+    RATE_LIMITED = (429, "rate_limited", "Terlalu banyak permintaan; tunggu sebentar.", "Too many requests; wait a moment.");
     /// Our fault.
     INTERNAL = (500, "internal", "Terjadi kesalahan di pihak layanan.", "Something went wrong on our side.");
     /// The database cannot be reached or is overloaded. After a write: ask again with the same key.
@@ -248,6 +250,11 @@ impl ApiError {
         self
     }
 
+    /// Whether one of its faults lies at this pointer or below it.
+    pub fn points_at(&self, pointer: &str) -> bool {
+        self.0.faults.iter().any(|(place, _)| matches!(place, Place::Pointer(at) if at.starts_with(pointer)))
+    }
+
     /// The reason.
     pub fn code(&self) -> &'static Code {
         self.0.code
@@ -274,6 +281,20 @@ impl ApiError {
             Some(Cause::Other(why)) => Some(why.clone()),
             None => None,
         }
+    }
+
+    /// What is wrong in words, place by place: for an operator at a terminal.
+    pub fn told(&self) -> String {
+        let place = |place: &Place| match place {
+            Place::Pointer(at) | Place::Parameter(at) => at.trim_start_matches('/').to_owned(),
+            Place::Header(name) => (*name).to_owned(),
+        };
+        let faults = self.0.faults.iter().map(|(at, fault)| format!("{}: {}", place(at), fault.message.en));
+        std::iter::once(self.0.code.message.en.to_string())
+            .chain(faults)
+            .chain(self.cause())
+            .collect::<Vec<_>>()
+            .join("\n  ")
     }
 
     /// The answer itself.

@@ -3,6 +3,7 @@
 use super::app::App;
 use super::error::{ApiError, Language, METHOD_NOT_ALLOWED, NOT_FOUND};
 use super::input::unknown_parameter;
+use super::network::address_of;
 use super::telemetry;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -12,6 +13,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
 use futures_util::FutureExt;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,6 +24,8 @@ use uuid::Uuid;
 pub struct RequestInfo {
     /// `X-Request-Id`: the client's, if it sent a UUID.
     pub id: Uuid,
+    /// Where it comes from ([`address_of`]).
+    pub address: Option<IpAddr>,
     /// For texts to people.
     pub language: Language,
     /// The operation id of the document, such as `read_referral`.
@@ -46,10 +50,12 @@ impl RequestInfo {
         Ok(())
     }
 
-    fn read(headers: &HeaderMap, operation: Option<&Operation>, app: &App) -> Self {
+    fn read(req: &ServiceRequest, operation: Option<&Operation>, app: &App) -> Self {
+        let headers = req.headers();
         let sent = header(headers, "x-request-id").and_then(|id| Uuid::try_parse(id).ok());
         Self {
             id: sent.unwrap_or_else(|| app.clock.new_id()),
+            address: req.peer_addr().and_then(|peer| address_of(peer.ip(), headers, &app.settings.trusted_proxies)),
             language: language(headers),
             operation: operation.map_or_else(|| Arc::from("none"), |operation| operation.id.clone()),
             secured: operation.is_some_and(|operation| operation.secured),
@@ -66,6 +72,15 @@ pub struct Identity {
     pub agency: Uuid,
     /// Its client.
     pub client: Uuid,
+}
+
+/// How its buckets stand (`RateLimit-Policy`, `RateLimit`), once a caller has been counted.
+#[derive(Debug, Clone)]
+pub struct RateFields {
+    /// What each grants.
+    pub policy: String,
+    /// What is left of each.
+    pub state: String,
 }
 
 /// Paths and methods of the document: actix itself would answer a wrong method with 404.
@@ -156,7 +171,7 @@ pub async fn around(
         req.head_mut().method = Method::GET;
     }
     let found = app.routes.find(req.path(), req.method());
-    let info = RequestInfo::read(req.headers(), found.as_ref().ok(), &app);
+    let info = RequestInfo::read(&req, found.as_ref().ok(), &app);
     req.extensions_mut().insert(info.clone());
     let base = app.settings.public_url.clone();
     let rendered = |error: ApiError| Rendered { error, info: info.clone(), base: base.clone() };
@@ -167,10 +182,11 @@ pub async fn around(
         Ok(_) => AssertUnwindSafe(next.call(req)).catch_unwind().await,
         Err(error) => Ok(Err(error.into())),
     };
-    let mut identity = None;
+    let (mut identity, mut rates) = (None, None);
     let result = match outcome {
         Ok(Ok(response)) => {
             identity = response.request().extensions().get::<Identity>().copied();
+            rates = response.request().extensions_mut().remove::<RateFields>();
             Ok(settle(response.map_into_boxed_body(), &rendered))
         }
         Ok(Err(error)) => Err(rendered(own(error))),
@@ -193,6 +209,9 @@ pub async fn around(
     match result {
         Ok((mut response, _)) => {
             finish(response.headers_mut(), &info);
+            if let Some(rates) = rates {
+                rates.put(response.headers_mut());
+            }
             Ok(response)
         }
         Err(error) => Err(error.into()),
@@ -245,6 +264,16 @@ fn finish(headers: &mut HeaderMap, info: &RequestInfo) {
         let name = HeaderName::from_static(name);
         if !headers.contains_key(&name) {
             headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+}
+
+impl RateFields {
+    fn put(&self, headers: &mut HeaderMap) {
+        for (name, value) in [("ratelimit-policy", &self.policy), ("ratelimit", &self.state)] {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
         }
     }
 }
@@ -329,6 +358,8 @@ mod tests {
             public_url: "http://localhost".to_owned(),
             issuer: "http://localhost".to_owned(),
             demo: false,
+            trusted_proxies: vec![],
+            rates: super::super::config::Rates::default(),
         };
         let app = Arc::new(App {
             routes: RouteTable::new(&document).unwrap(),

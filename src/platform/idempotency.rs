@@ -8,7 +8,7 @@ use super::app::App;
 use super::crypto::{Keys, same};
 use super::db::Conn;
 use super::db::sql::pg_try_advisory_xact_lock;
-use super::error::{ApiError, ApiResult, IDEMPOTENCY_KEY_REUSED, REQUEST_IN_PROGRESS};
+use super::error::{ApiError, ApiResult, IDEMPOTENCY_KEY_REUSED, REQUEST_IN_PROGRESS, SECRET_ALREADY_SHOWN};
 use super::http::Identity;
 use crate::schema::idempotency_keys::dsl as t;
 use actix_web::HttpRequest;
@@ -101,6 +101,9 @@ async fn begin(
     if !same(&request, &key.request) {
         return Err(ApiError::from(&IDEMPOTENCY_KEY_REUSED));
     }
+    if answer.is_empty() {
+        return Err(ApiError::from(&SECRET_ALREADY_SHOWN).member("id", subjects.as_slice().first()));
+    }
     let plain = keys
         .unseal(&context(owner, &key.key), &answer)
         .map_err(|_| ApiError::internal("stored answer does not open"))?;
@@ -119,6 +122,18 @@ impl Ticket {
     pub async fn keep(self, conn: &mut Conn, answer: Answer, subjects: &[Uuid]) -> ApiResult<Answer> {
         let plain = serde_json::to_vec(&answer).map_err(|_| ApiError::internal("answer cannot be stored"))?;
         let sealed = self.keys.seal(&context(self.owner, &self.key.key), &plain).map_err(ApiError::internal)?;
+        self.store(conn, sealed, subjects).await?;
+        Ok(answer)
+    }
+
+    /// Stores with the transaction that it was answered, and not what: the answer shows a secret. Sent again, the request
+    /// gets 409 `secret_already_shown` with the first of `subjects` as `id`.
+    pub async fn keep_secret(self, conn: &mut Conn, answer: Answer, subjects: &[Uuid]) -> ApiResult<Answer> {
+        self.store(conn, vec![], subjects).await?;
+        Ok(answer)
+    }
+
+    async fn store(self, conn: &mut Conn, sealed: Vec<u8>, subjects: &[Uuid]) -> ApiResult<()> {
         let values = (
             t::agency_id.eq(self.owner.agency),
             t::client_id.eq(self.owner.client),
@@ -141,7 +156,7 @@ impl Ticket {
             ))
             .execute(conn)
             .await?;
-        Ok(answer)
+        Ok(())
     }
 }
 

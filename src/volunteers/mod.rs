@@ -9,7 +9,7 @@ pub mod store;
 
 /// Routes of this module.
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
-    use api::{actions, identity, postings, read, register, update};
+    use api::{actions, identity, phones, postings, read, register, update};
     cfg.service(read::list_volunteers).service(register::create_volunteer).service(identity::search_volunteers);
     cfg.service(read::read_volunteer).service(update::update_volunteer).service(identity::reveal_volunteer);
     cfg.service(actions::verify_volunteer).service(actions::select_volunteer).service(actions::activate_volunteer);
@@ -17,5 +17,6 @@ pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
     cfg.service(actions::reject_volunteer).service(actions::resign_volunteer).service(actions::dismiss_volunteer);
     cfg.service(actions::declare_volunteer_deceased).service(actions::reapply_volunteer);
     cfg.service(actions::correct_volunteer).service(read::read_volunteer_history);
+    cfg.service(phones::create_phone_code).service(phones::disable_phone).service(phones::register_phone);
     cfg.service(postings::read_volunteer_postings).service(postings::transfer_volunteer);
 }

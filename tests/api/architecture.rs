@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// but for the pairs that [`SIDEWAYS`] names.
 const ORDER: &[&[&str]] = &[
     &["main"],
-    &["lib", "server", "worker", "demo"],
+    &["lib", "server", "worker", "demo", "operator"],
     &["docs"],
     &["privacy", "partners"],
     &["statistics"],
@@ -31,6 +31,7 @@ const SIDEWAYS: &[(&str, &str)] = &[
     ("lib", "worker"),
     ("demo", "server"),
     ("demo", "worker"),
+    ("lib", "operator"),
 ];
 
 struct Source {

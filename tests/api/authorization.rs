@@ -7,7 +7,11 @@ use uuid::Uuid;
 /// The path with its parameters filled in; an operation whose parameters this does not know fails the test.
 fn address(path: &str, app: &TestApp) -> String {
     let _ = app;
-    let filled = path.replace("{id}", &Uuid::max().to_string()).replace("{code}", "17.06").replace("{name}", "ppks");
+    let filled = path
+        .replace("{id}", &Uuid::max().to_string())
+        .replace("{code}", "17.06")
+        .replace("{name}", "ppks")
+        .replace("{kid}", "k");
     assert!(!filled.contains('{'), "tell this test what to put into {path}");
     filled
 }
@@ -120,7 +124,7 @@ fn every_client_of_the_demo_has_the_lists_of_its_scopes_and_no_other() {
                         );
                     }
                 }
-                "system" => assert_eq!(more, ["/v1/audit-events", "/v1/referrals"]),
+                "system" => assert_eq!(more, ["/v1/audit-events", "/v1/clients", "/v1/referrals"]),
                 _ => {}
             }
         }

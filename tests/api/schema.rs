@@ -1,7 +1,8 @@
 //! The database itself: what the migrations made.
 use crate::support::{self, TestApp, run};
 use simpul::access::rules::{AgencyKind, ClientKind};
-use simpul::agencies::rules::{AgencyState, ClientState};
+use simpul::agencies::clients::rules::ClientState;
+use simpul::agencies::rules::AgencyState;
 use simpul::audit::rules::Outcome;
 use simpul::cases::rules::{CaseAction, CaseState, CommunicationNeed, ConsentBy, LawfulBasis, Urgency};
 use simpul::changes::rules::Op;

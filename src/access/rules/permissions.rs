@@ -15,6 +15,13 @@ impl Permission for ReadReference {
     const SCOPES: &'static [Scope] = &[];
 }
 
+/// Give a volunteer's phone its code, and cut it off.
+pub struct ManagePhones;
+impl Permission for ManagePhones {
+    const SCOPES: &'static [Scope] = &[Scope::ClientsManage];
+    const ACTING_USER: bool = true;
+}
+
 /// See who did what.
 pub struct ReadAudit;
 impl Permission for ReadAudit {
@@ -146,6 +153,19 @@ impl Permission for HandleReferrals {
 pub struct CorrectReferrals;
 impl Permission for CorrectReferrals {
     const SCOPES: &'static [Scope] = &[Scope::ReferralsCorrect];
+    const ACTING_USER: bool = true;
+}
+
+/// See the clients of the own agency.
+pub struct ReadClients;
+impl Permission for ReadClients {
+    const SCOPES: &'static [Scope] = &[Scope::ClientsManage];
+}
+
+/// Make and change the clients of the own agency.
+pub struct ManageClients;
+impl Permission for ManageClients {
+    const SCOPES: &'static [Scope] = &[Scope::ClientsManage];
     const ACTING_USER: bool = true;
 }
 

@@ -44,6 +44,12 @@ static SHARED: &[Shared] = &[
         "The values break a rule, or the key was used for another request.",
     ),
     shared("428", "IfMatchMissing", Some(&error::IF_MATCH_MISSING), "`If-Match` is missing."),
+    shared(
+        "429",
+        "TooManyRequests",
+        Some(&error::RATE_LIMITED),
+        "More requests than the client or its agency may send in a minute; `RateLimit-Policy` says how many that is.",
+    ),
     shared("500", "Internal", Some(&error::INTERNAL), "A fault of ours; the request id helps us find it."),
     shared("503", "Unavailable", Some(&error::UNAVAILABLE), "The database cannot be reached; try again."),
 ];
@@ -83,6 +89,12 @@ const HEADERS: &[(&str, &str, &str)] = &[
     ("PreferenceApplied", "Preference-Applied", "`count=exact` where `total` was asked for (RFC 7240)."),
     ("IdempotencyReplayed", "Idempotency-Replayed", "`true`: this act was done before, and this is its answer again."),
     ("Challenge", "WWW-Authenticate", "Why (RFC 6750)."),
+    (
+        "RateLimitPolicy",
+        "RateLimit-Policy",
+        "Requests (`q`) that the client and its agency may send in so many seconds (`w`).",
+    ),
+    ("RateLimit", "RateLimit", "Requests that are left of them (`r`), and seconds until all are there again (`t`)."),
     ("RetryAfter", "Retry-After", "Seconds to wait before the next try."),
     ("ContentLanguage", "Content-Language", "`id`, or `en` if `Accept-Language` prefers it."),
 ];
@@ -141,7 +153,7 @@ impl Shape {
             // The token endpoint speaks RFC 6749 and names its own.
             _ if self.oauth => false,
             "400" => self.parses,
-            "401" | "403" => self.secured,
+            "401" | "403" | "429" => self.secured,
             // A repeated create is not answered again to who no longer sees the row.
             "404" => self.in_path || self.key,
             "408" | "413" | "415" | "422" => self.body,
@@ -200,7 +212,8 @@ fn add_headers(response: &mut Value, status: &str, shape: &Shape) {
         "PreferenceApplied" => done && shape.counts,
         "IdempotencyReplayed" => done && shape.key,
         "Challenge" => matches!(status, "401" | "403"),
-        "RetryAfter" => matches!(status, "409" | "503"),
+        "RetryAfter" => matches!(status, "409" | "429" | "503"),
+        "RateLimitPolicy" | "RateLimit" => (shape.secured && status != "401") || (status == "429" && !shape.oauth),
         "ContentLanguage" => problem,
         _ => false,
     };

@@ -1,7 +1,7 @@
 //! What is decided on a volunteer's status. The eleven routes of `actions` all go through [`decide`].
 use super::{VolunteerView, check_version, keep, note, replay};
 use crate::access::rules::{SharedCaller, VolunteerId};
-use crate::agencies::store as agencies;
+use crate::agencies::clients::store as clients;
 use crate::codes::rules::{Code, UNKNOWN_CODE};
 use crate::codes::store as codes;
 use crate::platform::answer::Answer;
@@ -41,6 +41,9 @@ pub(super) struct Letter {
     pub(super) date: NaiveDate,
     pub(super) official: String,
 }
+
+/// Why the phone of who is no volunteer here any more is disabled: a code of `client-reasons`.
+pub(super) const LEFT: &str = "volunteer_left";
 
 /// A decision, whichever it is.
 #[derive(Clone)]
@@ -90,7 +93,7 @@ pub(super) async fn decide(decision: Decision, db: Db) -> ApiResult<Answer> {
         };
         store::add_history(c, &row).await?;
         if to.has_ended() {
-            agencies::disable_phones(c, id, now).await?;
+            clients::disable_phones(c, id, LEFT, now).await?;
         }
         let audited = format!("volunteer.{}", action.verb());
         note(c, &app, &caller, &audited, Some(&before), &volunteer, step.reason.as_ref().map(Code::as_str)).await?;

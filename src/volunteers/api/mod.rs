@@ -2,6 +2,7 @@
 pub mod actions;
 mod decide;
 pub mod identity;
+pub mod phones;
 pub mod postings;
 pub mod read;
 pub mod register;

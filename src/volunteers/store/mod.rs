@@ -1,5 +1,6 @@
 //! Every SQL statement on volunteers, who they are, their postings and their history.
 mod list;
+pub mod phones;
 mod records;
 
 pub use list::{Wanted, count, find_by_nik, find_by_phone, list};

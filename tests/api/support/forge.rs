@@ -182,7 +182,7 @@ pub fn p256_der(pem: &str) -> Sign {
 /// A new key of another curve or kind, with what names it in a header.
 pub fn stranger(algorithm: &str) -> Sign {
     let curve = match algorithm {
-        "EdDSA" => return ed25519(&simpul::access::tokens::new_key_pem().unwrap()),
+        "EdDSA" => return ed25519(&simpul::access::keys::new_key_pem().unwrap()),
         "RS256" => return rsa(&sig::RSA_PKCS1_SHA256),
         "PS256" => return rsa(&sig::RSA_PSS_SHA256),
         // 114 bytes: nobody here can make a real one
@@ -217,7 +217,7 @@ pub fn noise(length: usize) -> Vec<u8> {
 
 /// The public half of a key in every form that a careless verifier may take for a secret.
 pub fn as_secrets(private_pem: &str) -> Vec<(&'static str, Vec<u8>)> {
-    let jwk = serde_json::to_value(simpul::access::tokens::public_jwk(private_pem).unwrap()).unwrap();
+    let jwk = serde_json::to_value(simpul::access::keys::public_jwk(private_pem).unwrap()).unwrap();
     let x = jwk["x"].as_str().unwrap();
     let spki = if jwk["kty"] == "OKP" {
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der(private_pem)).unwrap();

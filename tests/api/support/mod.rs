@@ -14,9 +14,10 @@ use simpul::access::rules::{AgencyKind, ClientKind};
 use simpul::demo::Credential;
 use simpul::demo::cluster::{self, TestCluster, test_cluster};
 use simpul::platform::clock::Clock;
-use simpul::platform::config::{Config, Settings};
+use simpul::platform::config::{Config, Rates, Settings};
 use simpul::platform::crypto::Keys;
 use simpul::platform::db::{Target, migrate};
+use simpul::platform::limits::Rate;
 use simpul::platform::telemetry::LogFormat;
 use simpul::server::{self, Running};
 use std::net::TcpListener;
@@ -31,9 +32,14 @@ pub fn rounds(full: u32) -> u32 {
 
 /// Runs a test against an app of its own.
 pub fn run(test: impl AsyncFnOnce(&TestApp)) {
+    run_with(|_| (), test);
+}
+
+/// Runs a test against an app of its own that is configured otherwise.
+pub fn run_with(configure: impl FnOnce(&mut Config), test: impl AsyncFnOnce(&TestApp)) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let app = TestApp::start().await;
+        let app = TestApp::start(configure).await;
         test(&app).await;
         if !AtomicBool::load(&app.tampered, Ordering::Relaxed) {
             app.check_histories().await;
@@ -122,7 +128,7 @@ async fn make_template(cluster: &TestCluster) -> anyhow::Result<()> {
     let shared = shared_dir();
     std::fs::remove_dir_all(&shared).ok();
     Keys::create(&shared.join("keys"), false)?;
-    simpul::access::tokens::Signer::create(&shared.join("keys"), false)?;
+    simpul::access::keys::create(&shared.join("keys"), Clock::default().now(), false)?;
     let keys = std::sync::Arc::new(Keys::load(&shared.join("keys"), false)?);
     simpul::demo::seed(&service, &Clock::default(), &keys, &shared.join("credentials.json")).await?;
     Ok(())
@@ -135,7 +141,7 @@ pub async fn execute(url: &str, sql: &str) {
 }
 
 impl TestApp {
-    async fn start() -> Self {
+    async fn start(configure: impl FnOnce(&mut Config)) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let cluster = cluster().await;
         let database = format!("t{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -148,7 +154,8 @@ impl TestApp {
         }
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let config = config(&base, &cluster.url("simpul_service", &database));
+        let mut config = config(&base, &cluster.url("simpul_service", &database));
+        configure(&mut config);
         let clock = Clock::default();
         let running = server::start(&config, listener, clock.clone(), None).await.unwrap();
         let credentials =
@@ -366,7 +373,15 @@ impl TestApp {
 pub fn config(base: &str, database_url: &str) -> Config {
     let keys = shared_dir().join("keys");
     Config {
-        settings: Settings { public_url: base.to_owned(), issuer: base.to_owned(), demo: false },
+        settings: Settings {
+            public_url: base.to_owned(),
+            issuer: base.to_owned(),
+            demo: false,
+            // The tests' own clients: with X-Forwarded-For a request comes from anywhere.
+            trusted_proxies: vec!["127.0.0.1".parse().unwrap()],
+            // Tests of limits set their own.
+            rates: Rates::all(Rate::a_minute(1_000_000)),
+        },
         database_url: database_url.to_owned().into(),
         database_ca_file: None,
         database_pool: 8,

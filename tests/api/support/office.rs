@@ -9,6 +9,7 @@ use std::pin::Pin;
 /// What is done to a new row so that the operation is accepted: by the last word of their paths, first to last.
 const BEFORE: &[(&str, &[&str])] = &[
     ("/v1/cases/{id}/reopen", &["close"]),
+    ("/v1/clients/{id}/enable", &["disable"]),
     ("/v1/referrals/{id}/cancel", &["accept"]),
     ("/v1/referrals/{id}/complete", &["accept"]),
     ("/v1/referrals/{id}/correct", &["reject"]),
@@ -36,6 +37,10 @@ const BEFORE: &[(&str, &[&str])] = &[
     ("/v1/volunteers/{id}/select", &["verify"]),
 ];
 
+/// The key of every client that an office makes: the example of RFC 7515, A.3.
+const KEY: (&str, &str, &str) =
+    ("rfc-7515", "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0");
+
 /// The collection that the first id of a path is of.
 pub fn collection(path: &str) -> &str {
     path.split("/{").next().unwrap()
@@ -56,6 +61,13 @@ pub struct Office<'a> {
 pub struct Row {
     pub id: String,
     pub etag: String,
+}
+
+impl Row {
+    /// A path that names this row.
+    pub fn address(&self, path: &str) -> String {
+        path.replace("{id}", &self.id).replace("{kid}", KEY.0)
+    }
 }
 
 impl<'a> Office<'a> {
@@ -90,7 +102,17 @@ impl<'a> Office<'a> {
             let reply = self.client.act(&action.replace("{id}", &id), &etag, self.body(operation)).await;
             assert!(reply.status < 300, "{action} before {path}: {}", reply.text);
         }
+        if path.ends_with("/phone/disable") {
+            self.give_phone(&id).await;
+        }
         Row { etag: self.etag(at, &id).await, id }
+    }
+
+    /// Lets a phone register as the volunteer's.
+    async fn give_phone(&self, volunteer: &str) {
+        let code = self.client.post(&format!("/v1/volunteers/{volunteer}/phone/codes"), json!({})).await.expect(200);
+        let phone = json!({ "code": code.json["code"], "key": key() });
+        self.client.app.nobody().post("/oauth/register", phone).without("idempotency-key").await.expect(201);
     }
 
     async fn etag(&self, at: &str, id: &str) -> String {
@@ -122,6 +144,11 @@ impl<'a> Office<'a> {
                     let event = json!({ "level": "basic", "title": "Bimtek", "region_code": place, "venue": "Aula",
                         "sessions": [session()], "capacity": 9 });
                     made("/v1/training-events", event).await.id()
+                }
+                "/v1/clients" => {
+                    let client = json!({ "kind": "system", "name": "Aplikasi", "purpose": "Pelayanan", "key": key(),
+                        "scopes": ["statistics:read"] });
+                    made("/v1/clients", client).await.id()
                 }
                 "/v1/training-enrolments" => {
                     let event = self.row("/v1/training-events/{id}/enrolments").await.id;
@@ -175,7 +202,7 @@ impl<'a> Office<'a> {
     /// The request of an operation, complete, on one row or on none.
     pub fn ask(&self, client: &Client<'a>, method: &Method, path: &str, row: &Row) -> super::client::Request<'a> {
         let operation = &document()["paths"][path][method.as_str().to_lowercase()];
-        let request = client.request(method.clone(), &path.replace("{id}", &row.id));
+        let request = client.request(method.clone(), &row.address(path));
         complete(request, operation, &row.etag, &self.body(operation))
     }
 }
@@ -198,6 +225,11 @@ pub fn complete<'a>(
         Some(kind) => request.json(body).header("content-type", kind),
         None => request,
     }
+}
+
+fn key() -> Value {
+    let (kid, x, y) = KEY;
+    json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": kid })
 }
 
 fn session() -> Value {

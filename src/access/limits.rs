@@ -1,0 +1,123 @@
+//! How often one may call: a client, all clients of an agency, and at the token endpoint whoever has not proved yet who it
+//! is. Each node counts for itself.
+use super::rules::{AgencyId, ClientId};
+use super::store::AccessState;
+use crate::platform::clock::Clock;
+use crate::platform::config::Rates;
+use crate::platform::error::{ApiError, RATE_LIMITED};
+use crate::platform::http::RateFields;
+use crate::platform::limits::{Buckets, Rate, Standing};
+use quick_cache::sync::Cache;
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+/// Clients, agencies or sources that are counted at a time.
+const MOST: usize = 65_536;
+/// So long a client that proved itself from a source is not counted among the strangers there.
+const PROVEN: Duration = Duration::from_hours(1);
+
+/// The buckets of this node.
+pub struct Limits {
+    rates: Rates,
+    clock: Clock,
+    clients: Buckets<ClientId>,
+    agencies: Buckets<AgencyId>,
+    tokens: Buckets<ClientId>,
+    strangers: Buckets<Source>,
+    proven: Cache<(Source, ClientId), Duration>,
+}
+
+/// Where a request comes from, as one who can choose addresses at will is counted: an IPv6 host has a /64 of its own.
+/// `None`: not known.
+type Source = Option<IpAddr>;
+
+fn source(address: Option<IpAddr>) -> Source {
+    address.map(|address| match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
+        v4 @ IpAddr::V4(_) => v4,
+    })
+}
+
+impl Limits {
+    /// By the configured rates.
+    pub fn new(rates: Rates, clock: &Clock) -> Self {
+        Self {
+            rates,
+            clock: clock.clone(),
+            clients: Buckets::new(clock.clone(), MOST),
+            agencies: Buckets::new(clock.clone(), MOST),
+            tokens: Buckets::new(clock.clone(), MOST),
+            strangers: Buckets::new(clock.clone(), MOST),
+            proven: Cache::new(MOST),
+        }
+    }
+
+    /// Counts a call of a client that is let in. What stands in the answer either way, and whether it was one too many.
+    pub fn call(&self, state: &AccessState) -> (RateFields, Result<(), ApiError>) {
+        let granted = state.rate_limit.and_then(|limit| u32::try_from(limit).ok()).map(Rate::a_minute);
+        let agency = granted.unwrap_or(self.rates.agency);
+        // An agency that was granted more or less has clients that may more or less.
+        let client = granted.map_or(self.rates.client, |rate| rate.scaled(self.rates.client, self.rates.agency));
+        let client = self.clients.take(state.client_id, client);
+        // What its own client may not does not count against the agency's others.
+        let agency = client.wait.is_none().then(|| self.agencies.take(state.agency_id, agency));
+        let wait = client.wait.or(agency.and_then(|agency| agency.wait));
+        let fields = RateFields::of([("client", Some(client)), ("agency", agency)]);
+        (fields, wait.map_or(Ok(()), |wait| Err(too_many(wait))))
+    }
+
+    /// Before a client has proved itself. A client that did so from there not long ago is let through: strangers at the same
+    /// address, who may be many behind one router or may mean harm, do not keep it out.
+    pub fn stranger(&self, address: Option<IpAddr>, client: Option<ClientId>) -> Option<Duration> {
+        let source = source(address);
+        let known = client.and_then(|client| self.proven.get(&(source, client)));
+        if known.is_some_and(|until| self.clock.elapsed() < until) {
+            return None;
+        }
+        self.strangers.take(source, self.rates.strangers).wait
+    }
+
+    /// After a client has proved itself: whoever only names it takes nothing from it.
+    pub fn token(&self, address: Option<IpAddr>, client: ClientId) -> Option<Duration> {
+        self.proven.insert((source(address), client), self.clock.elapsed() + PROVEN);
+        self.tokens.take(client, self.rates.tokens).wait
+    }
+}
+
+/// Whole seconds, so that who waits as long is let through.
+pub fn retry_after(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX)
+}
+
+fn too_many(wait: Duration) -> ApiError {
+    ApiError::from(&RATE_LIMITED).header("retry-after", retry_after(wait))
+}
+
+impl RateFields {
+    /// Of the buckets that were asked.
+    fn of<const N: usize>(buckets: [(&str, Option<Standing>); N]) -> Self {
+        let asked = buckets.into_iter().filter_map(|(name, standing)| Some(standing?.fields(name)));
+        let (policy, state): (Vec<_>, Vec<_>) = asked.unzip();
+        Self { policy: policy.join(", "), state: state.join(", ") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_counted_once_however_many_addresses_it_has() {
+        let of = |raw: &str| source(raw.parse().ok());
+        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
+
+    #[test]
+    fn whoever_waits_as_long_as_it_was_told_is_let_through() {
+        let told: Vec<u64> = [0, 1, 1000, 1001].map(Duration::from_millis).map(retry_after).into();
+        assert_eq!(told, [1, 1, 1, 2]);
+    }
+}

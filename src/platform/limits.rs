@@ -1,0 +1,147 @@
+//! Rate limits: token buckets in the memory of this node, and never more of them than fit.
+use super::clock::Clock;
+use governor::middleware::StateInformationMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use quick_cache::sync::Cache;
+use std::hash::Hash;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Seconds in which an empty bucket is full again.
+const WINDOW: u64 = 60;
+
+/// Requests a minute. So many may come at once; then one every 60/n seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Rate(NonZeroU32);
+
+impl Rate {
+    /// At least one.
+    pub fn a_minute(requests: u32) -> Self {
+        Self(NonZeroU32::new(requests).unwrap_or(NonZeroU32::MIN))
+    }
+
+    /// Requests a minute.
+    pub fn requests(self) -> u32 {
+        self.0.get()
+    }
+
+    /// As much of this rate as `part` is of `whole`.
+    #[must_use]
+    pub fn scaled(self, part: Self, whole: Self) -> Self {
+        let requests = u64::from(self.requests()) * u64::from(part.requests()) / u64::from(whole.requests());
+        Self::a_minute(u32::try_from(requests).unwrap_or(u32::MAX))
+    }
+}
+
+/// How a bucket stands after a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// What it is filled with.
+    pub rate: Rate,
+    /// Requests that it still lets through at once.
+    pub left: u32,
+    /// The request was not let through: so long until the next one is.
+    pub wait: Option<Duration>,
+}
+
+impl Standing {
+    /// `RateLimit-Policy` and `RateLimit` of one bucket (draft-ietf-httpapi-ratelimit-headers-10): what it grants, and what is
+    /// left of it with the seconds until it is full again.
+    pub fn fields(&self, name: &str) -> (String, String) {
+        let (most, left) = (u64::from(self.rate.requests()), u64::from(self.left));
+        let full_in = (most.saturating_sub(left) * WINDOW).div_ceil(most);
+        (format!("\"{name}\";q={most};w={WINDOW}"), format!("\"{name}\";r={left};t={full_in}"))
+    }
+}
+
+type Bucket = RateLimiter<NotKeyed, InMemoryState, Clock, StateInformationMiddleware>;
+
+/// A bucket for each key. The ones used least are dropped when there are too many, and begin anew, full: whoever has so many
+/// names is not held back by any limit of a name.
+pub struct Buckets<K> {
+    clock: Clock,
+    // By rate too: a key whose rate is changed begins anew.
+    kept: Cache<(K, Rate), Arc<Bucket>>,
+}
+
+impl<K: Eq + Hash + Clone> Buckets<K> {
+    /// With room for `most` keys, about 200 bytes each.
+    pub fn new(clock: Clock, most: usize) -> Self {
+        Self { clock, kept: Cache::new(most) }
+    }
+
+    /// Takes one request out of the bucket of a key.
+    pub fn take(&self, key: K, rate: Rate) -> Standing {
+        let new = || -> Result<_, std::convert::Infallible> {
+            let bucket = RateLimiter::direct_with_clock(Quota::per_minute(rate.0), self.clock.clone());
+            Ok(Arc::new(bucket.with_middleware::<StateInformationMiddleware>()))
+        };
+        let Ok(bucket) = self.kept.get_or_insert_with(&(key, rate), new);
+        match bucket.check() {
+            Ok(state) => Standing { rate, left: state.remaining_burst_capacity(), wait: None },
+            Err(refused) => {
+                let wait = refused.wait_time_from(self.clock.elapsed());
+                Standing { rate, left: 0, wait: Some(wait) }
+            }
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+
+    #[test]
+    fn a_bucket_holds_a_minutes_worth_and_fills_evenly() {
+        let clock = Clock::default();
+        let (buckets, rate) = (Buckets::new(clock.clone(), 10), Rate::a_minute(6));
+        let take = || buckets.take("a", rate);
+        for left in (0..6).rev() {
+            assert_eq!((take().left, take_wait(&buckets.take("other", rate))), (left, None));
+        }
+        let refused = take();
+        assert!(refused.wait.is_some_and(|wait| wait > Duration::from_secs(9) && wait <= Duration::from_secs(10)));
+        let (policy, state) = refused.fields("client");
+        assert_eq!((policy.as_str(), state.as_str()), ("\"client\";q=6;w=60", "\"client\";r=0;t=60"));
+        clock.advance(TimeDelta::seconds(10));
+        assert_eq!((take().wait, take().wait.is_some()), (None, true));
+        clock.advance(TimeDelta::seconds(3600));
+        assert_eq!(take().left, 5);
+    }
+
+    fn take_wait(standing: &Standing) -> Option<Duration> {
+        standing.wait
+    }
+
+    #[test]
+    fn a_million_keys_take_no_more_room_than_a_thousand() {
+        let (buckets, rate) = (Buckets::new(Clock::default(), 1000), Rate::a_minute(1));
+        for key in 0..1_000_000_u32 {
+            buckets.take(key, rate);
+        }
+        assert!(buckets.len() <= 1000, "{}", buckets.len());
+    }
+
+    #[test]
+    fn a_rate_that_is_changed_holds_at_once() {
+        let buckets = Buckets::new(Clock::default(), 10);
+        assert!(buckets.take(1, Rate::a_minute(1)).wait.is_none());
+        assert!(buckets.take(1, Rate::a_minute(1)).wait.is_some());
+        assert_eq!(buckets.take(1, Rate::a_minute(5)).left, 4);
+        assert_eq!(Rate::a_minute(900).scaled(Rate::a_minute(20), Rate::a_minute(100)), Rate::a_minute(180));
+        assert_eq!(Rate::a_minute(1).scaled(Rate::a_minute(1), Rate::a_minute(100)), Rate::a_minute(1));
+    }
+}
