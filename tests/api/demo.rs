@@ -1,4 +1,5 @@
 //! The two commands as a newcomer meets them: `simpul demo` and `simpul serve`, as processes.
+use rustix::process::{Pid, Signal};
 use serde_json::{Value, json};
 use simpul::access::rules::{AgencyKind, ClientKind, Scope};
 use simpul::demo::Credential;
@@ -86,16 +87,22 @@ pub fn nothing_is_left(dir: &Path) {
     }
 }
 
-pub fn stop(mut demo: Demo, signal: &str) {
-    Command::new("kill").args([signal, &demo.child.id().to_string()]).status().unwrap();
+/// Sends a signal. The `kill` of a shell is no program on every machine.
+pub fn send(signal: Signal, pid: u32) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
+pub fn stop(mut demo: Demo, signal: Signal) {
+    send(signal, demo.child.id());
     let status = demo.child.wait().unwrap();
-    assert!(signal == "-KILL" || status.success(), "{status}");
+    assert!(signal == Signal::KILL || status.success(), "{status}");
 }
 
 #[test]
 fn the_printed_command_works_and_a_stop_leaves_nothing() {
     let dir = data_dir("printed");
-    for signal in ["-TERM", "-INT"] {
+    for signal in [Signal::TERM, Signal::INT] {
         let demo = start(&dir);
         let output = Command::new("sh").args(["-c", &demo.curl]).output().unwrap();
         let me: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
@@ -202,7 +209,7 @@ fn serve_names_every_fault_and_refuses_what_a_demo_made() {
     BufReader::new(served.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert!(line.starts_with("ready http://127.0.0.1:"), "{line}");
     runtime.block_on(stops_in_order(line.trim().trim_start_matches("ready "), &mut served));
-    stop(demo, "-TERM");
+    stop(demo, Signal::TERM);
     nothing_is_left(&dir);
     std::fs::remove_dir_all(&dir).unwrap();
 }
@@ -212,7 +219,7 @@ async fn stops_in_order(base: &str, served: &mut Child) {
     let fresh = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
     let get = async |path: &str| fresh.get(format!("{base}{path}")).send().await.map(|reply| reply.status().as_u16());
     assert_eq!(get("/readyz").await.unwrap(), 200);
-    Command::new("kill").args(["-TERM", &served.id().to_string()]).status().unwrap();
+    send(Signal::TERM, served.id());
     let asked = Instant::now();
     while get("/readyz").await.unwrap() == 200 {}
     assert_eq!(get("/readyz").await.unwrap(), 503);
@@ -344,7 +351,7 @@ fn the_demo_is_the_founding_event() {
     let own = agency("BPJS Kesehatan")["id"].as_str().unwrap();
     let waiting = format!("/v1/referrals?direction=received&receiver={own}&status=submitted&limit=1");
     assert!(clients.get(&bpjs, &waiting)["total"].as_i64().unwrap() >= 10);
-    stop(demo, "-TERM");
+    stop(demo, Signal::TERM);
     nothing_is_left(&dir);
     std::fs::remove_dir_all(&dir).unwrap();
 }

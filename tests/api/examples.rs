@@ -1,6 +1,7 @@
 //! What the README and docs/API.md show to be pasted, run as written on a demo of its own.
 use crate::demo::{Demo, data_dir, nothing_is_left, start, stop};
 use regex::Regex;
+use rustix::process::Signal;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -79,7 +80,7 @@ fn demo(name: &str) -> (PathBuf, Demo) {
 }
 
 fn end(place: &Path, demo: Demo) {
-    stop(demo, "-TERM");
+    stop(demo, Signal::TERM);
     nothing_is_left(place);
     std::fs::remove_dir_all(place).unwrap();
 }

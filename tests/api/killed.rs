@@ -1,10 +1,10 @@
 //! A demo that is killed while it is written to: what it said yes to is there, and once.
-use crate::demo::{Clients, Demo, data_dir, nothing_is_left, start, stop};
+use crate::demo::{Clients, Demo, data_dir, nothing_is_left, send, start, stop};
 use crate::support::rounds;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use simpul::access::rules::ClientKind;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -125,7 +125,7 @@ impl Writer {
             };
             self.done.push((act, answer));
             if count.fetch_add(1, Ordering::Relaxed) + 1 == last {
-                Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap();
+                send(Signal::KILL, pid);
             }
         }
     }
@@ -156,7 +156,7 @@ fn killed_under_writes_it_loses_and_doubles_nothing() {
             let writing = writers.into_iter().map(|one| one.write(line.clone(), count.clone(), last, pid));
             futures_util::future::join_all(writing).await
         });
-        stop(demo, "-KILL");
+        stop(demo, Signal::KILL);
         nothing_is_left(&dir);
     }
 
@@ -193,7 +193,7 @@ fn killed_under_writes_it_loses_and_doubles_nothing() {
         let list = bucket["list_url"].as_str().unwrap().trim_start_matches(&clients.base).to_owned();
         assert_eq!(bucket["count"], total(&clients, regency, &list), "{bucket}");
     }
-    stop(demo, "-TERM");
+    stop(demo, Signal::TERM);
     nothing_is_left(&dir);
     std::fs::remove_dir_all(&dir).unwrap();
 }
