@@ -1,7 +1,11 @@
 //! Every operation of the document, tried by every role: a table that cannot be incomplete, for a reviewer to read.
+use crate::cases::{KOTO_JAYA, elder};
+use crate::referrals::{REACTIVATION, ask};
+use crate::support::office::{Office, Row, collection};
 use crate::support::{Client, TestApp, config, document, operations, resolve, run};
 use reqwest::Method;
 use serde_json::json;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// The path with its parameters filled in; an operation whose parameters this does not know fails the test.
@@ -128,5 +132,149 @@ fn every_client_of_the_demo_has_the_lists_of_its_scopes_and_no_other() {
                 _ => {}
             }
         }
+    });
+}
+
+/// What a path may name. The first three are in Kabupaten Mukomuko (17.06): a row of the regency's office in Koto Jaya; what the
+/// phone of a volunteer there reported or sent to BPJS, or that volunteer; a row of the office in another village. Then one of
+/// an office in another province, an id that does not exist, and one that cannot.
+const OBJECTS: [&str; 6] = ["here", "phone's", "beside", "away", "missing", "malformed"];
+/// Of everyone and of nobody: named by words that all know, read by all.
+const REFERENCE: &[(&str, &str)] = &[("/v1/regions", "17.06"), ("/v1/code-lists", "ppks"), ("/v1/source-systems", "")];
+
+struct Rows<'a> {
+    here: Office<'a>,
+    beside: Office<'a>,
+    away: Office<'a>,
+    phone: Client<'a>,
+    bpjs: Client<'a>,
+    ministry: Client<'a>,
+}
+
+impl<'a> Rows<'a> {
+    async fn new(app: &'a TestApp) -> Self {
+        Self {
+            here: Office::koto_jaya(app).await,
+            beside: Office::mukomuko(app).await,
+            away: Office::kerinci(app).await,
+            phone: app.phone().await,
+            bpjs: app.bpjs().await,
+            ministry: app.ministry().await,
+        }
+    }
+
+    fn office(&self, object: &str) -> &Office<'a> {
+        match object {
+            "beside" => &self.beside,
+            "away" => &self.away,
+            _ => &self.here,
+        }
+    }
+
+    /// A row in the state in which the operation is accepted; none if there is no such row.
+    async fn make(&self, path: &str, object: &str) -> Option<Row> {
+        let at = collection(path);
+        let reference = REFERENCE.iter().find(|(of, _)| *of == at && !["missing", "malformed"].contains(&object));
+        if let Some((_, word)) = reference {
+            let id = if word.is_empty() { self.bpjs.agency.clone() } else { (*word).to_owned() };
+            return (object == "here").then(|| Row { id, etag: String::new() });
+        }
+        match (object, at) {
+            ("missing", _) => Some(Row { id: Uuid::now_v7().to_string(), etag: "\"1-a\"".to_owned() }),
+            ("malformed", _) => Some(Row { id: "not-an-id".to_owned(), etag: "\"1-a\"".to_owned() }),
+            ("phone's", "/v1/volunteers") => {
+                let id = self.phone.credential.as_ref()?.volunteer_id.clone()?;
+                Some(Row {
+                    etag: self.phone.get(&format!("{at}/{id}")).await.expect(200).header("etag").to_owned(),
+                    id,
+                })
+            }
+            ("phone's", "/v1/cases") => {
+                let id = self.phone.post(at, elder(KOTO_JAYA)).await.expect(201).id();
+                Some(self.here.bring(&self.here.client, path, id).await)
+            }
+            ("phone's", "/v1/referrals") => {
+                let mut case = elder(KOTO_JAYA);
+                case["referral"] = ask(&self.bpjs.agency, REACTIVATION);
+                let made = self.phone.post("/v1/cases", case).await.expect(201);
+                let id = made.json["referral_id"].as_str().unwrap().to_owned();
+                Some(self.here.bring(&self.bpjs, path, id).await)
+            }
+            ("phone's", _) => None,
+            // who administers agencies is nobody's neighbour
+            (_, "/v1/agencies") if object != "here" => None,
+            (_, "/v1/agencies") => {
+                let id = self.here.row(at).await.id;
+                Some(self.here.bring(&self.ministry, path, id).await)
+            }
+            _ => Some(self.office(object).row(path).await),
+        }
+    }
+}
+
+/// Every operation that names a row, by every role, complete and on time: what becomes of it. Roles that get the same
+/// answers share a line.
+#[test]
+fn every_row_has_one_answer_for_every_role() {
+    run(async |app| {
+        let (rows, roles) = (Rows::new(app).await, app.roles().await);
+        let mut table = format!("{:<44}{}", "", OBJECTS.map(|object| format!("{object:>11}")).concat());
+        for (id, method, path, secured) in operations() {
+            if !path.contains('{') || !secured {
+                continue;
+            }
+            let mut made: BTreeMap<&str, Option<Row>> = BTreeMap::new();
+            for object in OBJECTS {
+                made.insert(object, rows.make(&path, object).await);
+            }
+            let mut lines: Vec<(String, Vec<&str>)> = vec![];
+            for (role, client) in &roles {
+                let mut cells = String::new();
+                let none = rows.make(&path, "missing").await;
+                let missing = match &none {
+                    Some(row) => Some(rows.here.ask(client, &method, &path, row).await.anonymous()),
+                    None => None,
+                };
+                for object in OBJECTS {
+                    // The volunteer of the demo's phone is changed by nobody here: that would end the phone.
+                    let kept = object == "phone's" && path.starts_with("/v1/volunteers") && *role != "phone";
+                    let Some(row) = made[object].as_ref().filter(|_| !kept || method == Method::GET) else {
+                        cells += &format!("{:>11}", "-");
+                        continue;
+                    };
+                    let reply = rows.office(object).ask(client, &method, &path, row).await;
+                    assert!(reply.status < 500, "{id} {role} {object}: {}", reply.text);
+                    if reply.status == 404 || object == "malformed" {
+                        assert_eq!(Some(reply.anonymous()), missing, "{id}: {role} can tell {object} from missing");
+                    }
+                    cells += &format!("{:>11}", reply.status);
+                    if reply.status < 300 && method != Method::GET {
+                        made.insert(object, rows.make(&path, object).await);
+                    }
+                }
+                match lines.iter_mut().find(|(same, _)| *same == cells) {
+                    Some((_, who)) => who.push(role),
+                    None => lines.push((cells, vec![role])),
+                }
+            }
+            table += &format!("\n\n{id}");
+            for (cells, who) in lines {
+                let mut names = vec![String::new()];
+                for name in who {
+                    let last = names.last_mut().unwrap();
+                    if last.len() + name.len() > 38 {
+                        names.push(name.to_owned());
+                    } else {
+                        *last = if last.is_empty() { name.to_owned() } else { format!("{last}, {name}") };
+                    }
+                }
+                let last = names.pop().unwrap();
+                for line in &names {
+                    table += &format!("\n  {line},");
+                }
+                table += &format!("\n  {last:<42}{cells}");
+            }
+        }
+        insta::assert_snapshot!(table);
     });
 }

@@ -57,7 +57,7 @@ impl<'a> Case<'a> {
     }
 
     fn address(&self) -> String {
-        let address = self.row.address(&self.path).replace("{code}", "17.06").replace("{name}", "ppks");
+        let address = self.row.address(&self.path.replace("{code}", "17.06").replace("{name}", "ppks"));
         assert!(!address.contains('{'), "tell this test what to put into {address}");
         address
     }

@@ -8,6 +8,7 @@ use std::pin::Pin;
 
 /// What is done to a new row so that the operation is accepted: by the last word of their paths, first to last.
 const BEFORE: &[(&str, &[&str])] = &[
+    ("/v1/agencies/{id}/reactivate", &["suspend"]),
     ("/v1/cases/{id}/reopen", &["close"]),
     ("/v1/clients/{id}/enable", &["disable"]),
     ("/v1/referrals/{id}/cancel", &["accept"]),
@@ -66,7 +67,8 @@ pub struct Row {
 impl Row {
     /// A path that names this row.
     pub fn address(&self, path: &str) -> String {
-        path.replace("{id}", &self.id).replace("{kid}", KEY.0)
+        let named = ["{id}", "{code}", "{name}"].into_iter().fold(path.to_owned(), |at, one| at.replace(one, &self.id));
+        named.replace("{kid}", KEY.0)
     }
 }
 
@@ -76,6 +78,11 @@ impl<'a> Office<'a> {
         let mut office = Self { client, villages, volunteer: String::new(), target };
         office.volunteer = office.create("/v1/volunteers").await;
         office
+    }
+
+    /// In Koto Jaya, where the demo's village government and phone are.
+    pub async fn koto_jaya(app: &'a TestApp) -> Self {
+        Self::new(app.regency().await, "Dinas Sosial Provinsi Bengkulu", ["17.06.02.1017", "17.06.02.1009"]).await
     }
 
     /// In Mukomuko, away from Koto Jaya and Bandar Ratu.
@@ -92,20 +99,25 @@ impl<'a> Office<'a> {
 
     /// A new row that the path can name, in the state in which the operation is accepted.
     pub async fn row(&self, path: &str) -> Row {
+        let id = self.create(collection(path)).await;
+        self.bring(&self.client, path, id).await
+    }
+
+    /// A row of this id, brought by a client into the state in which the operation is accepted.
+    pub async fn bring(&self, by: &Client<'_>, path: &str, id: String) -> Row {
         let at = collection(path);
-        let id = self.create(at).await;
         let steps = BEFORE.iter().find(|(of, _)| *of == path).map_or(&[][..], |(_, steps)| *steps);
         for step in steps {
             let action = format!("{at}/{{id}}/{step}");
             let operation = &document()["paths"][&action]["post"];
-            let etag = self.etag(at, &id).await;
-            let reply = self.client.act(&action.replace("{id}", &id), &etag, self.body(operation)).await;
+            let etag = etag(by, at, &id).await;
+            let reply = by.act(&action.replace("{id}", &id), &etag, self.body(operation)).await;
             assert!(reply.status < 300, "{action} before {path}: {}", reply.text);
         }
         if path.ends_with("/phone/disable") {
             self.give_phone(&id).await;
         }
-        Row { etag: self.etag(at, &id).await, id }
+        Row { etag: etag(by, at, &id).await, id }
     }
 
     /// Lets a phone register as the volunteer's.
@@ -113,10 +125,6 @@ impl<'a> Office<'a> {
         let code = self.client.post(&format!("/v1/volunteers/{volunteer}/phone/codes"), json!({})).await.expect(200);
         let phone = json!({ "code": code.json["code"], "key": key() });
         self.client.app.nobody().post("/oauth/register", phone).without("idempotency-key").await.expect(201);
-    }
-
-    async fn etag(&self, at: &str, id: &str) -> String {
-        self.client.get(&format!("{at}/{id}")).await.expect(200).header("etag").to_owned()
     }
 
     /// A new row of a collection.
@@ -149,6 +157,11 @@ impl<'a> Office<'a> {
                     let client = json!({ "kind": "system", "name": "Aplikasi", "purpose": "Pelayanan", "key": key(),
                         "scopes": ["statistics:read"] });
                     made("/v1/clients", client).await.id()
+                }
+                "/v1/agencies" => {
+                    let new =
+                        json!({ "kind": "other", "name": "Yayasan", "scopes": ["clients:manage", "statistics:read"] });
+                    self.client.app.ministry().await.post("/v1/agencies", new).await.expect(201).id()
                 }
                 "/v1/training-enrolments" => {
                     let event = self.row("/v1/training-events/{id}/enrolments").await.id;
@@ -225,6 +238,10 @@ pub fn complete<'a>(
         Some(kind) => request.json(body).header("content-type", kind),
         None => request,
     }
+}
+
+async fn etag(by: &Client<'_>, at: &str, id: &str) -> String {
+    by.get(&format!("{at}/{id}")).await.expect(200).header("etag").to_owned()
 }
 
 fn key() -> Value {
