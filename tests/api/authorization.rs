@@ -278,3 +278,74 @@ fn every_row_has_one_answer_for_every_role() {
         insta::assert_snapshot!(table);
     });
 }
+
+/// A region is a code, and never a pattern or the beginning of one.
+#[test]
+fn no_region_is_widened_by_how_it_is_written() {
+    run(async |app| {
+        let (regency, province) = (app.regency().await, app.province().await);
+        let asks_region = |operation: &'static serde_json::Value| {
+            let parameters = operation["parameters"].as_array().into_iter().flatten().map(resolve);
+            parameters.filter(|one| one["name"] == "region").count() == 1
+        };
+        let lists: Vec<String> = operations()
+            .into_iter()
+            .filter(|(_, method, path, _)| {
+                *method == Method::GET && !path.contains('{') && asks_region(&document()["paths"][path]["get"])
+            })
+            .map(|(_, _, path, _)| path)
+            .collect();
+        assert!(lists.len() >= 6, "{lists:?}");
+        for list in &lists {
+            for client in [&regency, &province] {
+                for trick in [
+                    "1",
+                    "170",
+                    "17.",
+                    "17.0",
+                    "17.060",
+                    "17.06.",
+                    "17.06.0",
+                    "17.06.02.101",
+                    "17.06.02.10170",
+                    "17%25",
+                    "%25",
+                    "_",
+                    "1_",
+                    "17.0_",
+                    "17.06%25",
+                    "*",
+                    "17.06%20",
+                    "17.06,15",
+                    "17..06",
+                    ".17",
+                    "17.06%00",
+                    "17%2F",
+                    "17:",
+                    "%EF%BC%91%EF%BC%97",
+                ] {
+                    let reply = client.get(&format!("{list}?region={trick}")).await;
+                    assert_eq!(
+                        reply.problem(400, "malformed").json["errors"][0]["parameter"],
+                        "region",
+                        "{list} {trick}"
+                    );
+                }
+            }
+            // Who can help is known to all, what trains a province to its regencies; and its own acts an agency reads
+            // wherever they were.
+            if ["/v1/source-systems", "/v1/training-events", "/v1/audit-events"].contains(&list.as_str()) {
+                continue;
+            }
+            // another one's region is empty or none of yours, and the one around yours is cut to yours
+            let own = regency.get(&format!("{list}?region=17.06")).await.expect(200).json;
+            let around = regency.get(&format!("{list}?region=17")).await;
+            if around.status == 200 && own["items"].is_array() {
+                assert_eq!(around.json["items"], own["items"], "{list}");
+            }
+            let other = regency.get(&format!("{list}?region=15.01")).await;
+            let empty = other.json["items"].as_array().is_some_and(Vec::is_empty) || other.json["total"] == 0;
+            assert!(empty || matches!(other.status, 404 | 422), "{list}: {}", other.text);
+        }
+    });
+}
