@@ -174,14 +174,39 @@ async fn ways_in(wanted: bool, nodes: &[Node], caller: &Caller<'_>, tokens: bool
     join_all(ways).await
 }
 
-/// Suspends or reactivates by a call to the first process.
-async fn act(ministry: &Caller<'_>, node: &Node, agency: &str, action: &str) {
-    let path = format!("/v1/agencies/{agency}");
-    let etag = insist(|| ministry.request(node, Method::GET, &path)).await.1["etag"].clone();
+/// An action on a row, by a call to the first process.
+async fn act(who: &Caller<'_>, node: &Node, path: &str, action: &str, body: Value) {
+    let etag = insist(|| who.request(node, Method::GET, path)).await.1["etag"].clone();
     let key = uuid::Uuid::now_v7().to_string();
-    let request = || ministry.request(node, Method::POST, &format!("{path}/{action}")).json(&json!({}));
+    let request = || who.request(node, Method::POST, &format!("{path}/{action}")).json(&body);
     let (status, _, body) = insist(|| request().header("if-match", &etag).header("idempotency-key", &key)).await;
     assert_eq!(status, 200, "{action}: {body}");
+}
+
+/// Another client of the agency, which may do to the first what that cannot do to itself.
+async fn manager<'a>(app: &'a TestApp, client: &Client<'a>) -> Caller<'a> {
+    let new = json!({ "kind": "officer", "name": "Pengelola", "purpose": "Pengelolaan", "scopes": ["clients:manage"] });
+    let made = client.post("/v1/clients", new).await.expect(201).json;
+    let mut credential = client.credential.clone().unwrap();
+    let of = |name: &str| made[name].as_str().unwrap().to_owned();
+    (credential.client_id, credential.client_secret) = (of("id"), of("secret"));
+    Caller::new(Client::sign_in(app, &credential).await)
+}
+
+/// The old token stays shut out; all take a new one, whichever process issued it.
+async fn renew(nodes: &[Node], caller: &mut Caller<'_>) {
+    ways_in(false, nodes, caller, false).await;
+    for node in nodes {
+        let begun = Instant::now();
+        caller.token = loop {
+            let answer = send(caller.token_request(node)).await.2;
+            if let Some(token) = answer["access_token"].as_str() {
+                break token.to_owned();
+            }
+            assert!(begun.elapsed() < PATIENCE, "{answer}");
+        };
+        ways_in(true, nodes, caller, true).await;
+    }
 }
 
 #[test]
@@ -194,13 +219,11 @@ fn whoever_is_cut_off_is_refused_by_every_process_within_a_second_and_let_in_aga
         for node in &nodes {
             regency.client.post("/v1/cases", elder(KOTO_JAYA)).key(node.key).await.expect(201);
         }
-        // as a change of the client writes it: the row of the client, and the one that the gate reads
-        let set = async |client: &str, access: &str| {
-            let row = format!("UPDATE clients SET {client} WHERE id = '{id}'");
-            app.sql(&format!("{row}; UPDATE access_state SET {access} WHERE client_id = '{id}'")).await;
-        };
-        let epoch = "token_epoch = token_epoch + 1";
-        let act = async |action: &str| act(&ministry, &nodes[0], &agency, action).await;
+        let manager = manager(app, &regency.client).await;
+        let (agency, client) = (format!("/v1/agencies/{agency}"), format!("/v1/clients/{id}"));
+        let to_agency = async |action: &str| act(&ministry, &nodes[0], &agency, action, json!({})).await;
+        let to_client = async |action: &str, body: Value| act(&manager, &nodes[0], &client, action, body).await;
+        let because = |reason: &str| json!({ "reason": reason });
         let mut longest = Duration::ZERO;
         for round in 0..rounds(20) {
             // everybody is let in
@@ -208,23 +231,21 @@ fn whoever_is_cut_off_is_refused_by_every_process_within_a_second_and_let_in_aga
             let (shut, open) = (ways_in(false, &nodes, &regency, round % 3 < 2), ways_in(true, &nodes, &regency, true));
             let (out, back) = match round % 3 {
                 0 => (
-                    reaches(async || act("suspend").await, shut).await,
-                    reaches(async || act("reactivate").await, open).await,
+                    reaches(async || to_agency("suspend").await, shut).await,
+                    reaches(async || to_agency("reactivate").await, open).await,
                 ),
-                1 => (
-                    reaches(async || set("state = 'disabled'", "active = false").await, shut).await,
-                    reaches(async || set("state = 'active'", "active = true").await, open).await,
-                ),
-                _ => {
-                    let out = reaches(async || set(epoch, epoch).await, shut).await;
+                // What was issued before stays shut out, as below.
+                1 => {
+                    let out = reaches(async || to_client("disable", because("suspected_misuse")).await, shut).await;
+                    to_client("enable", because("cleared")).await;
                     drop(open);
-                    // the old token stays shut out; all take a new one, whichever process issued it
-                    ways_in(false, &nodes, &regency, false).await;
-                    for node in &nodes {
-                        let answer = insist(|| regency.token_request(node)).await.2;
-                        regency.token = answer["access_token"].as_str().unwrap().to_owned();
-                        ways_in(true, &nodes, &regency, true).await;
-                    }
+                    renew(&nodes, &mut regency).await;
+                    (out, out)
+                }
+                _ => {
+                    let out = reaches(async || to_client("revoke-tokens", json!({})).await, shut).await;
+                    drop(open);
+                    renew(&nodes, &mut regency).await;
                     (out, out)
                 }
             };
