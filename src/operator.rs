@@ -107,7 +107,7 @@ impl Operator {
     /// Refuses a database that `simpul serve` would refuse.
     pub async fn new(target: &Target) -> anyhow::Result<Self> {
         migrate::check(target, false).await?;
-        Ok(Self { writer: Writer::new(target, 1)?, clock: Clock::default() })
+        Ok(Self { writer: Writer::patient(target, 1)?, clock: Clock::default() })
     }
 
     /// Does what a command asks, and returns what it prints. `signer`: for a token.

@@ -47,6 +47,7 @@ pub struct Running {
     pub app: Arc<App>,
     /// For jobs beside the requests.
     pub writer: Writer,
+    requests: Writer,
     stop_delay: Duration,
     handles: Vec<ServerHandle>,
     ended: tokio::task::JoinHandle<std::io::Result<()>>,
@@ -69,7 +70,8 @@ pub async fn start(
     let writer = Writer::new(&target, config.database_pool)?;
     let reports = Reports::new(&target, REPORTS)?;
     let address = listener.local_addr()?;
-    let workers = Workers { app: app.clone(), gate: gate.clone(), target, writer: writer.clone(), reports };
+    let workers =
+        Workers { app: app.clone(), gate: gate.clone(), target: target.clone(), writer: writer.clone(), reports };
     let server = serve(workers, listener, config.workers)?;
     let mut handles = vec![server.handle()];
     if let (Some(metrics), Some(address)) = (metrics, config.admin_listen) {
@@ -79,7 +81,8 @@ pub async fn start(
     }
     let ended = tokio::spawn(server);
     let watch = AbortOnDropHandle::new(tokio::spawn(watch_keys(gate)));
-    Ok(Running { address, app, writer, stop_delay: config.stop_delay, handles, ended, _watch: watch })
+    let (writer, requests) = (Writer::patient(&target, 2)?, writer);
+    Ok(Running { address, app, writer, requests, stop_delay: config.stop_delay, handles, ended, _watch: watch })
 }
 
 /// Takes up signing keys that are added or removed while the service runs.
@@ -98,7 +101,7 @@ async fn watch_keys(gate: Arc<Gate>) {
 /// What `simpul worker` runs its jobs with.
 pub async fn worker_parts(config: &Config) -> anyhow::Result<(Arc<App>, Writer)> {
     let target = config.database()?;
-    Ok((app(config, &target, Clock::default()).await?, Writer::new(&target, 2)?))
+    Ok((app(config, &target, Clock::default()).await?, Writer::patient(&target, 2)?))
 }
 
 async fn app(config: &Config, target: &Target, clock: Clock) -> anyhow::Result<Arc<App>> {
@@ -126,6 +129,7 @@ impl Running {
             handle.stop(true).await;
         }
         let _ = self.ended.await;
+        self.requests.drain().await;
         self.writer.drain().await;
     }
 }

@@ -206,7 +206,7 @@ fn purpose(client: ClientKind) -> &'static str {
 /// Makes what is missing; returns the credential that the greeting shows.
 pub async fn seed(target: &Target, clock: &Clock, keys: &Arc<Keys>, file: &Path) -> anyhow::Result<Credential> {
     std::fs::create_dir_all(file.parent().unwrap_or(Path::new(".")))?;
-    let writer = Writer::new(target, 1)?;
+    let writer = Writer::patient(target, 1)?;
     if writer.run(async move |c| ApiResult::Ok(store::is_empty(c).await?)).await? {
         let credentials = credentials(clock)?;
         stage(file, &credentials)?;

@@ -14,6 +14,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 const WRITE_DEADLINE: Duration = ms(5000);
+/// The same where nobody waits for the answer.
+const JOB_DEADLINE: Duration = ms(90_000);
+/// Stated, not inherited: an ALTER ROLE elsewhere must not turn an acknowledgement into a hope.
+const SETTINGS: &str = "-c lock_timeout=2s -c synchronous_commit=on";
 const WRITE_ATTEMPTS: u32 = 3;
 const REPORT_DEADLINE: Duration = ms(35_000);
 
@@ -133,16 +137,28 @@ pub struct Writer {
     pool: Pool<Conn>,
     home: Handle,
     tasks: TaskTracker,
+    deadline: Duration,
 }
 
 impl Writer {
-    /// Call on the main runtime.
+    /// For requests: a client waits for the answer. Call on the main runtime.
     pub fn new(target: &Target, size: usize) -> Result<Self, DbError> {
-        // Stated, not inherited: an ALTER ROLE elsewhere must not turn an acknowledgement into a hope.
-        let settings = "-c statement_timeout=3s -c lock_timeout=2s -c synchronous_commit=on";
+        Self::with(
+            target.session("simpul-writer", &format!("-c statement_timeout=3s {SETTINGS}")),
+            size,
+            WRITE_DEADLINE,
+        )
+    }
+
+    /// For what no client waits for: jobs, an operator's commands, the demo's data. On a busy machine they are slow, and not
+    /// refused.
+    pub fn patient(target: &Target, size: usize) -> Result<Self, DbError> {
+        Self::with(target.session("simpul-jobs", &format!("-c statement_timeout=60s {SETTINGS}")), size, JOB_DEADLINE)
+    }
+
+    fn with(target: Target, size: usize, deadline: Duration) -> Result<Self, DbError> {
         let home = Handle::current();
-        let pool = pool(target.session("simpul-writer", settings), size, home.clone())?;
-        Ok(Self { pool, home, tasks: TaskTracker::new() })
+        Ok(Self { pool: pool(target, size, home.clone())?, home, tasks: TaskTracker::new(), deadline })
     }
 
     /// Runs `body` in a transaction. See [`super::Db::write`].
@@ -153,9 +169,9 @@ impl Writer {
         T: Send + 'static,
         E: TxError,
     {
-        let pool = self.pool.clone();
+        let (pool, deadline) = (self.pool.clone(), self.deadline);
         let attempts = async move {
-            let until = Instant::now() + WRITE_DEADLINE;
+            let until = Instant::now() + deadline;
             let mut attempt = 1;
             loop {
                 let body = body.clone();
