@@ -6,6 +6,7 @@ use crate::support::{Client, TestApp, config, document, operations, resolve, run
 use reqwest::Method;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// The path with its parameters filled in; an operation whose parameters this does not know fails the test.
@@ -347,5 +348,68 @@ fn no_region_is_widened_by_how_it_is_written() {
             let empty = other.json["items"].as_array().is_some_and(Vec::is_empty) || other.json["total"] == 0;
             assert!(empty || matches!(other.status, 404 | 422), "{list}: {}", other.text);
         }
+    });
+}
+
+/// A branch of several regencies sees what is addressed to it, wherever it comes from, and its parent sees that too.
+#[test]
+fn a_branch_of_several_regencies_sees_what_is_addressed_to_it() {
+    run(async |app| {
+        let (ministry, parent, sibling) = (app.ministry().await, app.bpjs().await, app.bpjs_branch().await);
+        let new = json!({ "kind": "bpjs_kesehatan", "name": "BPJS Kesehatan Cabang Selatan", "parent_id": parent.agency,
+            "region_codes": ["17.01", "17.06"], "scopes": ["clients:manage", "referrals:read", "referrals:handle"] });
+        let branch = ministry.post("/v1/agencies", new).await.expect(201).id();
+        let first = json!({ "kind": "system", "name": "Integrasi", "purpose": "Rujukan",
+            "scopes": ["clients:manage", "referrals:read", "referrals:handle"] });
+        let made = ministry.post(&format!("/v1/agencies/{branch}/clients"), first).await.expect(201).json;
+        // What it offers nobody can enter yet.
+        let like = &sibling.agency;
+        app.sql(&format!(
+            "INSERT INTO source_systems (agency_id, may_forward, region_codes, version, created_at, updated_at)
+                 SELECT '{branch}', may_forward, '{{17.01,17.06}}', 1, created_at, updated_at FROM source_systems WHERE agency_id = '{like}';
+             INSERT INTO source_system_services (agency_id, service) SELECT '{branch}', service FROM source_system_services WHERE agency_id = '{like}'"
+        ))
+        .await;
+        let mut credential = parent.credential.clone().unwrap();
+        credential.client_id = made["id"].as_str().unwrap().to_owned();
+        credential.client_secret = made["secret"].as_str().unwrap().to_owned();
+        let client = Client::sign_in(app, &credential).await;
+        let south = "SELECT code FROM regions WHERE code LIKE '17.01.%' AND level = 'village' AND last_listed IS NULL ORDER BY code LIMIT 1";
+        let south = app.texts(south).await.remove(0);
+        let mut sent = vec![];
+        for (office, village) in [(app.regency().await, KOTO_JAYA), (app.neighbour_regency().await, &south)] {
+            let mut case = elder(village);
+            case["referral"] = ask(&branch, REACTIVATION);
+            let case = office.post("/v1/cases", case).await.expect(201).json;
+            sent.push(case["referral_id"].as_str().unwrap().to_owned());
+        }
+        let seen = async |client: &Client<'_>, query: &str| {
+            let list = client.get(&format!("/v1/referrals?{query}")).await.expect(200).json;
+            let mut ids: Vec<String> =
+                list["items"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect();
+            ids.sort();
+            ids
+        };
+        assert_eq!(seen(&client, "").await, sent);
+        assert_eq!(seen(&client, "region=17.01").await, [sent[1].clone()]);
+        assert_eq!(seen(&client, "region=17").await, sent);
+        // that it has a branch more reaches the parent within a second
+        let begun = Instant::now();
+        while seen(&parent, &format!("receiver={branch}")).await != sent {
+            assert!(begun.elapsed() < Duration::from_secs(1));
+        }
+        for stranger in [&sibling, &app.bpjs_elsewhere().await] {
+            assert!(seen(stranger, "").await.is_empty());
+            stranger.get(&format!("/v1/referrals/{}", sent[0])).await.problem(404, "not_found");
+        }
+        // the parent does not see the branch's clients, nor the branch its parent's referrals
+        parent.get(&format!("/v1/clients/{}", credential.client_id)).await.problem(404, "not_found");
+        let mut case = elder(KOTO_JAYA);
+        case["referral"] = ask(&parent.agency, REACTIVATION);
+        let above = app.village().await.post("/v1/cases", case).await.expect(201).json;
+        client
+            .get(&format!("/v1/referrals/{}", above["referral_id"].as_str().unwrap()))
+            .await
+            .problem(404, "not_found");
     });
 }
