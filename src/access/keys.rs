@@ -3,7 +3,7 @@
 //! Each `*.pem` (PKCS #8, Ed25519 or P-256) is named after the time from which it signs, `20261125T…` as
 //! `YYYYMMDDhhmmss.pem` in UTC; a name that is no time has always been. All check. So a new key can be laid on every node
 //! before it signs, and an old one removed when its last token has ended.
-use super::tokens::{LEEWAY, LIFETIME, VerifyingKey};
+use super::tokens::{Claims, LEEWAY, LIFETIME, VerifyingKey};
 use crate::platform::crypto;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
 use base64::Engine;
@@ -11,8 +11,11 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use jsonwebtoken::jwk::{Jwk, KeyAlgorithm, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, EncodingKey};
+use quick_cache::sync::Cache;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
 
 const NAME: &str = "%Y%m%d%H%M%S";
 
@@ -22,6 +25,15 @@ struct KeyFile {
     /// It signs from then on.
     from: DateTime<Utc>,
     path: PathBuf,
+    /// A file that is written over is another key.
+    written: SystemTime,
+}
+
+impl KeyFile {
+    fn of(path: PathBuf) -> Self {
+        let written = path.metadata().and_then(|file| file.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+        Self { from: begins(&path), path, written }
+    }
 }
 
 /// The key files of a directory, in the order in which they sign.
@@ -29,7 +41,7 @@ fn files(dir: &Path) -> anyhow::Result<Vec<KeyFile>> {
     let entries = std::fs::read_dir(dir).map_err(|e| anyhow::anyhow!("cannot read {}: {e}", dir.display()))?;
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let keys = paths.filter(|path| path.extension().is_some_and(|extension| extension == "pem"));
-    let mut files: Vec<KeyFile> = keys.map(|path| KeyFile { from: begins(&path), path }).collect();
+    let mut files: Vec<KeyFile> = keys.map(KeyFile::of).collect();
     files.sort();
     Ok(files)
 }
@@ -47,8 +59,14 @@ pub(super) struct SigningKey {
     pub(super) signing: EncodingKey,
 }
 
+/// Tokens that are remembered.
+const REMEMBERED: usize = 4096;
+
 /// All keys of a directory; at least one.
 pub(super) struct Ring {
+    /// Tokens that these keys have verified, by the whole token: with a key that goes, what it verified is forgotten. `exp` is
+    /// looked at on every use.
+    pub(super) known: Cache<String, Arc<Claims>>,
     files: Vec<KeyFile>,
     first: SigningKey,
     later: Vec<SigningKey>,
@@ -81,7 +99,8 @@ impl Ring {
         let first = keys.next().ok_or_else(|| {
             anyhow::anyhow!("no *.pem in {}: make a signing key with `simpul keys create`", dir.display())
         })?;
-        Ok(Self { files, first, later: keys.collect(), verifying, jwks: serde_json::json!({ "keys": jwks }) })
+        let (known, jwks) = (Cache::new(REMEMBERED), serde_json::json!({ "keys": jwks }));
+        Ok(Self { known, files, first, later: keys.collect(), verifying, jwks })
     }
 
     /// Whether these are the files of the directory now.

@@ -9,7 +9,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk};
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
-use quick_cache::sync::Cache;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -19,11 +18,10 @@ use uuid::Uuid;
 /// How long an access token lives.
 pub const LIFETIME: TimeDelta = TimeDelta::minutes(15);
 /// Clocks of two nodes differ by no more.
-pub(super) const LEEWAY: TimeDelta = TimeDelta::seconds(10);
+pub const LEEWAY: TimeDelta = TimeDelta::seconds(10);
 /// Longer ones are refused unread.
 const MAX_LENGTH: usize = 4096;
 const TYPE: &str = "at+jwt";
-const REMEMBERED: usize = 4096;
 /// Half the order of the base point of P-256.
 const HALF_OF_P256: [u8; 32] = [
     0x7f, 0xff, 0xff, 0xff, 0x80, 0x00, 0x00, 0x00, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xde, 0x73, 0x7d,
@@ -184,15 +182,13 @@ pub struct Signer {
     dir: PathBuf,
     demo: bool,
     ring: RwLock<Arc<Ring>>,
-    /// Verified before, by the whole token. `exp` is looked at on every use.
-    known: Cache<String, Arc<Claims>>,
 }
 
 impl Signer {
     /// Reads the directory.
     pub fn load(dir: &Path, issuer: &str, demo: bool) -> anyhow::Result<Self> {
         let ring = RwLock::new(Arc::new(Ring::load(dir, demo)?));
-        Ok(Self { issuer: issuer.to_owned(), dir: dir.to_owned(), demo, ring, known: Cache::new(REMEMBERED) })
+        Ok(Self { issuer: issuer.to_owned(), dir: dir.to_owned(), demo, ring })
     }
 
     /// Reads the directory again if there are other files in it. On an error the keys stay as they were.
@@ -202,8 +198,6 @@ impl Signer {
         }
         let ring = Arc::new(Ring::load(&self.dir, self.demo)?);
         *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
-        // Tokens of a key that is gone are good no longer.
-        self.known.clear();
         Ok(())
     }
 
@@ -239,14 +233,14 @@ impl Signer {
 
     /// The claims of a token of ours that is valid at `now`.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Arc<Claims>, Rejected> {
-        if let Some(claims) = self.known.get(token) {
+        let ring = self.ring();
+        if let Some(claims) = ring.known.get(token) {
             return check_time(&claims, now).map(|()| claims);
         }
         let unverified = Unverified::parse(token)?;
         if unverified.typ() != Some(TYPE) {
             return Err(Rejected::Invalid);
         }
-        let ring = self.ring();
         let key = unverified.kid().and_then(|kid| ring.verifying(kid)).ok_or(Rejected::Invalid)?;
         if !unverified.is_the_one(key.algorithm) {
             return Err(Rejected::Invalid);
@@ -258,7 +252,7 @@ impl Signer {
         }
         check_time(&claims, now)?;
         let claims = Arc::new(claims);
-        self.known.insert(token.to_owned(), claims.clone());
+        ring.known.insert(token.to_owned(), claims.clone());
         Ok(claims)
     }
 }
