@@ -79,7 +79,7 @@ pub async fn names(conn: &mut &Conn, ids: &[AgencyId]) -> QueryResult<Vec<(Agenc
 
 /// One agency, held until the transaction ends.
 pub async fn lock(conn: &mut Conn, id: AgencyId) -> QueryResult<Agency> {
-    agencies::table.find(id).select(Agency::as_select()).for_update().first(conn).await
+    agencies::table.find(id).select(Agency::as_select()).for_no_key_update().first(conn).await
 }
 
 /// Inserts an agency and tells its parent's clients that they have a branch more.

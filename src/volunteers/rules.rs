@@ -155,6 +155,11 @@ impl VolunteerStatus {
         matches!(self, Self::Resigned | Self::Dismissed | Self::Deceased)
     }
 
+    /// Whether its phone may do the volunteer's work.
+    pub fn may_have_phone(self) -> bool {
+        !self.has_ended() && self != Self::Rejected
+    }
+
     /// Whether there is a posting to be changed.
     pub fn may_be_transferred(self) -> bool {
         !self.has_ended() && self != Self::Rejected

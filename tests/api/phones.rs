@@ -279,7 +279,7 @@ fn a_volunteer_never_has_two_phones() {
         let regency = app.regency().await;
         let path = volunteer(&regency, VILLAGE).await;
         for _ in 0..rounds(40) {
-            app.pass(TimeDelta::minutes(13));
+            app.pass(TimeDelta::minutes(31)); // five codes an hour, two a round
             let regency = app.regency().await;
             let code = code(&regency, &path).await;
             let same = |name: &str| json!({ "code": code, "key": ed25519(name).0 });
@@ -354,5 +354,95 @@ fn a_phone_whose_clock_is_wrong_is_told_so_and_what_time_it_is() {
             assert!((chrono::Utc::now() - told.to_utc()).abs() < TimeDelta::minutes(1));
         }
         phone.sign_in().await;
+    });
+}
+
+/// A code ends with whatever made it good: the phone that is cut off, the office's client that made it, the volunteer's place.
+#[test]
+fn a_code_does_not_outlive_what_it_was_made_for() {
+    run(async |app| {
+        let regency = app.regency().await;
+        let dead =
+            async |code: &str| refused(&register(app, json!({ "code": code, "key": ed25519("k").0 })).await, ENDED);
+        let lost = json!({ "reason": "lost_or_stolen" });
+
+        // the bag with the code in it, before there was a phone and after
+        let path = volunteer(&regency, VILLAGE).await;
+        let first = code(&regency, &path).await;
+        let done = regency.post(&format!("{path}/phone/disable"), lost.clone()).await.expect(200);
+        assert_eq!(done.json["client_id"], Value::Null);
+        dead(&first).await;
+        regency.post(&format!("{path}/phone/disable"), lost.clone()).await.problem(409, "client_state_conflict");
+        let phone = Phone::new(app, &code(&regency, &path).await).await;
+        let next = code(&regency, &path).await;
+        let done = regency.post(&format!("{path}/phone/disable"), lost.clone()).await.expect(200);
+        assert_eq!(done.json["client_id"], phone.id);
+        dead(&next).await;
+
+        // a client that is cut off leaves no codes behind
+        let new = json!({ "kind": "officer", "name": "Loket", "purpose": "Pelayanan", "scopes": ["clients:manage", "volunteers:read"] });
+        let made = regency.post("/v1/clients", new).await.expect(201);
+        let mut credential = regency.credential.clone().unwrap();
+        (credential.client_id, credential.client_secret) =
+            (made.id(), made.json["secret"].as_str().unwrap().to_owned());
+        let thief = Client::sign_in(app, &credential).await;
+        let path = volunteer(&regency, VILLAGE).await;
+        let left = code(&thief, &path).await;
+        let client = format!("/v1/clients/{}", made.id());
+        let misuse = json!({ "reason": "suspected_misuse" });
+        regency.act(&format!("{client}/disable"), made.header("etag"), misuse).await.expect(200);
+        dead(&left).await;
+
+        // who is rejected has neither phone nor code, and gets none
+        let phone = Phone::new(app, &code(&regency, &path).await).await;
+        let session = phone.sign_in().await;
+        let left = code(&regency, &path).await;
+        let etag = regency.get(&path).await.expect(200).header("etag").to_owned();
+        let reject = json!({ "reason": "not_resident" });
+        regency.act(&format!("{path}/reject"), &etag, reject).await.expect(200);
+        is_refused(&session).await;
+        dead(&left).await;
+        regency.post(&format!("{path}/phone/codes"), json!({})).await.problem(409, "volunteer_state_conflict");
+    });
+}
+
+#[test]
+fn nobody_gives_a_phone_another_key_and_a_repeated_registration_names_its_own() {
+    run(async |app| {
+        let regency = app.regency().await;
+        let path = volunteer(&regency, VILLAGE).await;
+        let given = code(&regency, &path).await;
+        let (mut jwk, _) = ed25519("first");
+        let made = register(app, json!({ "code": given, "key": jwk })).await.expect(201).json;
+        jwk["kid"] = json!("second");
+        let again = register(app, json!({ "code": given, "key": jwk })).await.expect(201).json;
+        assert_eq!((&again["kid"], &again), (&json!("first"), &made));
+        let client = format!("/v1/clients/{}", made["client_id"].as_str().unwrap());
+        regency.post(&format!("{client}/keys"), ed25519("mine").0).await.problem(409, "phone_keeps_its_key");
+        let etag = regency.get(&client).await.expect(200).header("etag").to_owned();
+        let rotate = regency.act(&format!("{client}/rotate-secret"), &etag, json!({}));
+        rotate.await.problem(409, "phone_keeps_its_key");
+    });
+}
+
+/// Another office's replay of a cut-off tells it nothing once the volunteer has moved.
+#[test]
+fn a_replayed_cut_off_is_looked_at_with_todays_eyes() {
+    run(async |app| {
+        let regency = app.regency().await;
+        let path = volunteer(&regency, VILLAGE).await;
+        Phone::new(app, &code(&regency, &path).await).await;
+        let disable = async |by: &Client<'_>| {
+            by.post(&format!("{path}/phone/disable"), json!({ "reason": "lost_or_stolen" })).key("d").await
+        };
+        let first = disable(&regency).await.expect(200);
+        assert_eq!(disable(&regency).await.expect(200).json, first.json);
+        app.pass(TimeDelta::days(1));
+        let (regency, province) = (app.regency().await, app.province().await);
+        let south = "SELECT code FROM regions WHERE code LIKE '17.01.%' AND level = 'village' AND last_listed IS NULL ORDER BY code LIMIT 1";
+        let to = json!({ "village_code": app.texts(south).await.remove(0) });
+        let etag = province.get(&path).await.expect(200).header("etag").to_owned();
+        province.act(&format!("{path}/postings"), &etag, to).await.expect(200);
+        disable(&regency).await.problem(404, "not_found");
     });
 }

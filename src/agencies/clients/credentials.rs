@@ -1,16 +1,16 @@
 //! How a client proves itself: its keys, its secret; and refusing every token of its at once.
 use super::api::{ClientView, check_version, note, shown};
 use super::create::checked;
-use super::rules::{KEY_EXISTS, MOST_KEYS, Overlap, TOO_MANY_KEYS};
+use super::rules::{KEY_EXISTS, MOST_KEYS, OWN_CLIENT, Overlap, PHONE_KEEPS_ITS_KEY, TOO_MANY_KEYS};
 use super::store::{self, Client, ClientKey};
 use crate::access::api::Permit;
-use crate::access::rules::{ClientId, ManageClients, ReadClients};
+use crate::access::rules::{ClientId, ClientKind, ManageClients, ReadClients};
 use crate::platform::answer::Answer;
 use crate::platform::app::Shared;
 use crate::platform::clock::Clock;
 use crate::platform::crypto;
 use crate::platform::db::{Conn, Db};
-use crate::platform::error::{ApiError, ApiResult};
+use crate::platform::error::{ApiError, ApiResult, Problem};
 use crate::platform::idempotency::Attempt;
 use crate::platform::input::{IfMatch, Keyed, NoBody, PathId};
 use crate::platform::jwk::{Kid, PublicJwk, PublicKey, thumbprint};
@@ -146,6 +146,7 @@ pub async fn add_key(
     client: &Client,
     sent: &PublicJwk,
 ) -> ApiResult<(Client, PublicKey)> {
+    refuse_phone(client)?;
     let (key, now) = (checked(sent, "")?, clock.now());
     if store::count_keys(conn, client.id).await? >= MOST_KEYS {
         return Err(ApiError::from(&TOO_MANY_KEYS).member("most", MOST_KEYS));
@@ -158,12 +159,18 @@ pub async fn add_key(
     Ok((store::save_client(conn, client, now).await?, key))
 }
 
+/// Whoever could add a key or a secret to a phone could act as its volunteer, who would not notice.
+fn refuse_phone(client: &Client) -> ApiResult<()> {
+    if client.kind == ClientKind::Phone { Err(ApiError::from(&PHONE_KEEPS_ITS_KEY)) } else { Ok(()) }
+}
+
 /// Remove a key
 ///
 /// No token is issued on it any more; those that were live out their 15 minutes, unless you revoke the client's tokens.
 #[utoipa::path(tag = "agencies", security(("oauth2" = ["clients:manage"])),
     params(("id" = ClientId, Path, description = "Id of the client."), ("kid" = Kid, Path, description = "Name of the key."), IfMatchHeader),
-    responses((status = 200, body = ClientView, description = "Removed: the client as it is now.")))]
+    responses((status = 200, body = ClientView, description = "Removed: the client as it is now."),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "The last that your own client has to prove itself by (`own_client`).")))]
 #[delete("/v1/clients/{id}/keys/{kid}")]
 pub async fn delete_client_key(
     permit: Permit<ManageClients>,
@@ -178,6 +185,11 @@ pub async fn delete_client_key(
         let (client, now) = (store::lock(c, &caller, id.0).await?, app.clock.now());
         store::remove_key(c, client.id, &kid.0, now).await?;
         check_version(&client, version)?;
+        let left = store::count_keys(c, client.id).await? > 0
+            || !store::living_secrets(&mut &*c, client.id, now).await?.is_empty();
+        if client.id == caller.client && !left {
+            return Err(ApiError::from(&OWN_CLIENT));
+        }
         let client = store::save_client(c, &client, now).await?;
         note(c, &app, &caller, client.id, "client_key.delete", None).await?;
         shown(client)
@@ -217,6 +229,7 @@ pub async fn rotate_client_secret(
             Attempt::Fresh(ticket) => ticket,
         };
         let (client, now) = (store::lock(c, &caller, id.0).await?, app.clock.now());
+        refuse_phone(&client)?;
         check_version(&client, version)?;
         let secret = crypto::random_secret().map_err(ApiError::internal)?;
         store::end_secrets(c, client.id, now + keyed.body.overlap_hours.span()).await?;

@@ -16,6 +16,8 @@ error_codes! {
     PHONE_STAYS_DISABLED = (409, "phone_stays_disabled", "Ponsel yang dinonaktifkan harus mendaftar kembali.", "A disabled phone has to register anew.");
     /// The client has this key, or one of this name.
     KEY_EXISTS = (409, "key_exists", "Klien sudah memiliki kunci ini atau kunci dengan nama ini.", "The client already has this key, or one of this name.");
+    /// A phone has the key that it made itself, and nothing else to prove itself by.
+    PHONE_KEEPS_ITS_KEY = (409, "phone_keeps_its_key", "Ponsel hanya memakai kunci yang dibuatnya sendiri; ponsel lain mendaftar dengan kode baru.", "A phone uses only the key that it made itself; another one registers with a new code.");
     /// A client has few keys: two while one replaces the other.
     TOO_MANY_KEYS = (409, "too_many_keys", "Klien sudah memiliki terlalu banyak kunci.", "The client has too many keys.");
     /// A client cannot lock itself out: nobody of its agency might be left to undo it.

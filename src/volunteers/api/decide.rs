@@ -1,7 +1,7 @@
 //! What is decided on a volunteer's status. The eleven routes of `actions` all go through [`decide`].
+use super::phones::cut_off_phone;
 use super::{VolunteerView, check_version, keep, note, replay};
 use crate::access::rules::{SharedCaller, VolunteerId};
-use crate::agencies::clients::store as clients;
 use crate::codes::rules::{Code, UNKNOWN_CODE};
 use crate::codes::store as codes;
 use crate::platform::answer::Answer;
@@ -92,8 +92,8 @@ pub(super) async fn decide(decision: Decision, db: Db) -> ApiResult<Answer> {
             note: step.note.map(|note| note.as_str().to_owned()),
         };
         store::add_history(c, &row).await?;
-        if to.has_ended() {
-            clients::disable_phones(c, id, LEFT, now).await?;
+        if !to.may_have_phone() {
+            cut_off_phone(c, id, LEFT, now).await?;
         }
         let audited = format!("volunteer.{}", action.verb());
         note(c, &app, &caller, &audited, Some(&before), &volunteer, step.reason.as_ref().map(Code::as_str)).await?;

@@ -2,6 +2,7 @@
 //! that cuts off one that was lost.
 use super::decide::conflict;
 use crate::access::api::Permit;
+use crate::access::limits::Stranger;
 use crate::access::rules::{AgencyId, AgencyKind, Caller, ClientId, ClientKind, ManagePhones, Scopes, VolunteerId};
 use crate::agencies::clients::api::{ShownSecret, check_reason};
 use crate::agencies::clients::create;
@@ -78,7 +79,7 @@ pub async fn create_phone_code(
         if !looks_after(&caller, &volunteer) {
             return Err(ApiError::from(&NOT_THE_AUTHORITY));
         }
-        if volunteer.status.has_ended() {
+        if !volunteer.status.may_have_phone() {
             return Err(conflict(&volunteer));
         }
         let now = app.clock.now();
@@ -140,13 +141,28 @@ pub struct PhoneReason {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DisabledPhone {
     volunteer_id: VolunteerId,
-    client_id: ClientId,
+    /// null: there was a code, and no phone yet.
+    #[schema(required)]
+    client_id: Option<ClientId>,
+}
+
+/// Ends the phone of a volunteer, and the code for the next one. Returns the phone; `None` if there was neither.
+pub(super) async fn cut_off_phone(
+    conn: &mut Conn,
+    volunteer: VolunteerId,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> ApiResult<Option<Option<ClientId>>> {
+    let codes = phones::end_codes(conn, volunteer, now).await?;
+    let disabled = clients::disable_phones(conn, volunteer, reason, now).await?;
+    let phone = disabled.first().map(|client| client.id);
+    Ok((codes > 0 || phone.is_some()).then_some(phone))
 }
 
 /// Disable a volunteer's phone
 ///
-/// For one that was lost: its tokens are refused on every node within a second, and for good. Another one registers with a
-/// new code. Without a phone that is active: 409 `client_state_conflict`.
+/// For one that was lost: its tokens are refused on every node within a second, and for good, and a code that was not used yet
+/// is none any more. Another one registers with a new code. With neither phone nor code: 409 `client_state_conflict`.
 #[utoipa::path(tag = "volunteers", security(("oauth2" = ["clients:manage"])),
     params(("id" = VolunteerId, Path, description = "Id of the volunteer."), IdempotencyHeader), request_body = PhoneReason,
     responses((status = 200, body = DisabledPhone, description = "Disabled.")))]
@@ -160,24 +176,36 @@ pub async fn disable_phone(
 ) -> ApiResult<Answer> {
     let (caller, app) = (permit.caller(), app.0);
     db.write(async move |c| {
-        let ticket = match keyed.key.begin(c, &app, caller.identity()).await? {
-            Attempt::Replay(replay) => return Ok(replay.answer),
-            Attempt::Fresh(ticket) => ticket,
-        };
+        let attempt = keyed.key.begin(c, &app, caller.identity()).await?;
         let volunteer = store::lock(c, &caller, id.0).await?;
         if !looks_after(&caller, &volunteer) {
             return Err(ApiError::from(&NOT_THE_AUTHORITY));
         }
+        let ticket = match attempt {
+            Attempt::Replay(replay) => return Ok(replay.answer),
+            Attempt::Fresh(ticket) => ticket,
+        };
         let (now, reason) = (app.clock.now(), keyed.body.reason);
         check_reason(c, now, "disable", &reason).await?;
-        let disabled = clients::disable_phones(c, volunteer.id, reason.as_str(), now).await?;
-        let client = disabled.first().map(|client| client.id).ok_or_else(|| ApiError::from(&CLIENT_STATE_CONFLICT))?;
-        let event = Event::by(&caller, "phone.disable", app.clock.new_id(), now).subject("client", client);
+        let ended = cut_off_phone(c, volunteer.id, reason.as_str(), now).await?;
+        let client = ended.ok_or_else(|| ApiError::from(&CLIENT_STATE_CONFLICT))?;
+        let event =
+            Event::by(&caller, "phone.disable", app.clock.new_id(), now).subjects("client", client.map(Uuid::from));
         audit::record(c, &event.region(&volunteer.village_code).detail(reason.as_str())).await?;
         let view = DisabledPhone { volunteer_id: volunteer.id, client_id: client };
         ticket.keep(c, Answer::ok(&view)?, &[volunteer.id.0]).await
     })
     .await
+}
+
+/// A code as it was typed: in no log.
+#[derive(Clone, Deserialize)]
+struct TypedCode(String);
+
+impl std::fmt::Debug for TypedCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TypedCode")
+    }
 }
 
 /// A phone that registers itself.
@@ -186,7 +214,8 @@ pub async fn disable_phone(
 pub struct PhoneRegistration {
     /// As the office of the regency made it.
     #[schema(example = "K7QF-9M2D-X4TA", max_length = 32)]
-    code: String,
+    #[schema(value_type = String)]
+    code: TypedCode,
     /// The public half of a key that never leaves the phone.
     key: PublicJwk,
     /// For the agency's overview, such as the phone's model; no personal data.
@@ -237,7 +266,12 @@ pub async fn register_phone(
 ) -> HttpResponse {
     match register(&req, payload, &app.0, &gate, &db).await {
         Ok(phone) => HttpResponse::Created().insert_header(("pragma", "no-cache")).json(phone),
-        Err(refusal) => refusal.recorded(&req, &app, &recorder, "phone.register").await,
+        Err(refusal) => {
+            if refusal.is_failure() {
+                gate.failed(&req, Stranger::WithCode);
+            }
+            refusal.recorded(&req, &app, &recorder, "phone.register").await
+        }
     }
 }
 
@@ -260,16 +294,15 @@ async fn register(
     gate: &GateArg,
     db: &Db,
 ) -> Result<RegisteredPhone, Refusal> {
-    gate.let_in(req, None)?;
+    gate.let_in(req, Stranger::WithCode)?;
     let Body(sent) =
         Body::<PhoneRegistration>::from_request(req, &mut payload.into_inner()).await.map_err(unreadable)?;
     let key = sent.key.check().map_err(|_| Refusal::new("invalid_client_metadata", BAD_KEY))?;
-    let code = crypto::read_code(&sent.code).ok_or_else(|| Refusal::new("invalid_grant", NO_CODE))?;
+    let code = crypto::read_code(&sent.code.0).ok_or_else(|| Refusal::new("invalid_grant", NO_CODE))?;
     let request = req.extensions().get::<RequestInfo>().map(|info| info.id).unwrap_or_default();
-    let kid = key.kid.clone();
     let attempt = Attempted { index: index(app, &code), key, name: sent.name, request, app: app.clone() };
     let made = db.write(async move |c| become_client(c, &attempt).await).await?;
-    let client = made?;
+    let (client, kid) = made?;
     Ok(RegisteredPhone {
         client_id: client.id,
         client_id_issued_at: client.created_at.timestamp(),
@@ -294,7 +327,7 @@ struct Attempted {
 }
 
 /// Uses the code up and makes the phone its volunteer's client. The inner refusal is an answer too: it is recorded.
-async fn become_client(conn: &mut Conn, sent: &Attempted) -> ApiResult<Result<Client, Refusal>> {
+async fn become_client(conn: &mut Conn, sent: &Attempted) -> ApiResult<Result<(Client, String), Refusal>> {
     let now = sent.app.clock.now();
     let Some((code, volunteer)) = phones::lock_code(conn, &sent.index).await.optional()? else {
         return Ok(Err(Refusal::new("invalid_grant", NO_CODE)));
@@ -303,9 +336,12 @@ async fn become_client(conn: &mut Conn, sent: &Attempted) -> ApiResult<Result<Cl
     let refused = move |why| Refusal::new("invalid_grant", NO_CODE).of(code.agency_id, by).because(why);
     if let Some(client) = code.client_id {
         // The answer was lost on the way: the same key is the same phone.
-        return Ok(match clients::find_any(conn, client).await? {
-            client if client.state == ClientState::Active && holds(conn, client.id, &sent.key).await? => Ok(client),
-            _ => Err(refused("used")),
+        let client = clients::find_any(conn, client).await?;
+        let keys = clients::keys(&mut &*conn, client.id).await?;
+        let same = keys.into_iter().find(|(_, jwk)| *jwk == sent.key.jwk);
+        return Ok(match same.filter(|_| client.state == ClientState::Active) {
+            Some((kid, _)) => Ok((client, kid)),
+            None => Err(refused("used")),
         });
     }
     let agency = agencies::lock(conn, code.agency_id).await?;
@@ -313,7 +349,10 @@ async fn become_client(conn: &mut Conn, sent: &Attempted) -> ApiResult<Result<Cl
     if now >= code.expires_at {
         return Ok(Err(refused("over")));
     }
-    if agency.state != AgencyState::Active || volunteer.status.has_ended() || !here {
+    // Whoever is cut off cannot leave codes behind.
+    let maker = clients::find_any(conn, code.created_by).await?;
+    let maker_may = maker.state == ClientState::Active && maker.expires_at.is_none_or(|end| now < end);
+    if agency.state != AgencyState::Active || !volunteer.status.may_have_phone() || !here || !maker_may {
         return Ok(Err(refused("not_allowed")));
     }
     let before = clients::disable_phones(conn, volunteer.id, "replaced", now).await?;
@@ -337,13 +376,7 @@ async fn become_client(conn: &mut Conn, sent: &Attempted) -> ApiResult<Result<Cl
         .acting(code.acting_user.as_deref())
         .subjects("client", std::iter::once(client.id.0).chain(before.iter().map(|client| client.id.0)));
     audit::record(conn, &event.region(&volunteer.village_code)).await?;
-    Ok(Ok(client))
-}
-
-/// Whether the client has this very key.
-async fn holds(conn: &mut Conn, client: ClientId, key: &PublicKey) -> ApiResult<bool> {
-    let keys = clients::keys(&mut &*conn, client).await?;
-    Ok(keys.iter().any(|(_, jwk)| *jwk == key.jwk))
+    Ok(Ok((client, sent.key.kid.clone())))
 }
 
 fn fixed(text: &str) -> ApiResult<Line<200>> {

@@ -1,10 +1,10 @@
 //! Where a volunteer is and was posted.
 use super::decide::{LEFT, conflict};
+use super::phones::cut_off_phone;
 use super::register::check_village;
 use super::{VolunteerView, check_version, keep, note, replay};
 use crate::access::api::Permit;
 use crate::access::rules::{AgencyId, DecideVolunteers, ReadVolunteers, VolunteerId};
-use crate::agencies::clients::store as clients;
 use crate::platform::answer::Answer;
 use crate::platform::app::Shared;
 use crate::platform::db::Db;
@@ -141,7 +141,7 @@ pub async fn transfer_volunteer(
         store::replace_posting(c, &posting).await?;
         if before.regency_code != volunteer.regency_code {
             // It was a client of the former regency's office; the new one gives it another code.
-            clients::disable_phones(c, id.0, LEFT, now).await?;
+            cut_off_phone(c, id.0, LEFT, now).await?;
         }
         note(c, &app, &caller, "volunteer.transfer", Some(&before), &volunteer, None).await?;
         let version = volunteer.version;

@@ -44,17 +44,22 @@ pub async fn codes_made(
 
 /// Inserts a code; the one before is none any more.
 pub async fn add_code(conn: &mut Conn, code: &PhoneCode) -> QueryResult<()> {
-    let before = t::table.filter(t::volunteer_id.eq(code.volunteer_id).and(t::expires_at.gt(code.created_at)));
-    let unused = before.filter(t::client_id.is_null());
-    diesel::update(unused).set(t::expires_at.eq(code.created_at)).execute(conn).await?;
+    end_codes(conn, code.volunteer_id, code.created_at).await?;
     diesel::insert_into(t::table).values(code).execute(conn).await.map(drop)
+}
+
+/// Ends the code of a volunteer that was not used yet; returns how many there were.
+pub async fn end_codes(conn: &mut Conn, volunteer: VolunteerId, now: DateTime<Utc>) -> QueryResult<usize> {
+    let living = t::table.filter(t::volunteer_id.eq(volunteer).and(t::expires_at.gt(now)));
+    diesel::update(living.filter(t::client_id.is_null())).set(t::expires_at.eq(now)).execute(conn).await
 }
 
 /// A code and the volunteer whom it is for, both held until the transaction ends: the volunteer first, as everywhere.
 pub async fn lock_code(conn: &mut Conn, index: &[u8]) -> QueryResult<(PhoneCode, Volunteer)> {
     let of = t::table.filter(t::code_index.eq(index));
     let volunteer: VolunteerId = of.select(t::volunteer_id).first(conn).await?;
-    let volunteer = volunteers::table.find(volunteer).select(Volunteer::as_select()).for_update().first(conn).await?;
+    let volunteer =
+        volunteers::table.find(volunteer).select(Volunteer::as_select()).for_no_key_update().first(conn).await?;
     Ok((of.select(PhoneCode::as_select()).for_update().first(conn).await?, volunteer))
 }
 

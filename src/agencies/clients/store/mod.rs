@@ -202,6 +202,7 @@ pub async fn disable_phones(
     let change = (
         clients::state.eq(ClientState::Disabled),
         clients::state_reason.eq(reason),
+        clients::token_epoch.eq(clients::token_epoch + 1),
         clients::version.eq(clients::version + 1),
         clients::updated_at.eq(now),
     );
