@@ -62,12 +62,13 @@ async fn identify(req: &ServiceRequest) -> ApiResult<Caller> {
     if !still_good(&state, &claims, app.clock.now()) {
         return Err(refused());
     }
-    let (fields, counted) = gate.limits.call(&state);
-    req.extensions_mut().insert(fields);
-    counted?;
+    // Before it is counted: what comes from elsewhere is not the client's.
     if !state.may_call_from(address) {
         return Err(ApiError::from(&ADDRESS_NOT_ALLOWED));
     }
+    let (fields, counted) = gate.limits.call(&state);
+    req.extensions_mut().insert(fields);
+    counted?;
     Ok(caller(&claims, &state, request, address))
 }
 

@@ -13,8 +13,12 @@ use std::time::Duration;
 
 /// Clients, agencies or sources that are counted at a time.
 const MOST: usize = 65_536;
-/// So long a client that proved itself from a source is not counted among the strangers there.
-const PROVEN: Duration = Duration::from_hours(1);
+/// So long a client that proved itself from a source is not counted among the strangers there: a phone that is used now and
+/// then is none.
+const PROVEN: Duration = Duration::from_hours(30 * 24);
+/// So many times as often as a stranger it may fail: enough to get in however many of its attempts go wrong, and less than the
+/// database would feel.
+const KNOWN: u32 = 10;
 
 /// The buckets of this node.
 pub struct Limits {
@@ -23,8 +27,29 @@ pub struct Limits {
     clients: Buckets<ClientId>,
     agencies: Buckets<AgencyId>,
     tokens: Buckets<ClientId>,
-    strangers: Buckets<Source>,
+    attempts: Buckets<Attempt>,
+    held: Cache<Attempt, Duration>,
     proven: Cache<(Source, ClientId), Duration>,
+}
+
+/// Who tries to get in.
+#[derive(Debug, Clone, Copy)]
+pub enum Stranger {
+    /// Says that it is this client.
+    Naming(ClientId),
+    /// Has a one-time code.
+    WithCode,
+}
+
+/// Whose failures are counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Attempt {
+    /// In the name of a client that has proved itself from there.
+    Known(Source, ClientId),
+    /// In any other name.
+    Unknown(Source),
+    /// With a code.
+    Code(Source),
 }
 
 /// Where a request comes from, as one who can choose addresses at will is counted: an IPv6 host has a /64 of its own.
@@ -47,7 +72,8 @@ impl Limits {
             clients: Buckets::new(clock.clone(), MOST),
             agencies: Buckets::new(clock.clone(), MOST),
             tokens: Buckets::new(clock.clone(), MOST),
-            strangers: Buckets::new(clock.clone(), MOST),
+            attempts: Buckets::new(clock.clone(), MOST),
+            held: Cache::new(MOST),
             proven: Cache::new(MOST),
         }
     }
@@ -66,15 +92,36 @@ impl Limits {
         (fields, wait.map_or(Ok(()), |wait| Err(too_many(wait))))
     }
 
-    /// Before a client has proved itself. A client that did so from there not long ago is let through: strangers at the same
-    /// address, who may be many behind one router or may mean harm, do not keep it out.
-    pub fn stranger(&self, address: Option<IpAddr>, client: Option<ClientId>) -> Option<Duration> {
-        let source = source(address);
-        let known = client.and_then(|client| self.proven.get(&(source, client)));
-        if known.is_some_and(|until| self.clock.elapsed() < until) {
-            return None;
+    /// Before a client has proved itself, or a phone has shown its code: so long it has to wait, if too many failed before it.
+    pub fn held_back(&self, address: Option<IpAddr>, stranger: Stranger) -> Option<Duration> {
+        let until = self.held.get(&self.attempt(address, stranger))?;
+        until.checked_sub(self.clock.elapsed()).filter(|wait| !wait.is_zero())
+    }
+
+    /// Counts an attempt that failed. Those that succeed cost nothing, so a crowd behind one address comes in.
+    pub fn failed(&self, address: Option<IpAddr>, stranger: Stranger) {
+        let attempt = self.attempt(address, stranger);
+        let rate = match attempt {
+            Attempt::Known(..) => Rate::a_minute(self.rates.strangers.requests().saturating_mul(KNOWN)),
+            Attempt::Unknown(_) | Attempt::Code(_) => self.rates.strangers,
+        };
+        if let Some(wait) = self.attempts.take(attempt, rate).wait {
+            self.held.insert(attempt, self.clock.elapsed() + wait);
         }
-        self.strangers.take(source, self.rates.strangers).wait
+    }
+
+    /// A client that proved itself from there not long ago is counted by itself: strangers at the same address, who may be
+    /// many behind one router or may mean harm, do not keep it out.
+    fn attempt(&self, address: Option<IpAddr>, stranger: Stranger) -> Attempt {
+        let source = source(address);
+        match stranger {
+            Stranger::WithCode => Attempt::Code(source),
+            Stranger::Naming(client) => {
+                let until = self.proven.get(&(source, client));
+                let known = until.is_some_and(|until| self.clock.elapsed() < until);
+                if known { Attempt::Known(source, client) } else { Attempt::Unknown(source) }
+            }
+        }
     }
 
     /// After a client has proved itself: whoever only names it takes nothing from it.

@@ -6,7 +6,7 @@ mod proof;
 pub mod token;
 
 use crate::access::api::Gate;
-use crate::access::limits::retry_after;
+use crate::access::limits::{Stranger, retry_after};
 use crate::access::rules::{AgencyId, ClientId};
 use crate::audit::rules::{Event, Outcome};
 use crate::audit::store::Recorder;
@@ -52,7 +52,6 @@ pub struct Refusal {
     who: Option<Identity>,
     /// What the record says.
     detail: &'static str,
-    challenge: bool,
     /// Seconds until the next try may be another matter.
     wait: Option<u64>,
 }
@@ -61,7 +60,7 @@ impl Refusal {
     /// With a word of the RFC, and what to tell a person.
     pub fn new(error: &'static str, description: &'static str) -> Self {
         let status = if error == "invalid_client" { 401 } else { 400 };
-        Self { status, error, description, who: None, detail: error, challenge: false, wait: None }
+        Self { status, error, description, who: None, detail: error, wait: None }
     }
 
     fn too_many(wait: Duration) -> Self {
@@ -74,6 +73,11 @@ impl Refusal {
     pub fn of(mut self, agency: AgencyId, client: ClientId) -> Self {
         self.who = Some(Identity { agency: agency.0, client: client.0 });
         self
+    }
+
+    /// Whether what was sent is to blame.
+    pub fn is_failure(&self) -> bool {
+        matches!(self.status, 400 | 401)
     }
 
     /// What the record says of it, where the answer says less.
@@ -90,7 +94,7 @@ impl Refusal {
             let event = Event::new(action, request_of(req), app.clock.new_id(), app.clock.now());
             let event = event.client(who.agency, who.client).outcome(Outcome::Denied).detail(self.detail);
             // The answer is a refusal either way; an unrecorded one shows in the log as a failed commit.
-            let _ = recorder.record_refusal(who, event).await;
+            let _ = recorder.record_refusal(who, false, event).await;
         }
         self.answer()
     }
@@ -99,7 +103,8 @@ impl Refusal {
         let status = actix_web::http::StatusCode::from_u16(self.status).unwrap_or_default();
         let mut response = HttpResponse::build(status);
         response.insert_header(("pragma", "no-cache"));
-        if self.challenge {
+        // RFC 9110, section 15.5.2: every 401 has one.
+        if self.status == 401 {
             response.insert_header(("www-authenticate", "Basic realm=\"simpul\""));
         }
         if let Some(wait) = self.wait {
@@ -143,9 +148,14 @@ fn request_of(req: &HttpRequest) -> Uuid {
 pub struct GateArg(Arc<Gate>);
 
 impl GateArg {
-    /// Counts an attempt to prove oneself; `client`: who it says that it is.
-    pub fn let_in(&self, req: &HttpRequest, client: Option<ClientId>) -> Result<(), Refusal> {
-        self.0.limits.stranger(address_of(req), client).map_or(Ok(()), |wait| Err(Refusal::too_many(wait)))
+    /// Refuses an attempt where too many have failed.
+    pub fn let_in(&self, req: &HttpRequest, stranger: Stranger) -> Result<(), Refusal> {
+        self.0.limits.held_back(address_of(req), stranger).map_or(Ok(()), |wait| Err(Refusal::too_many(wait)))
+    }
+
+    /// Counts an attempt that failed.
+    pub fn failed(&self, req: &HttpRequest, stranger: Stranger) {
+        self.0.limits.failed(address_of(req), stranger);
     }
 }
 

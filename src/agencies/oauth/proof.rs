@@ -1,6 +1,7 @@
 //! How a client proves itself: by a JWT of its own key (RFC 7523), or by its secret (RFC 6749, section 2.3.1).
 use super::{FAILED, Form, GateArg, Refusal, address_of, token_endpoint};
 use crate::access::api::Gate;
+use crate::access::limits::Stranger;
 use crate::access::rules::{ADDRESS_NOT_ALLOWED, ClientId};
 use crate::access::store::{AccessState, Standing};
 use crate::access::tokens::{Unverified, VerifyingKey};
@@ -15,6 +16,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
+use std::net::IpAddr;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -47,14 +49,27 @@ impl Proven {
         db: &Db,
     ) -> Result<Self, Refusal> {
         let proof = Proof::of(req, form)?;
-        let (now, address) = (app.clock.now(), address_of(req));
-        gate.let_in(req, Some(proof.client()))?;
-        let challenge = matches!(proof, Proof::Secret { .. });
+        let stranger = Stranger::Naming(proof.client());
+        gate.let_in(req, stranger)?;
+        let checked = Self::check(&proof, address_of(req), app, gate, db).await;
+        if checked.as_ref().is_err_and(Refusal::is_failure) {
+            gate.failed(req, stranger);
+        }
+        checked
+    }
+
+    async fn check(
+        proof: &Proof<'_>,
+        address: Option<IpAddr>,
+        app: &App,
+        gate: &GateArg,
+        db: &Db,
+    ) -> Result<Self, Refusal> {
+        let now = app.clock.now();
         let state = gate.0.directory.find(db, proof.client()).await?.filter(|state| state.active);
-        let state = state.ok_or_else(|| Refusal { challenge, ..Refusal::new("invalid_client", FAILED) })?;
+        let state = state.ok_or_else(|| Refusal::new("invalid_client", FAILED))?;
         let known = |refusal: Refusal| refusal.of(state.agency_id, state.client_id);
-        let assertion = proof.check(&state, app, &gate.0, db, now).await;
-        let assertion = assertion.map_err(|refusal| known(Refusal { challenge, ..refusal }))?;
+        let assertion = proof.check(&state, app, &gate.0, db, now).await.map_err(known)?;
         if !state.may_call_from(address) {
             let refusal = Refusal::new("invalid_client", "the client may not call from this address");
             return Err(known(refusal.because(ADDRESS_NOT_ALLOWED.code)));
@@ -112,11 +127,10 @@ impl<'a> Proof<'a> {
             return Err(Refusal::new("invalid_request", "send the secret by HTTP Basic"));
         }
         match (basic.as_slice(), assertion) {
-            ([value], None) => Self::basic(value.to_str().unwrap_or_default()).ok_or_else(|| {
-                let mut refusal = Refusal::new("invalid_client", FAILED);
-                refusal.challenge = true;
-                refusal
-            }),
+            ([value], None) => {
+                let basic = Self::basic(value.to_str().unwrap_or_default());
+                basic.ok_or_else(|| Refusal::new("invalid_client", FAILED))
+            }
             ([], Some(jwt)) if form.get("client_assertion_type") == Some(ASSERTION_TYPE) => Self::assertion(jwt),
             ([], Some(_)) => Err(Refusal::new("invalid_request", "client_assertion_type is missing or unknown")),
             ([], None) => Err(Refusal::new("invalid_client", "the client did not authenticate")),
