@@ -204,7 +204,7 @@ async fn record_refusals(
         && let Some(recorder) = response.request().app_data::<Recorder>()
     {
         // The caller is refused either way; a refusal that could not be recorded shows in the log.
-        let _ = recorder.record_refusal(who, event).await;
+        let _ = recorder.record_refusal(who, true, event).await;
     }
     Ok(response)
 }

@@ -149,7 +149,7 @@ pub async fn record(conn: &mut Conn, event: &Event) -> QueryResult<()> {
 }
 
 /// When each client's last refusal was recorded. Shared by all workers.
-pub type Refusals = Arc<Cache<Identity, Instant>>;
+pub type Refusals = Arc<Cache<(Identity, bool), Instant>>;
 
 /// One a second of each client is enough to see an attack, and none can fill the disk.
 const REFUSALS_EVERY: Duration = Duration::from_secs(1);
@@ -173,12 +173,13 @@ impl Recorder {
         self.commits.commit(event).await.map_err(|error| DbError::Unavailable(error.to_string().into()).into())
     }
 
-    /// Records a refusal, in a transaction of its own: the request had none, or rolled it back.
-    pub async fn record_refusal(&self, who: Identity, event: Event) -> ApiResult<()> {
-        if self.refusals.get(&who).is_some_and(|last| last.elapsed() < REFUSALS_EVERY) {
+    /// Records a refusal, in a transaction of its own: the request had none, or rolled it back. `proved`: it was the client, and
+    /// not somebody who only names it; whoever does that must not hide what the client was refused.
+    pub async fn record_refusal(&self, who: Identity, proved: bool, event: Event) -> ApiResult<()> {
+        if self.refusals.get(&(who, proved)).is_some_and(|last| last.elapsed() < REFUSALS_EVERY) {
             return Ok(());
         }
-        self.refusals.insert(who, Instant::now());
+        self.refusals.insert((who, proved), Instant::now());
         self.record(event).await
     }
 }

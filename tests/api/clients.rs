@@ -263,7 +263,7 @@ fn a_client_calls_from_its_networks_alone() {
         let wrong = by_secret(app, &id, "wrong", "198.51.100.1").await;
         assert!(!wrong.text.contains("address"), "{}", wrong.text);
         let denied = app.texts("SELECT DISTINCT action FROM audit_events WHERE outcome = 'denied' AND detail = 'address_not_allowed' ORDER BY 1").await;
-        assert_eq!(denied, ["token.issue"], "one a second of each client");
+        assert_eq!(denied, ["me.read", "token.issue"]);
         // a change holds within a second, for tokens of before too
         change(&regency, &path(&client), json!({ "networks": ["198.51.100.0/24"] })).await.expect(200);
         let begun = Instant::now();
@@ -549,6 +549,8 @@ fn a_disabled_client_is_refused_within_a_second() {
         act(&regency, &own, "disable", json!({ "reason": "replaced" })).await.problem(422, "own_client");
         change(&regency, &own, json!({ "scopes": ["cases:read"] })).await.problem(422, "own_client");
         change(&regency, &own, json!({ "networks": ["203.0.113.0/24"] })).await.problem(422, "own_client");
+        let soon = (app.clock.now() + TimeDelta::minutes(1)).to_rfc3339();
+        change(&regency, &own, json!({ "expires_at": soon })).await.problem(422, "own_client");
         change(&regency, &own, json!({ "networks": ["127.0.0.0/8"] })).await.expect(200);
         let rows = app.texts("SELECT concat_ws(' ', action, detail) FROM audit_events WHERE action LIKE 'client.%able' OR action LIKE 'client_tokens%' ORDER BY at").await;
         assert_eq!(
@@ -598,5 +600,62 @@ fn a_change_beside_a_suspension_opens_nothing() {
         assert_eq!([rename.status, dismiss.status], [200, 200], "{} {}", rename.text, dismiss.text);
         let open = format!("SELECT count(*) FROM access_state WHERE agency_id = '{}' AND active", regency.agency);
         assert_eq!(app.number(&open).await, 0);
+    });
+}
+
+/// The ministry may send its create again, and does not see by it what became of the client.
+#[test]
+fn what_became_of_an_agencys_first_client_is_its_own_business() {
+    run(async |app| {
+        let ministry = app.ministry().await;
+        let agency = json!({ "kind": "health_facility", "name": "RSUD", "region_codes": ["17.06"], "scopes": ["clients:manage"] });
+        let agency = ministry.post("/v1/agencies", agency).await.expect(201);
+        let clients = format!("/v1/agencies/{}/clients", agency.id());
+        let body = with(with(draft(), "scopes", json!(["clients:manage"])), "id", json!(Uuid::now_v7()));
+        let first = ministry.post(&clients, body.clone()).await.expect(201);
+        ministry.post(&clients, body.clone()).await.expect(200);
+        let token = by_secret(app, &first.id(), &secret(&first), "203.0.113.7").await.expect(200);
+        let own = bearer(app, &token);
+        change(&own, &path(&first), json!({ "name": "Rahasia" })).await.expect(200);
+        ministry.post(&clients, body).await.problem(409, "clients_exist");
+    });
+}
+
+#[test]
+fn a_client_keeps_something_to_prove_itself_by() {
+    run(async |app| {
+        let regency = app.regency().await;
+        let (key, private) = ed25519("only");
+        let new = with(with(draft(), "scopes", json!(["clients:manage"])), "key", key);
+        let new = with(new, "kind", json!("system")); // whom no acting user is asked of
+        let made = regency.post("/v1/clients", new).await.expect(201);
+        let token = by_key(app, &made.id(), Algorithm::EdDSA, "only", &private).await.expect(200);
+        let own = bearer(app, &token);
+        let at = format!("{}/keys", path(&made));
+        let remove = async |by: &Client<'_>, kid: &str| {
+            let etag = etag(by, &path(&made)).await;
+            by.request(Method::DELETE, &format!("{at}/{kid}")).header("if-match", &etag).await
+        };
+        remove(&own, "only").await.problem(422, "own_client");
+        own.post(&at, ed25519("next").0).await.expect(201);
+        remove(&own, "only").await.expect(200);
+        // another one may take away even the last
+        remove(&regency, "next").await.expect(200);
+    });
+}
+
+/// Whoever names a client, and is not it, hides nothing of what the client itself was refused.
+#[test]
+fn refusals_of_a_client_and_of_who_names_it_are_recorded_apart() {
+    run(async |app| {
+        let bpjs = app.bpjs().await;
+        let id = bpjs.credential.as_ref().unwrap().client_id.clone();
+        for _ in 0..3 {
+            by_secret(app, &id, "wrong", "203.0.113.7").await.expect(401);
+            bpjs.get("/v1/volunteers").await.problem(403, "forbidden");
+        }
+        let refused =
+            format!("SELECT count(DISTINCT action) FROM audit_events WHERE client_id = '{id}' AND outcome = 'denied'");
+        assert_eq!(app.number(&refused).await, 2);
     });
 }

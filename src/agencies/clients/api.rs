@@ -198,7 +198,7 @@ pub struct ClientPatch {
 
 /// Change a client
 ///
-/// Its kind stays. You cannot take from your own client the right or the address to go on managing clients (422
+/// Its kind stays. You cannot take from your own client the right, the address or the time to go on managing clients (422
 /// `own_client`).
 #[utoipa::path(tag = "agencies", security(("oauth2" = ["clients:manage"])), params(("id" = ClientId, Path, description = "Id of the client."), IfMatchHeader),
     request_body(content = ClientPatch, content_type = "application/merge-patch+json"),
@@ -227,6 +227,10 @@ pub async fn update_client(
             client.networks = networks.0;
         }
         if let Some(end) = patch.expires_at {
+            let sooner = end.is_some_and(|end| client.expires_at.is_none_or(|now| end.at() < now));
+            if sooner && client.id == caller.client {
+                return Err(ApiError::from(&OWN_CLIENT));
+            }
             client.expires_at = end.map(Moment::at);
             check_end(client.expires_at, app.clock.now())?;
         }

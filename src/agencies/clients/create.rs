@@ -102,6 +102,10 @@ async fn make(act: Make, db: Db) -> ApiResult<Answer> {
         };
         let agency = agencies::lock(c, act.agency).await?;
         if let Some(same) = find_same(c, &act).await? {
+            // The ministry sees of another agency's client what it sent, and not what became of it.
+            if act.first && same.version > 1 {
+                return Err(ApiError::from(&CLIENTS_EXIST));
+            }
             let id = same.id.0;
             return ticket.keep(c, shown(same)?, &[id]).await;
         }
