@@ -95,10 +95,12 @@ pub struct Introspection {
     /// Whether it is a token of this client that would be let in right now. If not, nothing else is told.
     active: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "https://simpul.example")]
     iss: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sub: Option<ClientId>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "https://simpul.example")]
     aud: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_id: Option<ClientId>,
@@ -111,15 +113,17 @@ pub struct Introspection {
     scope: Option<String>,
     /// Seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 1_795_600_900)]
     exp: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 1_795_600_000)]
     iat: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jti: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
     agency_id: Option<AgencyId>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, example = "staf-0017")]
     acting_user: Option<ActingUser>,
     #[serde(skip_serializing_if = "Option::is_none")]
     volunteer_id: Option<VolunteerId>,

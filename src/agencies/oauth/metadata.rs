@@ -28,22 +28,37 @@ pub async fn read_keys(gate: GateArg) -> HttpResponse {
 /// Metadata of the authorization server (RFC 8414).
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Metadata {
+    #[schema(example = "https://simpul.example")]
     issuer: String,
+    #[schema(example = "https://simpul.example/oauth/token")]
     token_endpoint: String,
+    #[schema(example = "https://simpul.example/.well-known/jwks.json")]
     jwks_uri: String,
+    #[schema(example = json!(["client_credentials"]))]
     grant_types_supported: [&'static str; 1],
+    #[schema(example = json!(["none"]))]
     response_types_supported: [&'static str; 1],
+    #[schema(example = json!(["private_key_jwt", "client_secret_basic"]))]
     token_endpoint_auth_methods_supported: [&'static str; 2],
+    #[schema(example = json!(["EdDSA", "ES256"]))]
     token_endpoint_auth_signing_alg_values_supported: [&'static str; 2],
     /// For phones: RFC 7591 with a one-time code.
+    #[schema(example = "https://simpul.example/oauth/register")]
     registration_endpoint: String,
+    #[schema(example = "https://simpul.example/oauth/revoke")]
     revocation_endpoint: String,
+    #[schema(example = json!(["private_key_jwt", "client_secret_basic"]))]
     revocation_endpoint_auth_methods_supported: [&'static str; 2],
+    #[schema(example = json!(["EdDSA", "ES256"]))]
     revocation_endpoint_auth_signing_alg_values_supported: [&'static str; 2],
+    #[schema(example = "https://simpul.example/oauth/introspect")]
     introspection_endpoint: String,
+    #[schema(example = json!(["private_key_jwt", "client_secret_basic"]))]
     introspection_endpoint_auth_methods_supported: [&'static str; 2],
+    #[schema(example = json!(["EdDSA", "ES256"]))]
     introspection_endpoint_auth_signing_alg_values_supported: [&'static str; 2],
     scopes_supported: Vec<Scope>,
+    #[schema(example = "https://simpul.example/docs")]
     service_documentation: String,
 }
 

@@ -228,6 +228,7 @@ pub struct PhoneRegistration {
 pub struct RegisteredPhone {
     client_id: ClientId,
     /// Seconds since 1970.
+    #[schema(example = 1_795_600_000)]
     client_id_issued_at: i64,
     #[schema(example = "private_key_jwt")]
     token_endpoint_auth_method: &'static str,
@@ -242,7 +243,9 @@ pub struct RegisteredPhone {
     agency_id: AgencyId,
     #[schema(required)]
     volunteer_id: Option<VolunteerId>,
+    #[schema(example = "https://simpul.example")]
     issuer: String,
+    #[schema(example = "https://simpul.example/oauth/token")]
     token_endpoint: String,
 }
 
