@@ -1,7 +1,6 @@
 //! The registry of agencies, and who a token is.
-use crate::support::{Client, run};
+use crate::support::{Client, run, within_a_second};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 fn branch(name: &str) -> Value {
@@ -233,13 +232,8 @@ fn two_changes_of_one_version_have_one_winner() {
     });
 }
 
-async fn wait_for(client: &Client<'_>, status: u16) -> Duration {
-    let begun = Instant::now();
-    while client.get("/v1/code-lists").await.status != status {
-        assert!(begun.elapsed() < Duration::from_secs(1), "the cut-off takes longer than promised");
-        tokio::task::yield_now().await;
-    }
-    begun.elapsed()
+async fn wait_for(client: &Client<'_>, status: u16) {
+    within_a_second(async || client.get("/v1/code-lists").await.status == status).await;
 }
 
 #[test]
@@ -277,10 +271,7 @@ fn scopes_taken_from_an_agency_are_gone_within_a_second() {
         let path = format!("/v1/agencies/{}", dashboard.agency);
         let etag = ministry.get(&path).await.header("etag").to_owned();
         ministry.patch(&path, &etag, json!({ "scopes": ["cases:read"] })).await.expect(200);
-        let begun = Instant::now();
-        while dashboard.get("/v1/me").await.json["scopes"] != json!([]) {
-            assert!(begun.elapsed() < Duration::from_secs(1));
-        }
+        within_a_second(async || dashboard.get("/v1/me").await.json["scopes"] == json!([])).await;
     });
 }
 

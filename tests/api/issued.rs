@@ -1,6 +1,6 @@
 //! What becomes of a token after it was issued, and the keys that sign them.
 use crate::clients::{by_key, ed25519};
-use crate::support::{self, Client, Reply, TestApp, run, run_with};
+use crate::support::{self, Client, Reply, TestApp, run, run_with, within_a_second};
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -41,10 +41,7 @@ fn a_token_that_is_given_up_is_refused_and_no_other() {
 
         let answer = about(&bpjs, "/oauth/revoke", &token).await.expect(200);
         assert_eq!((answer.text.as_str(), answer.header("cache-control")), ("{}", "no-store"));
-        let begun = Instant::now();
-        while bpjs.with_token(&token).get("/v1/me").await.status != 401 {
-            assert!(begun.elapsed() < Duration::from_secs(1));
-        }
+        within_a_second(async || bpjs.with_token(&token).get("/v1/me").await.status == 401).await;
         let why = bpjs.with_token(&token).get("/v1/me").await;
         assert!(why.header("www-authenticate").contains("error=\"invalid_token\""));
         let gone = about(&bpjs, "/oauth/introspect", &token).await.expect(200);

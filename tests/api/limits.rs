@@ -1,11 +1,10 @@
 //! How often one may call.
 use crate::clients::ed25519;
-use crate::support::{Client, TestApp, run, run_with};
+use crate::support::{Client, TestApp, run, run_with, within_a_second};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use simpul::platform::config::{Config, Rates};
 use simpul::platform::limits::Rate;
-use std::time::{Duration, Instant};
 
 /// Grants the agency of a client so many requests a minute; null: as many as every agency.
 async fn grant(app: &TestApp, client: &Client<'_>, rate: Value) {
@@ -18,11 +17,8 @@ async fn grant(app: &TestApp, client: &Client<'_>, rate: Value) {
 
 /// Waits until an agency is counted by this rate: within a second.
 async fn counted_by(client: &Client<'_>, rate: u32) {
-    let begun = Instant::now();
     let wanted = format!("\"agency\";q={rate};w=60");
-    while !client.get("/v1/me").await.header("ratelimit-policy").ends_with(&wanted) {
-        assert!(begun.elapsed() < Duration::from_secs(1));
-    }
+    within_a_second(async || client.get("/v1/me").await.header("ratelimit-policy").ends_with(&wanted)).await;
 }
 
 #[test]

@@ -1,11 +1,10 @@
 //! A volunteer's phone: its code, its registration, its end.
 use crate::clients::{by_key, ed25519};
-use crate::support::{Client, Reply, TestApp, rounds, run};
+use crate::support::{Client, Reply, TestApp, rounds, run, within_a_second};
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
 
 const VILLAGE: &str = "17.06.02.1017";
 const ENDED: [&str; 2] = ["invalid_grant", "the code is unknown, used or over: ask for another one"];
@@ -47,10 +46,7 @@ impl<'a> Phone<'a> {
 
     /// Waits until it gets no token any more, which is promised within a second.
     async fn is_cut_off(&self) {
-        let begun = Instant::now();
-        while self.buys().await.status != 401 {
-            assert!(begun.elapsed() < Duration::from_secs(1));
-        }
+        within_a_second(async || self.buys().await.status == 401).await;
     }
 
     async fn sign_in(&self) -> Client<'a> {
@@ -61,10 +57,7 @@ impl<'a> Phone<'a> {
 
 /// Waits until it is refused, which is promised within a second.
 async fn is_refused(client: &Client<'_>) {
-    let begun = Instant::now();
-    while client.get("/v1/me").await.status != 401 {
-        assert!(begun.elapsed() < Duration::from_secs(1));
-    }
+    within_a_second(async || client.get("/v1/me").await.status == 401).await;
 }
 
 fn refused(reply: &Reply, [error, why]: [&str; 2]) {

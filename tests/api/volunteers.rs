@@ -1,5 +1,5 @@
 //! Volunteers, from the proposal of a candidate to the end of the service.
-use crate::support::{Client, Reply, TestApp, rounds, run};
+use crate::support::{Client, Reply, TestApp, rounds, run, within_a_second};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -680,10 +680,7 @@ fn a_phone_of_who_has_left_is_cut_off() {
         let (phone, regency) = (app.phone().await, app.regency().await);
         let path = format!("/v1/volunteers/{}", phone.credential.as_ref().unwrap().volunteer_id.clone().unwrap());
         step(&regency, &path, "dismiss", json!({ "reason": "long_absence" })).await.expect(200);
-        let begun = std::time::Instant::now();
-        while phone.get(&path).await.status != 401 {
-            assert!(begun.elapsed() < std::time::Duration::from_secs(1));
-        }
+        within_a_second(async || phone.get(&path).await.status == 401).await;
     });
 }
 

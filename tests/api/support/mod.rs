@@ -23,6 +23,7 @@ use simpul::server::{self, Running};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 /// Rounds of a race: few by default, all of them with `DRILL=full`.
 pub fn rounds(full: u32) -> u32 {
@@ -46,6 +47,19 @@ pub fn run_with(configure: impl FnOnce(&mut Config), test: impl AsyncFnOnce(&Tes
         }
         app.stop().await;
     });
+}
+
+/// Asks until it holds. What is promised within a second may be late in coming on a slow machine, but no request that is sent
+/// later may be answered as before.
+pub async fn within_a_second(holds: impl AsyncFn() -> bool) {
+    let begun = Instant::now();
+    loop {
+        let sent = begun.elapsed();
+        if holds().await {
+            return;
+        }
+        assert!(sent < Duration::from_secs(1), "answered as before to a request sent {sent:?} later");
+    }
 }
 
 /// A statement that the service ran, with the number of its calls.
