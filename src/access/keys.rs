@@ -1,6 +1,6 @@
 //! The keys that sign access tokens: files outside the database, several at once.
 //!
-//! Each `*.pem` (PKCS #8, Ed25519 or P-256) is named after the time from which it signs, `20261125T…` as
+//! Each `*.pem` (PKCS #8, Ed25519 or P-256) is named after the time from which it signs,
 //! `YYYYMMDDhhmmss.pem` in UTC; a name that is no time has always been. All check. So a new key can be laid on every node
 //! before it signs, and an old one removed when its last token has ended.
 use super::tokens::{Claims, LEEWAY, LIFETIME, VerifyingKey};

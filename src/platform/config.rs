@@ -33,7 +33,7 @@ pub struct Rates {
     pub agency: Rate,
     /// One client for tokens.
     pub tokens: Rate,
-    /// Whoever asks for a token from one address without having proved itself from there.
+    /// Attempts from one address, at a token or with a code, that fail.
     pub strangers: Rate,
 }
 

@@ -192,10 +192,7 @@ async fn introspect(
 
 impl Form {
     fn token(&self, client: &Proven) -> Result<&str, Refusal> {
-        if self.get("client_id").is_some_and(|id| id != client.state.client_id.to_string()) {
-            let refusal = Refusal::new("invalid_request", "client_id is not the client that authenticated");
-            return Err(client.refuse(refusal));
-        }
+        self.check_client(client.state.client_id).map_err(|refusal| client.refuse(refusal))?;
         let missing = || client.refuse(Refusal::new("invalid_request", "token is missing"));
         self.get("token").ok_or_else(missing)
     }

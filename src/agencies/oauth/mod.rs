@@ -140,7 +140,7 @@ fn address_of(req: &HttpRequest) -> Option<IpAddr> {
 }
 
 /// Its id.
-fn request_of(req: &HttpRequest) -> Uuid {
+pub fn request_of(req: &HttpRequest) -> Uuid {
     req.extensions().get::<RequestInfo>().map(|info| info.id).unwrap_or_default()
 }
 
@@ -197,6 +197,14 @@ impl Form {
 
     fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
+    }
+
+    /// The client id need not be sent; if it is, it is that of who authenticated.
+    fn check_client(&self, client: ClientId) -> Result<(), Refusal> {
+        if self.get("client_id").is_some_and(|id| id != client.to_string()) {
+            return Err(Refusal::new("invalid_request", "client_id is not the client that authenticated"));
+        }
+        Ok(())
     }
 }
 

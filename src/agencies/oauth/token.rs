@@ -137,9 +137,7 @@ pub fn claims(
 /// What a request for a token may say beside who asks.
 impl Form {
     fn check_grant(&self, state: &AccessState) -> Result<(), Refusal> {
-        if self.get("client_id").is_some_and(|id| id != state.client_id.to_string()) {
-            return Err(Refusal::new("invalid_request", "client_id is not the client that authenticated"));
-        }
+        self.check_client(state.client_id)?;
         match self.get("grant_type") {
             Some("client_credentials") => Ok(()),
             Some(_) => Err(Refusal::new("unsupported_grant_type", "grant_type must be client_credentials")),

@@ -8,7 +8,7 @@ use crate::agencies::clients::api::{ShownSecret, check_reason};
 use crate::agencies::clients::create;
 use crate::agencies::clients::rules::{CLIENT_STATE_CONFLICT, ClientState, NewClient, phone_scopes};
 use crate::agencies::clients::store::{self as clients, Client};
-use crate::agencies::oauth::{GateArg, OAuthProblem, Refusal, token_endpoint};
+use crate::agencies::oauth::{GateArg, OAuthProblem, Refusal, request_of, token_endpoint};
 use crate::agencies::rules::AgencyState;
 use crate::agencies::store as agencies;
 use crate::audit::rules::Event;
@@ -19,7 +19,6 @@ use crate::platform::app::{App, Shared};
 use crate::platform::crypto;
 use crate::platform::db::{Conn, Db};
 use crate::platform::error::{ApiError, ApiResult, RATE_LIMITED};
-use crate::platform::http::RequestInfo;
 use crate::platform::idempotency::Attempt;
 use crate::platform::input::{Body, Keyed, NoBody, PathId};
 use crate::platform::jwk::{PublicJwk, PublicKey};
@@ -29,7 +28,7 @@ use crate::volunteers::rules::{NOT_THE_AUTHORITY, may_decide};
 use crate::volunteers::store::phones::{self, PhoneCode};
 use crate::volunteers::store::{self, Volunteer};
 use actix_web::web::Payload;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, post};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, post};
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::OptionalExtension;
 use serde::{Deserialize, Serialize};
@@ -302,8 +301,8 @@ async fn register(
         Body::<PhoneRegistration>::from_request(req, &mut payload.into_inner()).await.map_err(unreadable)?;
     let key = sent.key.check().map_err(|_| Refusal::new("invalid_client_metadata", BAD_KEY))?;
     let code = crypto::read_code(&sent.code.0).ok_or_else(|| Refusal::new("invalid_grant", NO_CODE))?;
-    let request = req.extensions().get::<RequestInfo>().map(|info| info.id).unwrap_or_default();
-    let attempt = Attempted { index: index(app, &code), key, name: sent.name, request, app: app.clone() };
+    let attempt =
+        Attempted { index: index(app, &code), key, name: sent.name, request: request_of(req), app: app.clone() };
     let made = db.write(async move |c| become_client(c, &attempt).await).await?;
     let (client, kid) = made?;
     Ok(RegisteredPhone {
