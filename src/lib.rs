@@ -90,6 +90,7 @@ pub fn error_codes() -> Vec<&'static Code> {
         training::rules::CODES,
         cases::rules::CODES,
         referrals::rules::CODES,
+        partners::exports::rules::CODES,
     ]
     .concat()
 }

@@ -75,6 +75,7 @@ pub async fn start(options: Options) -> anyhow::Result<Demo> {
             trusted_proxies: vec![],
             // Trying things out, and measuring, should not meet a limit.
             rates: Rates::all(Rate::a_minute(1_000_000)),
+            temp_dir: std::env::temp_dir(),
         },
         database_url: cluster.url("simpul_service", DATABASE).into(),
         database_ca_file: None,

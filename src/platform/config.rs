@@ -22,6 +22,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<Network>,
     /// How often one may call.
     pub rates: Rates,
+    /// Where workbooks grow while they are put together.
+    pub temp_dir: PathBuf,
 }
 
 /// How often one may call, on each node.
@@ -195,9 +197,9 @@ impl Config {
         }
         let issuer = env.get("TOKEN_ISSUER").map_or_else(|| public_url.clone(), str::to_owned);
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        let (trusted_proxies, rates) = (trusted_proxies(&mut env), rates(&mut env));
+        let (trusted_proxies, rates, temp_dir) = (trusted_proxies(&mut env), rates(&mut env), temp_dir(&mut env));
         let config = Self {
-            settings: Settings { issuer, demo: false, public_url, trusted_proxies, rates },
+            settings: Settings { issuer, demo: false, public_url, trusted_proxies, rates, temp_dir },
             database_url: database_url.into(),
             database_ca_file: ca_file(&mut env),
             database_pool: positive(&mut env, "DATABASE_POOL", 8),
@@ -262,6 +264,14 @@ fn trusted_proxies(env: &mut Environment) -> Vec<Network> {
     })
 }
 
+fn temp_dir(env: &mut Environment) -> PathBuf {
+    let dir = env.get("TEMP_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    if !dir.is_dir() {
+        env.faults.push(format!("TEMP_DIR names no directory: {}", dir.display()));
+    }
+    dir
+}
+
 fn rates(env: &mut Environment) -> Rates {
     const WHY: &str = "a number of requests a minute from 1 to 1000000";
     let mut rate = |name: &str, default: Rate| {
@@ -307,6 +317,7 @@ mod tests {
             ("PUBLIC_URL", "http://simpul.example"),
             ("DATA_KEYS_DIR", "/nowhere/at/all"),
             ("TRUSTED_PROXIES", "10.0.0.1/8"),
+            ("TEMP_DIR", "/nowhere/at/all"),
             ("RATE_LIMIT_CLIENT", "0"),
             ("RATE_LIMIT_AGENCY", "many"),
             ("RATE_LIMIT_TOKENS", "1000001"),

@@ -360,6 +360,7 @@ mod tests {
             demo: false,
             trusted_proxies: vec![],
             rates: super::super::config::Rates::default(),
+            temp_dir: std::env::temp_dir(),
         };
         let app = Arc::new(App {
             routes: RouteTable::new(&document).unwrap(),

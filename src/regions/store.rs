@@ -105,6 +105,11 @@ pub async fn villages(conn: &mut Conn, regency: &RegionCode) -> QueryResult<Vec<
         .await
 }
 
+/// The names of regions, current and retired.
+pub async fn names(conn: &mut &Conn, codes: &[RegionCode]) -> QueryResult<Vec<(RegionCode, String)>> {
+    t::table.filter(t::code.eq_any(codes)).select((t::code, t::name)).load(conn).await
+}
+
 /// Whether the code is that of a region, current or retired.
 pub async fn exists(conn: &mut Conn, code: &RegionCode) -> QueryResult<bool> {
     diesel::select(diesel::dsl::exists(t::table.find(code))).get_result(conn).await

@@ -26,6 +26,7 @@ mod demo;
 mod demo_counts;
 mod docs;
 mod examples;
+mod exports;
 mod foreign_ids;
 mod issued;
 mod journeys;

@@ -34,7 +34,7 @@ text_enum! {
 }
 
 /// Which volunteers. A repeated parameter is or, different ones are and.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, IntoParams, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct VolunteerFilter {
@@ -55,7 +55,8 @@ pub struct VolunteerFilter {
 }
 
 impl VolunteerFilter {
-    fn wanted(&self) -> Wanted {
+    /// As the one predicate of lists, counts and exports takes it.
+    pub fn wanted(&self) -> Wanted {
         let sex = |filter: &SexFilter| match filter {
             SexFilter::Female => Some(Sex::Female),
             SexFilter::Male => Some(Sex::Male),

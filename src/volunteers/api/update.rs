@@ -195,7 +195,7 @@ fn forget_nik(person: &mut Person) {
 }
 
 /// The NIK in full.
-pub(super) fn open_nik(app: &App, person: &Person) -> ApiResult<Option<Nik>> {
+pub fn open_nik(app: &App, person: &Person) -> ApiResult<Option<Nik>> {
     let Some(sealed) = &person.nik else { return Ok(None) };
     let closed = |_| ApiError::internal("a stored NIK does not open");
     let plain = app.keys.decrypt(&nik_context(person.volunteer_id), sealed).map_err(closed)?;

@@ -395,6 +395,7 @@ pub fn config(base: &str, database_url: &str) -> Config {
             trusted_proxies: vec!["127.0.0.1".parse().unwrap()],
             // Tests of limits set their own.
             rates: Rates::all(Rate::a_minute(1_000_000)),
+            temp_dir: std::env::temp_dir(),
         },
         database_url: database_url.to_owned().into(),
         database_ca_file: None,
