@@ -87,6 +87,7 @@ pub fn error_codes() -> Vec<&'static Code> {
         agencies::rules::CODES,
         agencies::clients::rules::CODES,
         volunteers::rules::CODES,
+        volunteers::rules::documents::CODES,
         training::rules::CODES,
         cases::rules::CODES,
         referrals::rules::CODES,

@@ -524,6 +524,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    volunteer_documents (id) {
+        id -> Uuid,
+        volunteer_id -> Uuid,
+        kind -> Text,
+        content_type -> Text,
+        size -> Int4,
+        sha256 -> Bytea,
+        state -> Text,
+        state_since -> Timestamptz,
+        created_at -> Timestamptz,
+        created_by -> Uuid,
+    }
+}
+
+diesel::table! {
     volunteer_figures (id) {
         id -> Int8,
         region_code -> Text,
@@ -645,6 +660,8 @@ diesel::joinable!(training_enrolments -> volunteers (volunteer_id));
 diesel::joinable!(training_event_history -> training_events (event_id));
 diesel::joinable!(training_events -> agencies (organiser_id));
 diesel::joinable!(training_sessions -> training_events (event_id));
+diesel::joinable!(volunteer_documents -> agencies (created_by));
+diesel::joinable!(volunteer_documents -> volunteers (volunteer_id));
 diesel::joinable!(volunteer_history -> volunteers (volunteer_id));
 diesel::joinable!(volunteer_people -> volunteers (volunteer_id));
 diesel::joinable!(volunteer_postings -> regions (village_code));
@@ -683,6 +700,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     training_event_history,
     training_events,
     training_sessions,
+    volunteer_documents,
     volunteer_figures,
     volunteer_history,
     volunteer_people,

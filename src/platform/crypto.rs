@@ -134,12 +134,22 @@ impl Keys {
 
     /// Encrypts a stored value. `context` binds it to its place: `table.column:row-id`.
     pub fn encrypt(&self, context: &str, plain: &str) -> anyhow::Result<Vec<u8>> {
-        self.data.seal(context, plain.as_bytes())
+        self.encrypt_bytes(context, plain.as_bytes())
+    }
+
+    /// The same of what is no text.
+    pub fn encrypt_bytes(&self, context: &str, plain: &[u8]) -> anyhow::Result<Vec<u8>> {
+        self.data.seal(context, plain)
+    }
+
+    /// Opens what [`Keys::encrypt_bytes`] made in the same place.
+    pub fn decrypt_bytes(&self, context: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unsealed> {
+        self.data.open(context, sealed)
     }
 
     /// Opens what [`Keys::encrypt`] made in the same place.
     pub fn decrypt(&self, context: &str, sealed: &[u8]) -> Result<Zeroizing<String>, Unsealed> {
-        let plain = self.data.open(context, sealed)?;
+        let plain = self.decrypt_bytes(context, sealed)?;
         std::str::from_utf8(&plain).map(|text| Zeroizing::new(text.to_owned())).map_err(|_| Unsealed)
     }
 

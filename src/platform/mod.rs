@@ -17,6 +17,7 @@ pub mod limits;
 pub mod moment;
 pub mod network;
 pub mod nik;
+pub mod objects;
 pub mod openapi;
 pub mod page;
 pub mod person;

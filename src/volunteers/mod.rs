@@ -4,12 +4,13 @@
 //! The social office of the posting's regency decides, the province above it may, a village proposes. Personal data are
 //! in a row of their own ([`store::Person`]) and leave only through a view made for the caller, after that was recorded.
 pub mod api;
+pub mod left_over;
 pub mod rules;
 pub mod store;
 
 /// Routes of this module.
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
-    use api::{actions, identity, phones, postings, read, register, update};
+    use api::{actions, documents, identity, links, phones, postings, read, register, update};
     cfg.service(read::list_volunteers).service(register::create_volunteer).service(identity::search_volunteers);
     cfg.service(read::read_volunteer).service(update::update_volunteer).service(identity::reveal_volunteer);
     cfg.service(actions::verify_volunteer).service(actions::select_volunteer).service(actions::activate_volunteer);
@@ -18,5 +19,8 @@ pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
     cfg.service(actions::declare_volunteer_deceased).service(actions::reapply_volunteer);
     cfg.service(actions::correct_volunteer).service(read::read_volunteer_history);
     cfg.service(phones::create_phone_code).service(phones::disable_phone).service(phones::register_phone);
+    cfg.service(documents::create_volunteer_document).service(documents::list_volunteer_documents);
+    cfg.service(documents::read_volunteer_document).service(documents::delete_volunteer_document);
+    cfg.service(links::link_volunteer_document).service(links::download_document);
     cfg.service(postings::read_volunteer_postings).service(postings::transfer_volunteer);
 }

@@ -25,6 +25,7 @@ mod cutoff;
 mod demo;
 mod demo_counts;
 mod docs;
+mod documents;
 mod examples;
 mod exports;
 mod foreign_ids;

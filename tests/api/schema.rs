@@ -13,6 +13,7 @@ use simpul::referrals::rules::{ReferralAction, ReferralStatus};
 use simpul::regions::rules::{RegionKind, TimeZone};
 use simpul::statistics::rules::SexGroup;
 use simpul::training::rules::{EnrolmentState, EventHistoryAction, EventLevel, EventState, TrainingResult};
+use simpul::volunteers::rules::documents::{DocumentKind, DocumentState, DocumentType};
 use simpul::volunteers::rules::{HistoryAction, IdentityState, TrainingLevel, VolunteerStatus};
 
 #[test]
@@ -89,6 +90,9 @@ fn checks_list_what_the_enums_list() {
         same!("volunteer_history", "action", HistoryAction);
         same!("volunteer_history", "from_status", VolunteerStatus);
         same!("volunteer_history", "to_status", VolunteerStatus);
+        same!("volunteer_documents", "kind", DocumentKind);
+        same!("volunteer_documents", "content_type", DocumentType);
+        same!("volunteer_documents", "state", DocumentState);
         same!("volunteer_figures", "status", VolunteerStatus);
         same!("volunteer_figures", "level", TrainingLevel);
         same!("volunteer_figures", "sex", SexGroup);

@@ -1,14 +1,16 @@
 //! Endpoints under `/v1/volunteers`, and what they show.
 pub mod actions;
 mod decide;
+pub mod documents;
 pub mod identity;
+pub mod links;
 pub mod phones;
 pub mod postings;
 pub mod read;
 pub mod register;
 pub mod update;
 
-use super::rules::{NikWarning, TrainingLevel, VolunteerStatus};
+use super::rules::{NOT_THE_AUTHORITY, NikWarning, TrainingLevel, VolunteerStatus, may_decide};
 use super::store::{self, Full, Person, Volunteer};
 use crate::access::rules::{AgencyId, Caller, Scope, VolunteerId};
 use crate::audit::{rules::Event, store as audit};
@@ -256,6 +258,12 @@ async fn replay(conn: &mut Conn, app: &App, caller: &Caller, kept: Replay) -> Ap
         audit::record(conn, &event).await?;
     }
     Ok(kept.answer)
+}
+
+/// A volunteer that the caller sees and decides on, held until the transaction ends.
+async fn decide_on(conn: &mut Conn, caller: &Caller, id: VolunteerId) -> ApiResult<Volunteer> {
+    let volunteer = store::lock(conn, caller, id).await?;
+    if may_decide(caller, &volunteer.village_code) { Ok(volunteer) } else { Err(ApiError::from(&NOT_THE_AUTHORITY)) }
 }
 
 fn check_version(volunteer: &Volunteer, sent: IfMatch) -> ApiResult<()> {

@@ -1,4 +1,5 @@
 //! Every SQL statement on volunteers, who they are, their postings and their history.
+pub mod documents;
 mod list;
 pub mod phones;
 mod records;
