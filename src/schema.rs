@@ -630,6 +630,10 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         updated_by -> Uuid,
+        supervisor_kind -> Nullable<Text>,
+        supervisor_agency_id -> Nullable<Uuid>,
+        supervisor_officer -> Nullable<Text>,
+        supervisor_since -> Nullable<Date>,
     }
 }
 
@@ -666,6 +670,7 @@ diesel::joinable!(volunteer_history -> volunteers (volunteer_id));
 diesel::joinable!(volunteer_people -> volunteers (volunteer_id));
 diesel::joinable!(volunteer_postings -> regions (village_code));
 diesel::joinable!(volunteer_postings -> volunteers (volunteer_id));
+diesel::joinable!(volunteers -> agencies (supervisor_agency_id));
 diesel::joinable!(volunteers -> regions (village_code));
 
 diesel::allow_tables_to_appear_in_same_query!(

@@ -164,9 +164,9 @@ fn a_foreign_id_in_a_body_or_a_query_answers_like_a_missing_one() {
         let foreign_of = |name: &str| match name {
             "volunteer_id" | "subject" => Some(kerinci.volunteer.clone()),
             "case_id" => Some(case.clone()),
-            "agency" | "sender" | "receiver" => Some(kerinci.client.agency.clone()),
+            "agency" | "sender" | "receiver" | "supervisor_agency" => Some(kerinci.client.agency.clone()),
             "client" => Some(client_id.clone()),
-            "id" | "target_agency_id" | "parent_id" => None,
+            "id" | "target_agency_id" | "parent_id" | "agency_id" => None,
             _ => panic!("tell this test whose row {name} names"),
         };
         let (mut bodies, mut queries) = (0, 0);

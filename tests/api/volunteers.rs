@@ -942,3 +942,58 @@ fn a_level_is_derived_and_told() {
         crate::statistics::adds_up(&regency, &figures).await;
     });
 }
+
+#[test]
+fn a_volunteer_has_a_supervisor_of_its_offices_who_finds_his_volunteers() {
+    run(async |app| {
+        let (regency, province, neighbour) = (app.regency().await, app.province().await, app.neighbour_regency().await);
+        let at = path(&register(&regency, somebody(KOTO_JAYA)).await);
+        let beside = path(&register(&regency, somebody(BANDAR_RATU)).await);
+        assert_eq!(regency.get(&at).await.json["supervisor"], Value::Null);
+        let change = async |client: &Client<'_>, at: &str, supervisor: Value| {
+            let etag = client.get(at).await.header("etag").to_owned();
+            client.patch(at, &etag, json!({ "supervisor": supervisor })).await
+        };
+        let of =
+            |kind: &str, agency: &str, officer: &str| json!({ "kind": kind, "agency_id": agency, "officer": officer });
+        let tksk = of("tksk", &regency.agency, "tksk-02");
+        let set = change(&regency, &at, tksk.clone()).await.expect(200).json;
+        let mut expected = tksk.clone();
+        expected["since"] = set["supervisor"]["since"].clone();
+        assert_eq!((&set["supervisor"], &set["version"]), (&expected, &json!(2)));
+        change(&regency, &beside, of("dinsos_officer", &province.agency, "staf-9")).await.expect(200);
+        // said again on another day, it is the same since it was
+        app.pass(chrono::TimeDelta::days(2));
+        let regency = app.regency().await;
+        assert_eq!(change(&regency, &at, tksk.clone()).await.expect(200).json["supervisor"], expected);
+        // "my volunteers", and those of an office
+        let listed = async |client: &Client<'_>, query: &str| {
+            let items = client.get(&format!("/v1/volunteers?{query}")).await.expect(200).json["items"].clone();
+            let ids =
+                items.as_array().unwrap().iter().map(|one| format!("/v1/volunteers/{}", one["id"].as_str().unwrap()));
+            ids.collect::<Vec<_>>()
+        };
+        let by = |agency: &str| format!("supervisor_agency={agency}");
+        assert_eq!(listed(&regency, "supervisor=tksk-02").await, [at.clone()]);
+        assert_eq!(listed(&regency, &by(&province.agency)).await, [beside.clone()]);
+        assert_eq!(listed(&regency, &format!("supervisor=staf-9&{}", by(&regency.agency))).await, Vec::<String>::new());
+        assert_eq!(listed(&app.neighbour_regency().await, "supervisor=tksk-02").await, Vec::<String>::new());
+        // no office of elsewhere, no other agency, none that is not there: all alike
+        for agency in [neighbour.agency.clone(), app.bpjs().await.agency, Uuid::now_v7().to_string()] {
+            let refused = change(&regency, &at, of("tksk", &agency, "x")).await.problem(422, "rule_broken");
+            refused.blames("/supervisor/agency_id", "not_the_office");
+        }
+        for name in ["Siti Aminah", "siti@dinsos.example", NIK] {
+            change(&regency, &at, of("tksk", &regency.agency, name)).await.problem(400, "malformed");
+        }
+        // within the region of the office a transfer changes nothing; beyond it nobody accompanies the volunteer any more
+        let moved = |village: &str| json!({ "village_code": village });
+        assert_eq!(step(&regency, &at, "postings", moved(BANDAR_RATU)).await.expect(200).json["supervisor"], expected);
+        let province = app.province().await;
+        let south = "SELECT code FROM regions WHERE code LIKE '17.01.%' AND level = 'village' AND last_listed IS NULL ORDER BY code LIMIT 1";
+        let south = app.texts(south).await.remove(0);
+        let gone = step(&province, &at, "postings", moved(&south)).await.expect(200);
+        assert_eq!(gone.json["supervisor"], Value::Null);
+        assert_eq!(change(&regency, &beside, Value::Null).await.expect(200).json["supervisor"], Value::Null);
+    });
+}

@@ -8,6 +8,7 @@ pub mod phones;
 pub mod postings;
 pub mod read;
 pub mod register;
+mod supervisor;
 pub mod update;
 
 use super::rules::{NOT_THE_AUTHORITY, NikWarning, TrainingLevel, VolunteerStatus, may_decide};
@@ -27,6 +28,7 @@ use crate::platform::region_code::RegionCode;
 use crate::regions::rules::TimeZone;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
+use supervisor::SupervisorView;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -172,6 +174,9 @@ pub struct VolunteerView {
     /// Null before the appointment.
     #[schema(required)]
     appointment: Option<AppointmentView>,
+    /// Who accompanies it; null: nobody.
+    #[schema(required)]
+    supervisor: Option<SupervisorView>,
     person: PersonView,
     /// Where the NIK differs from what is stated: to be looked at.
     warnings: Vec<NikWarning>,
@@ -183,6 +188,7 @@ pub struct VolunteerView {
 impl VolunteerView {
     fn of((volunteer, mut person): Full, caller: &Caller, now: DateTime<Utc>) -> Self {
         let open = sees_person(caller);
+        let supervisor = SupervisorView::of(&volunteer);
         let letter = volunteer.sk_number.zip(volunteer.sk_date).zip(volunteer.sk_official).filter(|_| open);
         let warnings = std::mem::take(&mut person.nik_warnings);
         Self {
@@ -196,6 +202,7 @@ impl VolunteerView {
             functions: volunteer.functions,
             appointed_year: volunteer.appointed_year,
             appointment: letter.map(|((number, date), official)| AppointmentView { number, date, official }),
+            supervisor,
             person: PersonView::of(person, open, TimeZone::of(&volunteer.village_code).day(now)),
             village_code: volunteer.village_code,
             warnings: if open { warnings } else { vec![] },

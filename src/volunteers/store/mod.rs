@@ -7,7 +7,7 @@ mod records;
 pub use list::{Wanted, count, find_by_nik, find_by_phone, list};
 pub use records::{HistoryRow, Posting, add_history, history, posted_since, postings, replace_posting};
 
-use super::rules::{IdentityState, NikWarning, TrainingLevel, VolunteerStatus};
+use super::rules::{IdentityState, NikWarning, SupervisorKind, TrainingLevel, VolunteerStatus};
 use crate::access::rules::{AgencyId, Caller, Scope, VolunteerId};
 use crate::changes::rules::{Audience, Change, Op};
 use crate::changes::store as changes;
@@ -62,6 +62,14 @@ pub struct Volunteer {
     pub sk_date: Option<NaiveDate>,
     /// Appointment letter.
     pub sk_official: Option<String>,
+    /// Who accompanies it; with the three below all or nothing.
+    pub supervisor_kind: Option<SupervisorKind>,
+    /// Whose officer that is.
+    pub supervisor_agency_id: Option<AgencyId>,
+    /// That agency's own opaque id of the person.
+    pub supervisor_officer: Option<String>,
+    /// Since when.
+    pub supervisor_since: Option<NaiveDate>,
     /// Raised by every change.
     pub version: i32,
     /// Client that created it.
@@ -84,6 +92,12 @@ impl Volunteer {
         self.regency_code = at(RegionLevel::Regency);
         self.district_code = at(RegionLevel::District);
         self.village_code = village.clone();
+    }
+
+    /// Nobody accompanies it from now on.
+    pub fn leave_supervisor(&mut self) {
+        (self.supervisor_kind, self.supervisor_agency_id) = (None, None);
+        (self.supervisor_officer, self.supervisor_since) = (None, None);
     }
 
     /// Who sees it: the governments of its village and above, and its phone.
