@@ -125,6 +125,7 @@ class Service:
             "SIGNING_KEYS_DIR": str(keys),
             **{f"RATE_LIMIT_{of}": "1000000" for of in ("CLIENT", "AGENCY", "TOKENS", "STRANGERS")},
             "DATA_KEYS_DIR": str(keys),
+            "DOCUMENTS_DIR": str(keys),
             "LOG_LEVEL": log_level,
         }
         create = [database.program, "keys", "create"]

@@ -88,10 +88,12 @@ pub fn error_codes() -> Vec<&'static Code> {
         agencies::rules::CODES,
         agencies::clients::rules::CODES,
         volunteers::rules::CODES,
+        volunteers::rules::documents::CODES,
         training::rules::CODES,
         cases::rules::CODES,
         referrals::rules::CODES,
         partners::merges::rules::CODES,
+        partners::exports::rules::CODES,
     ]
     .concat()
 }

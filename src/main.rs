@@ -11,6 +11,7 @@ use simpul::platform::clock::Clock;
 use simpul::platform::config::{self, Config, Environment};
 use simpul::platform::crypto::Keys;
 use simpul::platform::db::{Target, Writer, migrate};
+use simpul::platform::objects::Objects;
 use simpul::platform::telemetry;
 use simpul::{reencrypt, regions, server, worker};
 use std::io::Write;
@@ -218,13 +219,15 @@ async fn re_encrypt(mut env: Environment) -> anyhow::Result<()> {
     let (url, ca) = config::service_database(&mut env)?;
     let target = Target::new(url.expose_secret(), ca.as_deref())?;
     migrate::check(&target, false).await?;
+    let objects = config::objects(&mut env)?;
     let (_, data) = config::key_directories(env)?;
     let (writer, keys) = (Writer::patient(&target, 1)?, Arc::new(Keys::load(&data, false)?));
-    let done = reencrypt::run(&writer, &keys).await?;
+    let objects = Objects::open(&objects, keys.clone())?;
+    let done = reencrypt::run(&writer, &keys, &objects).await?;
     writer.drain().await;
     say(&format!(
-        "encrypted anew: {} volunteers, {} people of cases. No row needs an older key now: keep older keys as long as backups of before",
-        done.volunteers, done.cases
+        "encrypted anew: {} volunteers, {} people of cases, {} documents. Nothing needs an older key now: keep older keys as long as backups of before",
+        done.volunteers, done.cases, done.documents
     ))
 }
 

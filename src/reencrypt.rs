@@ -7,8 +7,10 @@ use crate::cases::store::sealed as cases;
 use crate::platform::crypto::Keys;
 use crate::platform::db::Writer;
 use crate::platform::error::{ApiError, ApiResult};
+use crate::platform::objects::Objects;
 use crate::volunteers::identity::nik_context;
-use crate::volunteers::store::sealed as volunteers;
+use crate::volunteers::rules::documents::DocumentId;
+use crate::volunteers::store::{documents, sealed as volunteers};
 use indicatif::ProgressBar;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -23,10 +25,12 @@ pub struct Resealed {
     pub volunteers: usize,
     /// Of `case_people`.
     pub cases: usize,
+    /// Files of documents.
+    pub documents: usize,
 }
 
 /// Encrypts everything anew that another key sealed.
-pub async fn run(writer: &Writer, keys: &Arc<Keys>) -> anyhow::Result<Resealed> {
+pub async fn run(writer: &Writer, keys: &Arc<Keys>, objects: &Objects) -> anyhow::Result<Resealed> {
     keys.reload()?;
     let bar = ProgressBar::new_spinner();
     let told = |error: ApiError| anyhow::anyhow!(error.told());
@@ -66,6 +70,18 @@ pub async fn run(writer: &Writer, keys: &Arc<Keys>) -> anyhow::Result<Resealed> 
         let (written, last) = page.await.map_err(told)?;
         done.cases += written;
         bar.inc(u64::try_from(written)?);
+        after = last;
+    }
+    let mut after = Some(DocumentId(Uuid::nil()));
+    while let Some(from) = after {
+        let objects = objects.clone();
+        let one = writer.run(async move |c| {
+            let Some(id) = documents::lock_stored_after(c, from).await? else { return ApiResult::Ok((false, None)) };
+            Ok((objects.reseal(id.0).await?, Some(id)))
+        });
+        let (written, last) = one.await.map_err(told)?;
+        done.documents += usize::from(written);
+        bar.inc(u64::from(written));
         after = last;
     }
     bar.finish_and_clear();

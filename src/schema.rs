@@ -539,6 +539,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    volunteer_documents (id) {
+        id -> Uuid,
+        volunteer_id -> Uuid,
+        kind -> Text,
+        content_type -> Text,
+        size -> Int4,
+        sha256 -> Bytea,
+        state -> Text,
+        state_since -> Timestamptz,
+        created_at -> Timestamptz,
+        created_by -> Uuid,
+    }
+}
+
+diesel::table! {
     volunteer_figures (id) {
         id -> Int8,
         region_code -> Text,
@@ -647,6 +662,10 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         updated_by -> Uuid,
+        supervisor_kind -> Nullable<Text>,
+        supervisor_agency_id -> Nullable<Uuid>,
+        supervisor_officer -> Nullable<Text>,
+        supervisor_since -> Nullable<Date>,
         merged_into -> Nullable<Uuid>,
         merged_at -> Nullable<Timestamptz>,
     }
@@ -680,10 +699,13 @@ diesel::joinable!(training_enrolments -> volunteers (volunteer_id));
 diesel::joinable!(training_event_history -> training_events (event_id));
 diesel::joinable!(training_events -> agencies (organiser_id));
 diesel::joinable!(training_sessions -> training_events (event_id));
+diesel::joinable!(volunteer_documents -> agencies (created_by));
+diesel::joinable!(volunteer_documents -> volunteers (volunteer_id));
 diesel::joinable!(volunteer_history -> volunteers (volunteer_id));
 diesel::joinable!(volunteer_people -> volunteers (volunteer_id));
 diesel::joinable!(volunteer_postings -> regions (village_code));
 diesel::joinable!(volunteer_postings -> volunteers (volunteer_id));
+diesel::joinable!(volunteers -> agencies (supervisor_agency_id));
 diesel::joinable!(volunteers -> regions (village_code));
 
 diesel::allow_tables_to_appear_in_same_query!(
@@ -720,6 +742,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     training_event_history,
     training_events,
     training_sessions,
+    volunteer_documents,
     volunteer_figures,
     volunteer_history,
     volunteer_merges,

@@ -7,13 +7,14 @@ use crate::access::tokens::Signer;
 use crate::audit::rules::{Event, Outcome};
 use crate::audit::store::{Recorder, Refusals};
 use crate::platform::answer::Answer;
-use crate::platform::app::App;
+use crate::platform::app::{App, UPLOADS};
 use crate::platform::clock::Clock;
 use crate::platform::config::Config;
 use crate::platform::crypto::Keys;
 use crate::platform::db::{Db, Reader, Reports, Target, Writer, migrate};
 use crate::platform::error::ApiError;
 use crate::platform::http::{Identity, RequestInfo, RouteTable, around};
+use crate::platform::objects::Objects;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServerHandle, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
@@ -25,6 +26,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -109,6 +111,7 @@ async fn app(config: &Config, target: &Target, clock: Clock) -> anyhow::Result<A
     let settings = config.settings.clone();
     migrate::check(target, settings.demo).await?;
     let keys = Arc::new(Keys::load(&config.data_keys_dir, settings.demo)?);
+    let objects = Objects::open(&settings.objects, keys.clone())?;
     let document = crate::document(&settings.public_url)?;
     Ok(Arc::new(App {
         routes: RouteTable::new(&document)?,
@@ -117,6 +120,8 @@ async fn app(config: &Config, target: &Target, clock: Clock) -> anyhow::Result<A
         settings,
         clock,
         keys,
+        objects,
+        uploads: Arc::new(Semaphore::new(UPLOADS)),
     }))
 }
 

@@ -8,6 +8,7 @@ use crate::platform::error::ApiResult;
 use crate::platform::idempotency;
 use crate::referrals::expiry;
 use crate::statistics::store as statistics;
+use crate::volunteers::left_over;
 use crate::volunteers::store::phones;
 use chrono::TimeDelta;
 use std::sync::Arc;
@@ -44,7 +45,8 @@ pub async fn turn(app: &Arc<App>, writer: &Writer) -> ApiResult<()> {
     let codes = writer.run(async move |c| ApiResult::Ok(phones::sweep_codes(c, now).await?)).await?;
     let expired = expiry::expire_due(writer, app).await?;
     let folded = writer.run(async move |c| ApiResult::Ok(statistics::fold(c).await?)).await?;
+    let documents = left_over::remove(writer, app).await?;
     let sent = writer.run(async move |c| ApiResult::Ok(statistics::referrals::fold(c, FOLD).await?)).await?;
-    tracing::info!(answers, assertions, revoked, codes, expired, folded, sent, "swept, expired and folded");
+    tracing::info!(answers, assertions, revoked, codes, documents, expired, folded, sent, "swept, expired and folded");
     Ok(())
 }

@@ -9,4 +9,8 @@ CREATE TABLE region_successors (
 );
 CREATE INDEX region_successors_by_new ON region_successors (new_code);
 
+-- Those that are no longer are few; current ones of a name are looked for within a province.
+CREATE INDEX regions_retired ON regions (code) WHERE last_listed IS NOT NULL;
+CREATE INDEX regions_namesakes ON regions (province_code, folded_name) WHERE last_listed IS NULL;
+
 GRANT SELECT, INSERT ON region_successors TO simpul_service;

@@ -1,7 +1,8 @@
 //! From `Authorization` to a [`Caller`], before anything else of the request is looked at.
 use super::limits::Limits;
 use super::rules::{
-    ACTING_USER_REQUIRED, ADDRESS_NOT_ALLOWED, AgencyKind, Caller, ClientKind, Permission, Scope, SharedCaller, Sight,
+    ACTING_USER_REQUIRED, ADDRESS_NOT_ALLOWED, AgencyKind, Caller, ClientKind, LetIn, Permission, Scope, Scopes,
+    SharedCaller, Sight,
 };
 use super::store::{AccessState, Directory, Standing};
 use super::tokens::{Claims, Rejected, Signer};
@@ -14,11 +15,13 @@ use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest};
+use chrono::{DateTime, Utc};
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// What telling a caller from a stranger takes; shared by all workers.
 pub struct Gate {
@@ -69,7 +72,8 @@ async fn identify(req: &ServiceRequest) -> ApiResult<Caller> {
     let (fields, counted) = gate.limits.call(&state);
     req.extensions_mut().insert(fields);
     counted?;
-    Ok(caller(&claims, &state, request, address))
+    let who = LetIn::by(&claims);
+    Ok(caller(who, &state, claims.expires_at().unwrap_or_default(), (request, address)))
 }
 
 /// The one bearer token of the `Authorization` header (RFC 6750, section 2.1); the other two ways are not offered.
@@ -91,16 +95,26 @@ fn invalid_token(why: &str) -> ApiError {
 }
 
 /// Whether the database still stands by what a token says.
-pub fn still_good(state: &Standing, claims: &Claims, now: chrono::DateTime<chrono::Utc>) -> bool {
+pub fn still_good(state: &Standing, claims: &Claims, now: DateTime<Utc>) -> bool {
+    still_let_in(state, &LetIn::by(claims), now)
+}
+
+fn still_let_in(state: &Standing, who: &LetIn, now: DateTime<Utc>) -> bool {
     state.active
-        && !state.has_revoked(claims.jti)
-        && state.agency_id == claims.agency_id
-        && state.token_epoch == claims.epoch
-        && state.volunteer_id == claims.volunteer_id
+        && !state.has_revoked(who.token)
+        && state.agency_id == who.agency
+        && state.token_epoch == who.epoch
+        && state.volunteer_id == who.volunteer
         && state.expires_at.is_none_or(|end| now < end)
 }
 
-fn caller(claims: &Claims, state: &AccessState, request: uuid::Uuid, address: Option<IpAddr>) -> Caller {
+/// As of now: what the client was let in with, cut to what the database still grants.
+fn caller(
+    who: LetIn,
+    state: &AccessState,
+    expires_at: DateTime<Utc>,
+    (request, address): (Uuid, Option<IpAddr>),
+) -> Caller {
     let sight = match (state.volunteer_id, state.agency_kind, state.region_codes.first()) {
         (Some(volunteer), _, _) => Sight::Own(volunteer),
         (None, AgencyKind::Ministry, _) => Sight::Everything,
@@ -112,15 +126,61 @@ fn caller(claims: &Claims, state: &AccessState, request: uuid::Uuid, address: Op
         client_kind: state.client_kind,
         agency: state.agency_id,
         agency_kind: state.agency_kind,
-        scopes: claims.scopes().unwrap_or_default().and(state.scope_set()),
+        scopes: Scopes::parse(&who.scopes).unwrap_or_default().and(state.scope_set()),
         sight,
         regions: state.region_codes.clone(),
-        acting_user: claims.acting_user.clone(),
+        acting_user: who.acting_user,
         volunteer: state.volunteer_id,
         purpose: state.purpose.clone(),
         request,
         address,
-        expires_at: claims.expires_at().unwrap_or_default(),
+        expires_at,
+        token: who.token,
+        epoch: who.epoch,
+    }
+}
+
+impl Gate {
+    /// Refuses a caller that was let in and would not be let in any more: asked again and again by an answer that takes long,
+    /// for whoever is cut off gets no more of it.
+    pub async fn check_still_in(&self, db: &Db, caller: &Caller, now: DateTime<Utc>) -> ApiResult<()> {
+        let state = self.directory.find(db, caller.client).await?;
+        let still = state.is_some_and(|state| {
+            still_let_in(&state, &LetIn::as_caller(caller), now)
+                && state.region_codes == caller.regions
+                && caller.scopes.within(state.scope_set())
+        });
+        if still { Ok(()) } else { Err(invalid_token("the client may not call")) }
+    }
+
+    /// Who was let in once, as the caller of another request, by something that only this service can have given; none if it
+    /// would not be let in any more. It counts as a request of the client. From where it comes is not asked: what was given is
+    /// made to be opened elsewhere.
+    pub async fn recall(
+        &self,
+        db: &Db,
+        who: LetIn,
+        info: &RequestInfo,
+        now: DateTime<Utc>,
+    ) -> ApiResult<Option<Caller>> {
+        let state = self.directory.find(db, who.client).await?;
+        let Some(state) = state.filter(|state| still_let_in(state, &who, now)) else { return Ok(None) };
+        self.limits.call(&state).1?;
+        Ok(Some(caller(who, &state, now, (info.id, info.address))))
+    }
+}
+
+impl LetIn {
+    fn by(claims: &Claims) -> Self {
+        Self {
+            client: claims.sub,
+            agency: claims.agency_id,
+            token: claims.jti,
+            epoch: claims.epoch,
+            scopes: claims.scope.clone(),
+            acting_user: claims.acting_user.clone(),
+            volunteer: claims.volunteer_id,
+        }
     }
 }
 
@@ -169,8 +229,9 @@ impl<P: Permission> FromRequest for Permit<P> {
 }
 
 fn allow<P: Permission>(caller: &Caller) -> ApiResult<()> {
-    if !P::SCOPES.is_empty() && !P::SCOPES.iter().any(|scope| caller.scopes.has(*scope)) {
-        let wanted: Vec<&str> = P::SCOPES.iter().copied().map(Scope::as_str).collect();
+    let one_of = P::SCOPES.is_empty() || P::SCOPES.iter().any(|scope| caller.scopes.has(*scope));
+    if !one_of || !P::AND.iter().all(|scope| caller.scopes.has(*scope)) {
+        let wanted: Vec<&str> = P::SCOPES.iter().chain(P::AND).copied().map(Scope::as_str).collect();
         let challenge =
             format!("Bearer realm=\"simpul\", error=\"insufficient_scope\", scope=\"{}\"", wanted.join(" "));
         return Err(ApiError::from(&FORBIDDEN).header("www-authenticate", challenge));

@@ -355,12 +355,50 @@ pub struct Caller {
     pub address: Option<IpAddr>,
     /// When the token ends.
     pub expires_at: chrono::DateTime<chrono::Utc>,
+    /// `jti` of the token.
+    pub token: Uuid,
+    /// Of the token.
+    pub epoch: i32,
 }
 
 impl Caller {
     /// Whom cursors and idempotency keys belong to.
     pub fn identity(&self) -> Identity {
         Identity { agency: self.agency.0, client: self.client.0 }
+    }
+}
+
+/// With what a caller was let in: sealed into something that it is given, to be let in again by it ([`super::api::Gate::recall`]).
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct LetIn {
+    /// The client.
+    pub client: ClientId,
+    /// Its agency.
+    pub agency: AgencyId,
+    /// `jti` of its token.
+    pub token: Uuid,
+    /// Of its token.
+    pub epoch: i32,
+    /// Of its token.
+    pub scopes: String,
+    /// The officer at the keyboard.
+    pub acting_user: Option<ActingUser>,
+    /// Of a phone.
+    pub volunteer: Option<VolunteerId>,
+}
+
+impl LetIn {
+    /// With what this one was.
+    pub fn as_caller(caller: &Caller) -> Self {
+        Self {
+            client: caller.client,
+            agency: caller.agency,
+            token: caller.token,
+            epoch: caller.epoch,
+            scopes: caller.scopes.to_string(),
+            acting_user: caller.acting_user.clone(),
+            volunteer: caller.volunteer,
+        }
     }
 }
 

@@ -11,7 +11,7 @@ pub use seed::{Credential, seed};
 
 use crate::access;
 use crate::platform::clock::Clock;
-use crate::platform::config::{Config, Rates, Settings};
+use crate::platform::config::{Config, ObjectPlace, Rates, Settings};
 use crate::platform::crypto::Keys;
 use crate::platform::db::{Target, migrate};
 use crate::platform::limits::Rate;
@@ -67,6 +67,8 @@ pub async fn start(options: Options) -> anyhow::Result<Demo> {
     let keys = options.data_dir.join("keys");
     Keys::create(&keys, true)?;
     access::keys::create(&keys, Clock::default().now(), true)?;
+    let documents = options.data_dir.join("documents");
+    std::fs::create_dir_all(&documents)?;
     let config = Config {
         settings: Settings {
             public_url: format!("http://{address}"),
@@ -75,6 +77,8 @@ pub async fn start(options: Options) -> anyhow::Result<Demo> {
             trusted_proxies: vec![],
             // Trying things out, and measuring, should not meet a limit.
             rates: Rates::all(Rate::a_minute(1_000_000)),
+            temp_dir: std::env::temp_dir(),
+            objects: ObjectPlace::Directory(documents),
         },
         database_url: cluster.url("simpul_service", DATABASE).into(),
         database_ca_file: None,

@@ -6,11 +6,16 @@ use super::crypto::Keys;
 use super::db::Db;
 use super::error::{ApiError, ApiResult, UNAVAILABLE};
 use super::http::RouteTable;
+use super::objects::Objects;
 use actix_web::web::Json;
 use actix_web::{HttpRequest, get};
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::Semaphore;
+
+/// Files on their way in at a time.
+pub const UPLOADS: usize = 8;
 
 /// Shared by every worker; holds no connection.
 pub struct App {
@@ -20,6 +25,10 @@ pub struct App {
     pub clock: Clock,
     /// Keys for stored data.
     pub keys: Arc<Keys>,
+    /// Files that belong to rows.
+    pub objects: Objects,
+    /// How many files may be on their way in at a time: each is in memory until it is whole.
+    pub uploads: Arc<Semaphore>,
     /// Paths and methods.
     pub routes: RouteTable,
     /// The OpenAPI document as sent.

@@ -22,6 +22,34 @@ pub struct Settings {
     pub trusted_proxies: Vec<Network>,
     /// How often one may call.
     pub rates: Rates,
+    /// Where workbooks grow while they are put together.
+    pub temp_dir: PathBuf,
+    /// Where files are that belong to rows.
+    pub objects: ObjectPlace,
+}
+
+/// Where files are that belong to rows.
+#[derive(Debug, Clone)]
+pub enum ObjectPlace {
+    /// In a directory, the same for every node.
+    Directory(PathBuf),
+    /// In a bucket that speaks S3.
+    Bucket(Bucket),
+}
+
+/// A bucket and the way to it.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    /// Its name.
+    pub name: String,
+    /// Where; of Amazon if absent.
+    pub endpoint: Option<String>,
+    /// As its owner calls it.
+    pub region: String,
+    /// Who asks.
+    pub access_key_id: String,
+    /// What it proves itself by.
+    pub secret_access_key: SecretString,
 }
 
 /// How often one may call, on each node.
@@ -187,17 +215,15 @@ impl Config {
         }
         let public_url = env.text("PUBLIC_URL", "https://… where clients reach the service");
         let public_url = public_url.trim_end_matches('/').to_owned();
-        let local = |url: &url::Url| matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-        if !public_url.is_empty()
-            && !url::Url::parse(&public_url).is_ok_and(|url| url.scheme() == "https" || local(&url))
-        {
+        if !public_url.is_empty() && !is_safe(&public_url) {
             env.faults.push("PUBLIC_URL is not an https URL (http only for this machine)".to_owned());
         }
         let issuer = env.get("TOKEN_ISSUER").map_or_else(|| public_url.clone(), str::to_owned);
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        let (trusted_proxies, rates) = (trusted_proxies(&mut env), rates(&mut env));
+        let (trusted_proxies, rates, temp_dir) = (trusted_proxies(&mut env), rates(&mut env), temp_dir(&mut env));
+        let objects = object_place(&mut env);
         let config = Self {
-            settings: Settings { issuer, demo: false, public_url, trusted_proxies, rates },
+            settings: Settings { issuer, demo: false, public_url, trusted_proxies, rates, temp_dir, objects },
             database_url: database_url.into(),
             database_ca_file: ca_file(&mut env),
             database_pool: positive(&mut env, "DATABASE_POOL", 8),
@@ -262,6 +288,60 @@ fn trusted_proxies(env: &mut Environment) -> Vec<Network> {
     })
 }
 
+fn temp_dir(env: &mut Environment) -> PathBuf {
+    let dir = env.get("TEMP_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    if !dir.is_dir() {
+        env.faults.push(format!("TEMP_DIR names no directory: {}", dir.display()));
+    }
+    dir
+}
+
+/// Where the files of documents are, for encrypting them anew.
+pub fn objects(env: &mut Environment) -> anyhow::Result<ObjectPlace> {
+    let place = object_place(env);
+    env.check()?;
+    Ok(place)
+}
+
+/// A directory or a bucket, and not both: a file is in one place.
+fn object_place(env: &mut Environment) -> ObjectPlace {
+    let (dir, name) = (env.get("DOCUMENTS_DIR").map(PathBuf::from), env.get("DOCUMENTS_S3_BUCKET").map(str::to_owned));
+    match (dir, name) {
+        (Some(dir), None) => {
+            if !dir.is_dir() {
+                env.faults.push(format!("DOCUMENTS_DIR names no directory: {}", dir.display()));
+            }
+            ObjectPlace::Directory(dir)
+        }
+        (None, Some(name)) => ObjectPlace::Bucket(bucket(env, name)),
+        _ => {
+            let why = "one of DOCUMENTS_DIR and DOCUMENTS_S3_BUCKET is needed: where documents of volunteers are";
+            env.faults.push(why.to_owned());
+            ObjectPlace::Directory(PathBuf::new())
+        }
+    }
+}
+
+fn bucket(env: &mut Environment, name: String) -> Bucket {
+    let endpoint = env.get("DOCUMENTS_S3_ENDPOINT").map(|url| url.trim_end_matches('/').to_owned());
+    if endpoint.as_deref().is_some_and(|url| !is_safe(url)) {
+        env.faults.push("DOCUMENTS_S3_ENDPOINT is not an https URL (http only for this machine)".to_owned());
+    }
+    Bucket {
+        name,
+        endpoint,
+        region: env.get("DOCUMENTS_S3_REGION").unwrap_or("us-east-1").to_owned(),
+        access_key_id: env.text("DOCUMENTS_S3_ACCESS_KEY_ID", "who asks the bucket"),
+        secret_access_key: env.text("DOCUMENTS_S3_SECRET_ACCESS_KEY", "what it proves itself by").into(),
+    }
+}
+
+/// Whether nobody on the way can read along.
+fn is_safe(url: &str) -> bool {
+    let local = |url: &url::Url| matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    url::Url::parse(url).is_ok_and(|url| url.scheme() == "https" || (url.scheme() == "http" && local(&url)))
+}
+
 fn rates(env: &mut Environment) -> Rates {
     const WHY: &str = "a number of requests a minute from 1 to 1000000";
     let mut rate = |name: &str, default: Rate| {
@@ -307,13 +387,16 @@ mod tests {
             ("PUBLIC_URL", "http://simpul.example"),
             ("DATA_KEYS_DIR", "/nowhere/at/all"),
             ("TRUSTED_PROXIES", "10.0.0.1/8"),
+            ("TEMP_DIR", "/nowhere/at/all"),
+            ("DOCUMENTS_S3_BUCKET", "simpul"),
+            ("DOCUMENTS_S3_ENDPOINT", "http://minio.example"),
             ("RATE_LIMIT_CLIENT", "0"),
             ("RATE_LIMIT_AGENCY", "many"),
             ("RATE_LIMIT_TOKENS", "1000001"),
             ("RATE_LIMIT_STRANGERS", "-1"),
         ];
         let said = read(&wrong).unwrap_err().to_string();
-        let unset = ["SIGNING_KEYS_DIR"];
+        let unset = ["SIGNING_KEYS_DIR", "DOCUMENTS_S3_ACCESS_KEY_ID", "DOCUMENTS_S3_SECRET_ACCESS_KEY"];
         for name in wrong.iter().map(|(name, _)| *name).chain(unset) {
             assert!(said.contains(name), "{name} is not named in: {said}");
         }
@@ -327,6 +410,7 @@ mod tests {
             ("PUBLIC_URL", "https://api.example/"),
             ("SIGNING_KEYS_DIR", "/"),
             ("DATA_KEYS_DIR", "/"),
+            ("DOCUMENTS_DIR", "/"),
             ("WORKERS", " "),
             ("RATE_LIMIT_CLIENT", "300"),
             ("TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.7,"),

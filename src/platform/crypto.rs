@@ -84,17 +84,27 @@ impl Keys {
 
     /// Encrypts a stored value. `context` binds it to its place: `table.column:row-id`.
     pub fn encrypt(&self, context: &str, plain: &str) -> anyhow::Result<Vec<u8>> {
-        self.data.read().unwrap_or_else(PoisonError::into_inner).seal(context, plain.as_bytes())
+        self.encrypt_bytes(context, plain.as_bytes())
     }
 
-    /// Opens what [`Keys::encrypt`] made in the same place.
-    pub fn decrypt(&self, context: &str, sealed: &[u8]) -> Result<Zeroizing<String>, Unsealed> {
+    /// The same of what is no text.
+    pub fn encrypt_bytes(&self, context: &str, plain: &[u8]) -> anyhow::Result<Vec<u8>> {
+        self.data.read().unwrap_or_else(PoisonError::into_inner).seal(context, plain)
+    }
+
+    /// Opens what [`Keys::encrypt_bytes`] made in the same place.
+    pub fn decrypt_bytes(&self, context: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unsealed> {
         let known = self.data.read().unwrap_or_else(PoisonError::into_inner).knows(sealed);
         if !known {
             // Another process may have taken up a new key a moment earlier.
             self.reload().map_err(|_| Unsealed)?;
         }
-        let plain = self.data.read().unwrap_or_else(PoisonError::into_inner).open(context, sealed)?;
+        self.data.read().unwrap_or_else(PoisonError::into_inner).open(context, sealed)
+    }
+
+    /// Opens what [`Keys::encrypt`] made in the same place.
+    pub fn decrypt(&self, context: &str, sealed: &[u8]) -> Result<Zeroizing<String>, Unsealed> {
+        let plain = self.decrypt_bytes(context, sealed)?;
         std::str::from_utf8(&plain).map(|text| Zeroizing::new(text.to_owned())).map_err(|_| Unsealed)
     }
 

@@ -360,14 +360,19 @@ mod tests {
             demo: false,
             trusted_proxies: vec![],
             rates: super::super::config::Rates::default(),
+            temp_dir: std::env::temp_dir(),
+            objects: super::super::config::ObjectPlace::Directory(std::env::temp_dir()),
         };
+        let keys = Arc::new(super::super::crypto::Keys::load(&dir, false).unwrap());
         let app = Arc::new(App {
+            objects: super::super::objects::Objects::open(&settings.objects, keys.clone()).unwrap(),
+            uploads: Arc::default(),
             routes: RouteTable::new(&document).unwrap(),
             document: super::super::answer::Answer::ok(&document).unwrap(),
             stopping: std::sync::atomic::AtomicBool::new(false),
             settings,
             clock: super::super::clock::Clock::default(),
-            keys: Arc::new(super::super::crypto::Keys::load(&dir, false).unwrap()),
+            keys,
         });
         std::fs::remove_dir_all(&dir).unwrap();
         let panicking = actix_web::web::resource("/panic").get(async || -> HttpResponse { panic!("1706024508950001") });

@@ -6,7 +6,7 @@
 use super::app::App;
 use super::error::{
     ApiError, ApiResult, BODY_TOO_LARGE, BODY_TOO_SLOW, Fault, IDEMPOTENCY_KEY_MISSING, IF_MATCH_MISSING, MALFORMED,
-    Place, UNSUPPORTED_MEDIA_TYPE,
+    Place, UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE,
 };
 use super::idempotency::RequestKey;
 use super::json::{Json, OBJECT_EXPECTED};
@@ -18,13 +18,18 @@ use futures_util::future::LocalBoxFuture;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::future::{Ready, ready};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 /// Most bytes of a body, unless a route says otherwise.
 pub const BODY_LIMIT: usize = 64 * 1024;
 /// A phone on a bad network gets this long for its 64 KiB; actix itself would wait for ever.
 const BODY_DEADLINE: Duration = Duration::from_secs(20);
+/// The same for a file: ten megabytes in it take less than 1 Mbit/s.
+const UPLOAD_DEADLINE: Duration = Duration::from_secs(120);
 
 /// A JSON object as `T`.
 #[derive(Debug)]
@@ -60,6 +65,36 @@ impl<T: DeserializeOwned + 'static> FromRequest for Keyed<T> {
             let bytes = read_json(&req, payload).await?;
             let body = parse_json(&bytes)?;
             Ok(Self { body, key: RequestKey::new(&App::of(&req)?.keys, &req, key, &bytes) })
+        })
+    }
+}
+
+/// A file of at most `MOST` bytes, sent with an `Idempotency-Key`. What it is, the handler tells: this reads it whatever it is.
+pub struct Upload<const MOST: usize> {
+    /// Its `Content-Type`, small, without parameters.
+    pub content_type: String,
+    /// All of it.
+    pub content: Arc<Zeroizing<Vec<u8>>>,
+    /// The key and what it stands for.
+    pub key: RequestKey,
+    /// Only so many files are in memory at a time.
+    _room: OwnedSemaphorePermit,
+}
+
+impl<const MOST: usize> FromRequest for Upload<MOST> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, ApiResult<Self>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (req, payload) = (req.clone(), payload.take());
+        Box::pin(async move {
+            let key = idempotency_key(req.headers())?;
+            let app = App::of(&req)?;
+            let full = |_| ApiError::from(&UNAVAILABLE).header("retry-after", 2);
+            let room = app.uploads.clone().try_acquire_owned().map_err(full)?;
+            let content = Zeroizing::new(read_within(&req, payload, MOST, UPLOAD_DEADLINE).await?);
+            let key = RequestKey::new(&app.keys, &req, key, &content);
+            Ok(Self { content_type: essence(&req), content: Arc::new(content), key, _room: room })
         })
     }
 }
@@ -168,11 +203,16 @@ impl<T: From<Uuid>> FromRequest for PathId<T> {
     type Future = Ready<ApiResult<Self>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let raw = req.match_info().get("id").unwrap_or_default();
-        // Hyphenated only: one id has one address.
-        let id = if raw.len() == 36 { Uuid::try_parse(raw).ok() } else { None };
-        ready(Ok(Self(T::from(id.unwrap_or(Uuid::max())))))
+        ready(Ok(Self(T::from(path_id(req, "id")))))
     }
+}
+
+/// An id in the path by the name of its place, as [`PathId`] reads it.
+pub fn path_id(req: &HttpRequest, name: &str) -> Uuid {
+    let raw = req.match_info().get(name).unwrap_or_default();
+    // Hyphenated only: one id has one address.
+    let id = if raw.len() == 36 { Uuid::try_parse(raw).ok() } else { None };
+    id.unwrap_or(Uuid::max())
 }
 
 /// Query parameters as `T`; a repeated one needs a `Vec` field.
@@ -213,32 +253,41 @@ pub(super) const DUPLICATE_FIELD: Fault = Fault::new("duplicate_field", "isian a
 const UNKNOWN_FIELD: Fault = Fault::new("unknown_field", "isian tidak dikenal", "is not a known field");
 
 async fn read_json(req: &HttpRequest, payload: Payload) -> ApiResult<Vec<u8>> {
-    let content_type = req.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = essence(req);
     if essence != "application/json" && essence != "application/merge-patch+json" {
         return Err(ApiError::from(&UNSUPPORTED_MEDIA_TYPE).header("accept", "application/json"));
     }
     read_body(req, payload).await
 }
 
+/// The `Content-Type` without its parameters.
+fn essence(req: &HttpRequest) -> String {
+    let content_type = req.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
 /// Reads a body within the limit and the deadline.
-pub async fn read_body(req: &HttpRequest, mut payload: Payload) -> ApiResult<Vec<u8>> {
+pub async fn read_body(req: &HttpRequest, payload: Payload) -> ApiResult<Vec<u8>> {
+    read_within(req, payload, BODY_LIMIT, BODY_DEADLINE).await
+}
+
+async fn read_within(req: &HttpRequest, mut payload: Payload, most: usize, deadline: Duration) -> ApiResult<Vec<u8>> {
     let length = req.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|n| n > BODY_LIMIT) {
+    if length.is_some_and(|n| n > most) {
         return Err(ApiError::from(&BODY_TOO_LARGE));
     }
     let read = async {
         let mut body = Vec::with_capacity(length.unwrap_or(512));
         while let Some(chunk) = payload.next().await {
             let chunk = chunk.map_err(|_| ApiError::from(&MALFORMED))?;
-            if body.len() + chunk.len() > BODY_LIMIT {
+            if body.len() + chunk.len() > most {
                 return Err(ApiError::from(&BODY_TOO_LARGE));
             }
             body.extend_from_slice(&chunk);
         }
         Ok(body)
     };
-    tokio::time::timeout(BODY_DEADLINE, read).await.unwrap_or_else(|_| Err(ApiError::from(&BODY_TOO_SLOW)))
+    tokio::time::timeout(deadline, read).await.unwrap_or_else(|_| Err(ApiError::from(&BODY_TOO_SLOW)))
 }
 
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> ApiResult<T> {

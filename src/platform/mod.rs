@@ -18,6 +18,7 @@ pub mod moment;
 pub mod names;
 pub mod network;
 pub mod nik;
+pub mod objects;
 pub mod openapi;
 pub mod page;
 pub mod person;

@@ -48,6 +48,21 @@ pub struct PreferHeader {
     prefer: Option<String>,
 }
 
+/// Bytes that are no JSON: a file.
+pub struct Binary;
+
+impl utoipa::PartialSchema for Binary {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        let binary = utoipa::openapi::SchemaFormat::KnownFormat(utoipa::openapi::KnownFormat::Binary);
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .format(Some(binary))
+            .description(Some("The bytes of a file."))
+            .into()
+    }
+}
+impl utoipa::ToSchema for Binary {}
+
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Simpul", license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),),

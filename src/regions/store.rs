@@ -106,6 +106,11 @@ pub async fn villages(conn: &mut Conn, regency: &RegionCode) -> QueryResult<Vec<
         .await
 }
 
+/// The names of regions, current and retired.
+pub async fn names(conn: &mut &Conn, codes: &[RegionCode]) -> QueryResult<Vec<(RegionCode, String)>> {
+    t::table.filter(t::code.eq_any(codes)).select((t::code, t::name)).load(conn).await
+}
+
 /// Whether the code is that of a region, current or retired.
 pub async fn exists(conn: &mut Conn, code: &RegionCode) -> QueryResult<bool> {
     diesel::select(diesel::dsl::exists(t::table.find(code))).get_result(conn).await
@@ -129,7 +134,7 @@ pub struct Successor {
 }
 
 /// What these became, as the loaded mapping says.
-pub async fn successors(conn: &mut &Conn, codes: &[RegionCode]) -> QueryResult<Vec<Successor>> {
+pub async fn successors(conn: &mut Conn, codes: &[RegionCode]) -> QueryResult<Vec<Successor>> {
     region_successors::table
         .inner_join(t::table.on(t::code.eq(region_successors::new_code)))
         .filter(region_successors::old_code.eq_any(codes).and(t::last_listed.is_null()))
@@ -147,7 +152,7 @@ mod again {
 use again::former;
 
 /// Current regions with the name and of the level of these, in the same province.
-pub async fn namesakes(conn: &mut &Conn, codes: &[RegionCode]) -> QueryResult<Vec<Successor>> {
+pub async fn namesakes(conn: &mut Conn, codes: &[RegionCode]) -> QueryResult<Vec<Successor>> {
     let same = former
         .field(t::folded_name)
         .eq(t::folded_name)

@@ -5,6 +5,7 @@
 //! in a row of their own ([`store::Person`]) and leave only through a view made for the caller, after that was recorded.
 pub mod api;
 pub mod identity;
+pub mod left_over;
 pub mod phones;
 pub mod register;
 pub mod rules;
@@ -12,7 +13,7 @@ pub mod store;
 
 /// Routes of this module.
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
-    use api::{actions, duplicates, identity, phones, postings, read, register, renewals, update};
+    use api::{actions, documents, duplicates, identity, links, phones, postings, read, register, renewals, update};
     // Before `/{id}`, which would take it for one.
     cfg.service(duplicates::list_duplicate_volunteers);
     cfg.service(renewals::list_retired_villages).service(renewals::follow_village);
@@ -24,5 +25,8 @@ pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
     cfg.service(actions::declare_volunteer_deceased).service(actions::reapply_volunteer);
     cfg.service(actions::correct_volunteer).service(read::read_volunteer_history);
     cfg.service(phones::create_phone_code).service(phones::disable_phone).service(phones::register_phone);
+    cfg.service(documents::create_volunteer_document).service(documents::list_volunteer_documents);
+    cfg.service(documents::read_volunteer_document).service(documents::delete_volunteer_document);
+    cfg.service(links::link_volunteer_document).service(links::download_document);
     cfg.service(postings::read_volunteer_postings).service(postings::transfer_volunteer);
 }

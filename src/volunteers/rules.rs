@@ -1,4 +1,5 @@
 //! What a volunteer may be, who decides on one, and which moves there are. Pure.
+pub mod documents;
 pub mod likeness;
 
 use crate::access::rules::{AgencyKind, Caller, Sight};
@@ -118,6 +119,16 @@ text_enum! {
 }
 
 text_enum! {
+    /// What the person is who accompanies a volunteer.
+    SupervisorKind {
+        /// Tenaga Kesejahteraan Sosial Kecamatan: the social worker of a district.
+        Tksk = "tksk",
+        /// An officer of the social office.
+        DinsosOfficer = "dinsos_officer",
+    }
+}
+
+text_enum! {
     /// Whether a NIK is that of one row only.
     IdentityState {
         /// It is, or there is none.
@@ -204,6 +215,12 @@ pub fn next(
 pub fn may_decide(caller: &Caller, village: &RegionCode) -> bool {
     let office = matches!(caller.agency_kind, AgencyKind::DinsosRegency | AgencyKind::DinsosProvince);
     office && matches!(&caller.sight, Sight::Region(region) if region.contains(village))
+}
+
+/// Whether an agency may accompany volunteers posted in `village`: the social offices of its region.
+pub fn may_supervise(kind: AgencyKind, regions: &[RegionCode], village: &RegionCode) -> bool {
+    matches!(kind, AgencyKind::DinsosRegency | AgencyKind::DinsosProvince)
+        && regions.iter().any(|region| region.contains(village))
 }
 
 /// Whether the caller may propose a candidate for `village`: its government, or the social offices above.

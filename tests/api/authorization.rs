@@ -15,7 +15,9 @@ fn address(path: &str, app: &TestApp) -> String {
         .replace("{id}", &Uuid::max().to_string())
         .replace("{code}", "17.06")
         .replace("{name}", "ppks")
-        .replace("{kid}", "k");
+        .replace("{kid}", "k")
+        .replace("{document}", &Uuid::max().to_string())
+        .replace("{token}", "AQIDBA");
     assert!(!filled.contains('{'), "tell this test what to put into {path}");
     filled
 }
@@ -142,6 +144,11 @@ const OBJECTS: [&str; 6] = ["here", "phone's", "beside", "away", "missing", "mal
 /// Of everyone and of nobody: named by words that all know, read by all.
 const REFERENCE: &[(&str, &str)] = &[("/v1/regions", "17.06"), ("/v1/code-lists", "ppks"), ("/v1/source-systems", "")];
 
+/// A row that is not there.
+fn row(id: &str) -> Row {
+    Row { id: id.to_owned(), etag: "\"1-a\"".to_owned(), ..Row::default() }
+}
+
 struct Rows<'a> {
     here: Office<'a>,
     beside: Office<'a>,
@@ -177,14 +184,18 @@ impl<'a> Rows<'a> {
         let reference = REFERENCE.iter().find(|(of, _)| *of == at && !["missing", "malformed"].contains(&object));
         if let Some((_, word)) = reference {
             let id = if word.is_empty() { self.bpjs.agency.clone() } else { (*word).to_owned() };
-            return (object == "here").then(|| Row { id, etag: String::new() });
+            return (object == "here").then(|| Row { id, ..Row::default() });
         }
         match (object, at) {
-            ("missing", _) => Some(Row { id: Uuid::now_v7().to_string(), etag: "\"1-a\"".to_owned() }),
-            ("malformed", _) => Some(Row { id: "not-an-id".to_owned(), etag: "\"1-a\"".to_owned() }),
+            ("missing", _) => Some(Row { document: Uuid::now_v7().to_string(), ..row(&Uuid::now_v7().to_string()) }),
+            ("malformed", _) => Some(row("not-an-id")),
             ("phone's", "/v1/volunteers") => {
                 let id = self.phone.credential.as_ref()?.volunteer_id.clone()?;
+                if path.contains("{document}") {
+                    return Some(self.here.with_document(id).await);
+                }
                 Some(Row {
+                    document: String::new(),
                     etag: self.phone.get(&format!("{at}/{id}")).await.expect(200).header("etag").to_owned(),
                     id,
                 })

@@ -36,6 +36,7 @@ impl Node {
             .env("PUBLIC_URL", &app.base)
             .env("SIGNING_KEYS_DIR", &config.signing_keys_dir)
             .env("DATA_KEYS_DIR", &config.data_keys_dir)
+            .env("DOCUMENTS_DIR", std::env::temp_dir())
             .envs(["CLIENT", "AGENCY", "TOKENS", "STRANGERS"].map(|of| (format!("RATE_LIMIT_{of}"), "1000000")))
             .stdout(Stdio::piped())
             .spawn()

@@ -153,7 +153,7 @@ fn serve_names_every_fault_and_refuses_what_a_demo_made() {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success());
-    for name in ["LISTEN", "DATABASE_URL", "PUBLIC_URL", "SIGNING_KEYS_DIR", "DATA_KEYS_DIR"] {
+    for name in ["LISTEN", "DATABASE_URL", "PUBLIC_URL", "SIGNING_KEYS_DIR", "DATA_KEYS_DIR", "DOCUMENTS_DIR"] {
         assert!(said.contains(name), "{name} is not named: {said}");
     }
     assert!(!said.contains("secret"), "{said}");
@@ -171,6 +171,7 @@ fn serve_names_every_fault_and_refuses_what_a_demo_made() {
             .env("ADMIN_LISTEN", "127.0.0.1:0")
             .env("SIGNING_KEYS_DIR", keys)
             .env("DATA_KEYS_DIR", keys)
+            .env("DOCUMENTS_DIR", keys)
             .env("LOG_LEVEL", "off");
         let output = command.output().unwrap();
         assert!(!output.status.success());
@@ -202,6 +203,7 @@ fn serve_names_every_fault_and_refuses_what_a_demo_made() {
         .env("ADMIN_LISTEN", "127.0.0.1:0")
         .env("SIGNING_KEYS_DIR", &own)
         .env("DATA_KEYS_DIR", &own)
+        .env("DOCUMENTS_DIR", &own)
         .env("STOP_DELAY", "3")
         .env("LOG_LEVEL", "off");
     let mut served = command.stdout(Stdio::piped()).spawn().unwrap();

@@ -79,7 +79,7 @@ fn who_is_alike_is_offered_and_overridden_with_a_reason() {
         for reason in ["same_nik", "unheard_of"] {
             another["override_duplicate"] = json!({ "reason": reason });
             let refused = regency.post("/v1/volunteers", another.clone()).await.problem(422, "rule_broken");
-            refused.blames("/override_duplicate/reason", "unknown_code");
+            refused.blames("/override_duplicate/reason", "code_unknown");
         }
         another["override_duplicate"] = json!({ "reason": "namesakes" });
         let made = register(&regency, another.clone()).await;
@@ -131,7 +131,7 @@ fn the_region_above_both_gets_a_disputed_pair() {
             let reply = client.get(queue).await;
             let pairs = match reply.status {
                 200 => reply.json["items"].as_array().unwrap().len(),
-                403 => continue,
+                401 | 403 => continue,
                 status => panic!("{who}: {status}"),
             };
             let above = ["ministry", "province"].contains(&who);
@@ -291,7 +291,7 @@ fn what_cannot_be_one_person_is_not_merged() {
         let at = format!("/v1/volunteers/{keeper}/merge");
         regency.act(&at, "\"9-a\"", order(1, "registered_twice")).await.problem(412, "stale");
         regency.act(&at, &etag, order(9, "registered_twice")).await.problem(412, "stale");
-        regency.act(&at, &etag, order(1, "twins")).await.problem(422, "rule_broken").blames("/reason", "unknown_code");
+        regency.act(&at, &etag, order(1, "twins")).await.problem(422, "rule_broken").blames("/reason", "code_unknown");
         // a seat each in one event
         let (_, _, event) = work(&regency, &keeper).await;
         let seat = json!({ "volunteer_id": twin });

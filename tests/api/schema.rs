@@ -13,7 +13,8 @@ use simpul::referrals::rules::{ReferralAction, ReferralStatus};
 use simpul::regions::rules::{RegionKind, TimeZone};
 use simpul::statistics::rules::SexGroup;
 use simpul::training::rules::{EnrolmentState, EventHistoryAction, EventLevel, EventState, TrainingResult};
-use simpul::volunteers::rules::{HistoryAction, IdentityState, TrainingLevel, VolunteerStatus};
+use simpul::volunteers::rules::documents::{DocumentKind, DocumentState, DocumentType};
+use simpul::volunteers::rules::{HistoryAction, IdentityState, SupervisorKind, TrainingLevel, VolunteerStatus};
 
 #[test]
 fn every_foreign_key_is_indexed() {
@@ -84,11 +85,15 @@ fn checks_list_what_the_enums_list() {
         same!("volunteers", "status", VolunteerStatus);
         same!("volunteers", "level", TrainingLevel);
         same!("volunteers", "sex", Sex);
+        same!("volunteers", "supervisor_kind", SupervisorKind);
         same!("volunteer_people", "nik_status", NikStatus);
         same!("volunteer_people", "identity_state", IdentityState);
         same!("volunteer_history", "action", HistoryAction);
         same!("volunteer_history", "from_status", VolunteerStatus);
         same!("volunteer_history", "to_status", VolunteerStatus);
+        same!("volunteer_documents", "kind", DocumentKind);
+        same!("volunteer_documents", "content_type", DocumentType);
+        same!("volunteer_documents", "state", DocumentState);
         same!("volunteer_figures", "status", VolunteerStatus);
         same!("volunteer_figures", "level", TrainingLevel);
         same!("volunteer_figures", "sex", SexGroup);
@@ -163,7 +168,7 @@ fn the_printed_schema_is_current() {
     run(async |app| {
         let printed = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/schema.rs")).unwrap();
         let table = regex::Regex::new(r"(?s)    ([a-z_]+) \([a-z_, ]+\) \{(.*?)\n    \}").unwrap();
-        let column = regex::Regex::new(r"(?m)^        ([a-z_]+) -> (.*),$").unwrap();
+        let column = regex::Regex::new(r"(?m)^        ([a-z_0-9]+) -> (.*),$").unwrap();
         let mut in_rust = vec![];
         for found in table.captures_iter(&printed) {
             for part in column.captures_iter(&found[2]) {

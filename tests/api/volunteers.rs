@@ -233,7 +233,7 @@ fn fifty_creates_of_one_nik_make_one_volunteer() {
         let (regency, elsewhere) = (app.regency().await, app.other_regency().await);
         for round in 0..rounds(10) {
             let mut new = siti(KOTO_JAYA);
-            new["nik"] = json!(format!("170602450895{:04}", 100 + round));
+            (new["nik"], new["name"]) = (json!(format!("170602450895{:04}", 100 + round)), json!(a_name()));
             if round % 2 == 1 {
                 // whom nobody here sees has it already
                 let mut taken = siti("15.01.01.2001");
@@ -268,7 +268,7 @@ fn a_create_with_an_id_of_its_own_is_repeatable() {
             .problem(409, "id_taken");
         for _ in 0..rounds(10) {
             new["id"] = json!(Uuid::now_v7());
-            new["nik"] = json!(null);
+            (new["nik"], new["name"]) = (json!(null), json!(a_name()));
             let posts = (0..20).map(|_| regency.post("/v1/volunteers", new.clone()).settled());
             let replies = futures_util::future::join_all(posts).await;
             assert_eq!(replies.iter().filter(|reply| reply.status == 201).count(), 1);
@@ -407,7 +407,9 @@ fn a_patch_changes_data_and_never_the_state() {
             (&Value::Null, &json!("none"))
         );
         // the number is free again, and taken by who comes first
-        let next = register(&regency, siti(KOTO_JAYA)).await;
+        let mut next = siti(KOTO_JAYA);
+        next["name"] = json!("Rohana");
+        let next = register(&regency, next).await;
         let taken =
             regency.patch(&path, without.header("etag"), json!({ "nik": NIK })).await.problem(409, "volunteer_exists");
         assert_eq!(taken.json["id"], next.id());
@@ -637,7 +639,7 @@ fn a_transfer_needs_both_ends_and_is_told_to_both() {
         transfer(&province, "17.01.01.2001").await.expect(200);
         regency.get(&path).await.problem(404, "not_found");
         // whoever had it can read who took it away
-        let told = regency.get("/v1/audit-events?action=volunteer.transfer").await.expect(200);
+        let told = regency.get("/v1/audit-events?action=volunteer.transfer&outcome=allowed").await.expect(200);
         assert_eq!(told.json["items"].as_array().unwrap().len(), 2);
         let postings = app.neighbour_regency().await.get(&format!("{path}/postings")).await.expect(200);
         let places: Vec<&str> = postings.json["items"]
@@ -907,7 +909,7 @@ fn two_offices_that_do_not_see_each_other_register_one_nik_at_once() {
             let nik = format!("170602450895{:04}", 200 + round);
             let new = |village: &str| {
                 let mut new = siti(village);
-                new["nik"] = json!(nik);
+                (new["nik"], new["name"]) = (json!(nik), json!(a_name()));
                 new
             };
             let (here, there) =
@@ -950,5 +952,60 @@ fn a_level_is_derived_and_told() {
         let buckets = figures.json["buckets"].as_array().unwrap();
         assert!(buckets.iter().find(|bucket| bucket["key"] == "basic").unwrap()["count"].as_i64().unwrap() > 0);
         crate::statistics::adds_up(&regency, &figures).await;
+    });
+}
+
+#[test]
+fn a_volunteer_has_a_supervisor_of_its_offices_who_finds_his_volunteers() {
+    run(async |app| {
+        let (regency, province, neighbour) = (app.regency().await, app.province().await, app.neighbour_regency().await);
+        let at = path(&register(&regency, somebody(KOTO_JAYA)).await);
+        let beside = path(&register(&regency, somebody(BANDAR_RATU)).await);
+        assert_eq!(regency.get(&at).await.json["supervisor"], Value::Null);
+        let change = async |client: &Client<'_>, at: &str, supervisor: Value| {
+            let etag = client.get(at).await.header("etag").to_owned();
+            client.patch(at, &etag, json!({ "supervisor": supervisor })).await
+        };
+        let of =
+            |kind: &str, agency: &str, officer: &str| json!({ "kind": kind, "agency_id": agency, "officer": officer });
+        let tksk = of("tksk", &regency.agency, "tksk-02");
+        let set = change(&regency, &at, tksk.clone()).await.expect(200).json;
+        let mut expected = tksk.clone();
+        expected["since"] = set["supervisor"]["since"].clone();
+        assert_eq!((&set["supervisor"], &set["version"]), (&expected, &json!(2)));
+        change(&regency, &beside, of("dinsos_officer", &province.agency, "staf-9")).await.expect(200);
+        // said again on another day, it is the same since it was
+        app.pass(chrono::TimeDelta::days(2));
+        let regency = app.regency().await;
+        assert_eq!(change(&regency, &at, tksk.clone()).await.expect(200).json["supervisor"], expected);
+        // "my volunteers", and those of an office
+        let listed = async |client: &Client<'_>, query: &str| {
+            let items = client.get(&format!("/v1/volunteers?{query}")).await.expect(200).json["items"].clone();
+            let ids =
+                items.as_array().unwrap().iter().map(|one| format!("/v1/volunteers/{}", one["id"].as_str().unwrap()));
+            ids.collect::<Vec<_>>()
+        };
+        let by = |agency: &str| format!("supervisor_agency={agency}");
+        assert_eq!(listed(&regency, "supervisor=tksk-02").await, [at.clone()]);
+        assert_eq!(listed(&regency, &by(&province.agency)).await, [beside.clone()]);
+        assert_eq!(listed(&regency, &format!("supervisor=staf-9&{}", by(&regency.agency))).await, Vec::<String>::new());
+        assert_eq!(listed(&app.neighbour_regency().await, "supervisor=tksk-02").await, Vec::<String>::new());
+        // no office of elsewhere, no other agency, none that is not there: all alike
+        for agency in [neighbour.agency.clone(), app.bpjs().await.agency, Uuid::now_v7().to_string()] {
+            let refused = change(&regency, &at, of("tksk", &agency, "x")).await.problem(422, "rule_broken");
+            refused.blames("/supervisor/agency_id", "not_the_office");
+        }
+        for name in ["Siti Aminah", "siti@dinsos.example", NIK] {
+            change(&regency, &at, of("tksk", &regency.agency, name)).await.problem(400, "malformed");
+        }
+        // within the region of the office a transfer changes nothing; beyond it nobody accompanies the volunteer any more
+        let moved = |village: &str| json!({ "village_code": village });
+        assert_eq!(step(&regency, &at, "postings", moved(BANDAR_RATU)).await.expect(200).json["supervisor"], expected);
+        let province = app.province().await;
+        let south = "SELECT code FROM regions WHERE code LIKE '17.01.%' AND level = 'village' AND last_listed IS NULL ORDER BY code LIMIT 1";
+        let south = app.texts(south).await.remove(0);
+        let gone = step(&province, &at, "postings", moved(&south)).await.expect(200);
+        assert_eq!(gone.json["supervisor"], Value::Null);
+        assert_eq!(change(&regency, &beside, Value::Null).await.expect(200).json["supervisor"], Value::Null);
     });
 }

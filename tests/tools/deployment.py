@@ -49,7 +49,7 @@ def check_compose():
             continue
         expect(service["command"][0] in subcommands(), f"compose: {name} runs {service['command']}, which is no command")
         expect(service.get("read_only") is True, f"compose: {name} can write to its root")
-        needed = {"DATABASE_OWNER_URL"} if name == "migrate" else {"DATABASE_URL", "PUBLIC_URL", "SIGNING_KEYS_DIR", "DATA_KEYS_DIR"}
+        needed = {"DATABASE_OWNER_URL"} if name == "migrate" else {"DATABASE_URL", "PUBLIC_URL", "SIGNING_KEYS_DIR", "DATA_KEYS_DIR", "DOCUMENTS_DIR"}
         given = set(service["environment"])
         expect(needed <= given, f"compose: {name} lacks {sorted(needed - given)}")
         expect(given <= known, f"compose: {name} sets {sorted(given - known)}, which nothing reads")

@@ -32,7 +32,8 @@ fn each_body(holder: Option<&mut Value>, maker: &Maker) {
     let content = holder.and_then(|holder| holder.get_mut("content")?.as_object_mut());
     for (media_type, body) in content.into_iter().flatten() {
         let told = body.get("example").is_some() || body.get("examples").is_some();
-        let readable = media_type.ends_with("json") || media_type.ends_with("urlencoded");
+        let readable =
+            media_type.ends_with("/json") || media_type.ends_with("+json") || media_type.ends_with("urlencoded");
         if let (false, true, Some(schema)) = (told, readable, body.get("schema")) {
             let example = maker.example(schema, DEPTH);
             set(body, "example", example);

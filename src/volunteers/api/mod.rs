@@ -1,16 +1,19 @@
 //! Endpoints under `/v1/volunteers`, and what they show.
 pub mod actions;
 mod decide;
+pub mod documents;
 pub mod duplicates;
 pub mod identity;
+pub mod links;
 pub mod phones;
 pub mod postings;
 pub mod read;
 pub mod register;
 pub mod renewals;
+mod supervisor;
 pub mod update;
 
-use super::rules::{NikWarning, TrainingLevel, VOLUNTEER_MERGED, VolunteerStatus};
+use super::rules::{NOT_THE_AUTHORITY, NikWarning, TrainingLevel, VOLUNTEER_MERGED, VolunteerStatus, may_decide};
 use super::store::{self, Full, Person, Volunteer};
 use crate::access::rules::{AgencyId, Caller, Scope, VolunteerId};
 use crate::audit::{rules::Event, store as audit};
@@ -28,11 +31,12 @@ use crate::regions::rules::TimeZone;
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::OptionalExtension;
 use serde::Serialize;
+use supervisor::SupervisorView;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// What an unmasked view shows of a person: recorded before it is sent.
-const FIELDS: &[&str] = &[
+pub const FIELDS: &[&str] = &[
     "name",
     "birth_date",
     "birth_place",
@@ -173,6 +177,9 @@ pub struct VolunteerView {
     /// Null before the appointment.
     #[schema(required)]
     appointment: Option<AppointmentView>,
+    /// Who accompanies it; null: nobody.
+    #[schema(required)]
+    supervisor: Option<SupervisorView>,
     person: PersonView,
     /// Where the NIK differs from what is stated: to be looked at.
     warnings: Vec<NikWarning>,
@@ -185,6 +192,7 @@ impl VolunteerView {
     /// Of a row that the caller sees.
     pub fn of((volunteer, mut person): Full, caller: &Caller, now: DateTime<Utc>) -> Self {
         let open = sees_person(caller);
+        let supervisor = SupervisorView::of(&volunteer);
         let letter = volunteer.sk_number.zip(volunteer.sk_date).zip(volunteer.sk_official).filter(|_| open);
         let warnings = std::mem::take(&mut person.nik_warnings);
         Self {
@@ -198,6 +206,7 @@ impl VolunteerView {
             functions: volunteer.functions,
             appointed_year: volunteer.appointed_year,
             appointment: letter.map(|((number, date), official)| AppointmentView { number, date, official }),
+            supervisor,
             person: PersonView::of(person, open, TimeZone::of(&volunteer.village_code).day(now)),
             village_code: volunteer.village_code,
             warnings: if open { warnings } else { vec![] },
@@ -268,6 +277,12 @@ pub async fn replay(conn: &mut Conn, app: &App, caller: &Caller, kept: Replay) -
         audit::record(conn, &event).await?;
     }
     Ok(kept.answer)
+}
+
+/// A volunteer that the caller sees and decides on, held until the transaction ends.
+async fn decide_on(conn: &mut Conn, caller: &Caller, id: VolunteerId) -> ApiResult<Volunteer> {
+    let (volunteer, _) = find_locked(conn, caller, id).await?;
+    if may_decide(caller, &volunteer.village_code) { Ok(volunteer) } else { Err(ApiError::from(&NOT_THE_AUTHORITY)) }
 }
 
 /// Refuses a change that is based on an older version.

@@ -1,5 +1,6 @@
 //! Where a volunteer is and was posted.
 use super::decide::conflict;
+use super::supervisor::keep_supervisor_in_region;
 use super::{VolunteerView, check_version, elsewhere, find_locked, keep, note, replay};
 use crate::access::api::Permit;
 use crate::access::rules::{AgencyId, DecideVolunteers, ReadVolunteers, VolunteerId};
@@ -129,6 +130,7 @@ pub async fn transfer_volunteer(
         check_effective(valid_from, store::posted_since(c, id.0).await?, today)?;
         let before = volunteer.clone();
         volunteer.post_to(&to);
+        keep_supervisor_in_region(c, &mut volunteer).await?;
         store::save(c, &mut volunteer, caller.agency, now).await?;
         let posting = Posting {
             id: app.clock.new_id(),

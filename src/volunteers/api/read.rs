@@ -1,7 +1,7 @@
 //! Reading volunteers and their history.
 use super::{VolunteerView, elsewhere, sees_person, showing};
 use crate::access::api::Permit;
-use crate::access::rules::{AgencyId, ReadVolunteers, VolunteerId};
+use crate::access::rules::{ActingUser, AgencyId, ReadVolunteers, VolunteerId};
 use crate::audit::{rules::Event, store::Recorder};
 use crate::codes::rules::Code;
 use crate::platform::answer::Answer;
@@ -35,7 +35,7 @@ text_enum! {
 }
 
 /// Which volunteers. A repeated parameter is or, different ones are and.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, IntoParams, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct VolunteerFilter {
@@ -53,10 +53,17 @@ pub struct VolunteerFilter {
     sex: Vec<SexFilter>,
     /// With this function (list `psm-functions`).
     function: Option<Code>,
+    /// Accompanied by this person: the social office's own opaque id.
+    #[param(value_type = Option<String>, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._:-]+$")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._:-]+$")]
+    supervisor: Option<ActingUser>,
+    /// Accompanied by somebody of this agency.
+    supervisor_agency: Option<AgencyId>,
 }
 
 impl VolunteerFilter {
-    fn wanted(&self) -> Wanted {
+    /// As the one predicate of lists, counts and exports takes it.
+    pub fn wanted(&self) -> Wanted {
         let sex = |filter: &SexFilter| match filter {
             SexFilter::Female => Some(Sex::Female),
             SexFilter::Male => Some(Sex::Male),
@@ -68,6 +75,8 @@ impl VolunteerFilter {
             level: self.level.clone(),
             sex: self.sex.iter().map(sex).collect(),
             function: self.function.clone(),
+            supervisor: self.supervisor.as_ref().map(|officer| officer.as_str().to_owned()),
+            supervisor_agency: self.supervisor_agency,
         }
     }
 }

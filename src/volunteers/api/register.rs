@@ -43,6 +43,7 @@ pub async fn create_volunteer(
             // Before looking for the row of a repeated create: that one may be under way.
             store::hold_nik(c, &nik_index(&app, nik)).await?;
         }
+        store::hold_village(c, &body.village_code).await?;
         let same = match body.id {
             Some(id) => find_same(c, &caller, id, digest).await?,
             None => None,

@@ -1,5 +1,6 @@
 //! Postings in villages that are no longer: split, merged or renumbered by a newer table of regions. They follow when an
 //! officer says where to; what was reported under the old code stays there.
+use super::supervisor::keep_supervisor_in_region;
 use crate::access::api::Permit;
 use crate::access::rules::{Caller, DecideVolunteers, ReadVolunteers, VolunteerId};
 use crate::audit::{rules::Event, store as audit};
@@ -67,11 +68,11 @@ pub async fn list_retired_villages(
     db: Db,
 ) -> ApiResult<Answer> {
     let after: Option<RegionCode> = paged.after()?;
-    let rows = db.read(async |c| store::stranded(c, &caller, after.as_ref(), paged.limit + 1).await).await?;
+    let rows = db.report(async |c| store::stranded(c, &caller, after.as_ref(), paged.limit + 1).await).await?;
     let (rows, after) = paged.cut(rows, |village: &Stranded| village.code.clone());
     let codes: Vec<RegionCode> = rows.iter().map(|village| village.code.clone()).collect();
-    let mapped = db.read(async |c| regions::successors(c, &codes).await).await?;
-    let namesakes = db.read(async |c| regions::namesakes(c, &codes).await).await?;
+    let mapped = db.report(async |c| regions::successors(c, &codes).await).await?;
+    let namesakes = db.report(async |c| regions::namesakes(c, &codes).await).await?;
     let view = |village: Stranded| {
         let of = |list: &[Successor], mapped: bool| -> Vec<SuccessorView> {
             let own = list.iter().filter(|one| one.old_code == village.code);
@@ -180,6 +181,7 @@ async fn move_one(
 ) -> ApiResult<()> {
     let (before, now) = (volunteer.clone(), app.clock.now());
     volunteer.post_to(to);
+    keep_supervisor_in_region(conn, &mut volunteer).await?;
     store::save(conn, &mut volunteer, caller.agency, now).await?;
     let posting = Posting {
         id: app.clock.new_id(),

@@ -1,4 +1,5 @@
 //! Changing what is known of a volunteer. The status is never patched.
+use super::supervisor::{Supervisor, set_supervisor};
 use super::{VolunteerView, check_version, find_locked, note};
 use crate::access::api::Permit;
 use crate::access::rules::{Caller, VolunteerId, WriteVolunteers};
@@ -78,6 +79,10 @@ pub struct VolunteerPatch {
     #[serde(default, deserialize_with = "set_or_clear")]
     #[schema(value_type = Option<i16>, minimum = 1945, maximum = 2200)]
     appointed_year: Option<Option<i16>>,
+    /// Who accompanies the volunteer from today on.
+    #[serde(default, deserialize_with = "set_or_clear")]
+    #[schema(value_type = Option<Supervisor>)]
+    supervisor: Option<Option<Supervisor>>,
     /// Codes of the list `psm-functions`; replaces all.
     #[serde(default, deserialize_with = "set")]
     #[schema(nullable = false)]
@@ -135,6 +140,9 @@ async fn apply(
     if let Some(functions) = patch.functions.clone() {
         check_functions(conn, &functions, today).await?;
         volunteer.functions = functions;
+    }
+    if let Some(supervisor) = patch.supervisor.clone() {
+        set_supervisor(conn, &mut volunteer, supervisor, today).await?;
     }
     check_year(patch.appointed_year.flatten())?;
     volunteer.appointed_year = patch.appointed_year.unwrap_or(volunteer.appointed_year);

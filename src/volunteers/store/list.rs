@@ -1,6 +1,6 @@
 //! Lists and searches: one predicate for a list and its count.
 use super::{Full, Person, Volunteer, visible_to};
-use crate::access::rules::{Caller, Reach, VolunteerId};
+use crate::access::rules::{AgencyId, Caller, Reach, VolunteerId};
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
 use crate::platform::nik::Sex;
@@ -26,6 +26,10 @@ pub struct Wanted {
     pub sex: Vec<Option<Sex>>,
     /// With this function.
     pub function: Option<Code>,
+    /// Accompanied by the person of this opaque id.
+    pub supervisor: Option<String>,
+    /// Accompanied by somebody of this agency.
+    pub supervisor_agency: Option<AgencyId>,
 }
 
 type Narrowed<'a> = IntoBoxed<'a, InnerJoin<t::table, volunteer_people::table>, Pg>;
@@ -65,6 +69,12 @@ fn narrowed<'a>(caller: &Caller, wanted: &'a Wanted) -> Narrowed<'a> {
     }
     if let Some(function) = &wanted.function {
         query = query.filter(t::functions.contains(vec![function.as_str()]));
+    }
+    if let Some(agency) = wanted.supervisor_agency {
+        query = query.filter(t::supervisor_agency_id.eq(agency));
+    }
+    if let Some(officer) = &wanted.supervisor {
+        query = query.filter(t::supervisor_officer.eq(officer));
     }
     query
 }

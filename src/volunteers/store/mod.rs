@@ -1,4 +1,5 @@
 //! Every SQL statement on volunteers, who they are, their postings and their history.
+pub mod documents;
 mod duplicates;
 mod list;
 pub mod phones;
@@ -12,7 +13,7 @@ pub use records::{HistoryRow, Posting, add_history, history, posted_since, posti
 
 pub use renewals::{Stranded, count_posted, lock_posted, stranded};
 
-use super::rules::{IdentityState, Letter, NikWarning, TrainingLevel, VolunteerStatus};
+use super::rules::{IdentityState, Letter, NikWarning, SupervisorKind, TrainingLevel, VolunteerStatus};
 use crate::access::rules::{AgencyId, Caller, Scope, VolunteerId};
 use crate::changes::rules::{Audience, Change, Op};
 use crate::changes::store as changes;
@@ -67,6 +68,14 @@ pub struct Volunteer {
     pub sk_date: Option<NaiveDate>,
     /// Appointment letter.
     pub sk_official: Option<String>,
+    /// Who accompanies it; with the three below all or nothing.
+    pub supervisor_kind: Option<SupervisorKind>,
+    /// Whose officer that is.
+    pub supervisor_agency_id: Option<AgencyId>,
+    /// That agency's own opaque id of the person.
+    pub supervisor_officer: Option<String>,
+    /// Since when.
+    pub supervisor_since: Option<NaiveDate>,
     /// Raised by every change.
     pub version: i32,
     /// Client that created it.
@@ -100,6 +109,12 @@ impl Volunteer {
         self.sk_number = Some(letter.number);
         self.sk_date = Some(letter.date);
         self.sk_official = Some(letter.official);
+    }
+
+    /// Nobody accompanies it from now on.
+    pub fn leave_supervisor(&mut self) {
+        (self.supervisor_kind, self.supervisor_agency_id) = (None, None);
+        (self.supervisor_officer, self.supervisor_since) = (None, None);
     }
 
     /// Who sees it: the governments of its village and above, and its phone.

@@ -24,17 +24,19 @@ pub struct Stranded {
 
 /// Villages that are no longer, in which volunteers whom the caller sees are posted; in the order of codes.
 pub async fn stranded(
-    conn: &mut &Conn,
+    conn: &mut Conn,
     caller: &Caller,
     after: Option<&RegionCode>,
     limit: i64,
 ) -> QueryResult<Vec<Stranded>> {
     let after = after.map(RegionCode::as_str).unwrap_or_default();
+    let window = caller.sight.window();
     t::table
         .inner_join(regions::table)
         .filter(regions::last_listed.is_not_null())
         .filter(visible_to(caller))
-        .filter(t::village_code.gt(after))
+        // The same of the few regions that are no longer, from which the search begins.
+        .filter(regions::code.ge(window.from).and(regions::code.lt(window.until)).and(regions::code.gt(after)))
         .group_by((regions::code, regions::name, regions::last_listed))
         .select((regions::code, regions::name, regions::last_listed.assume_not_null(), count_star()))
         .order(regions::code)

@@ -28,6 +28,8 @@ pub struct Reply {
     pub headers: HeaderMap,
     pub json: Value,
     pub text: String,
+    /// As it came, where it is no text.
+    pub bytes: Vec<u8>,
 }
 
 impl Reply {
@@ -239,9 +241,10 @@ impl Request<'_> {
         }
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
-        let text = response.text().await.unwrap();
+        let bytes = response.bytes().await.unwrap().to_vec();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
-        let reply = Reply { status: status.as_u16(), headers, json, text };
+        let reply = Reply { status: status.as_u16(), headers, json, text, bytes };
         document::check(&self.method, &self.path, &reply);
         assert!(status != StatusCode::INTERNAL_SERVER_ERROR || self.path.contains("panic"), "500: {}", reply.text);
         reply

@@ -14,7 +14,7 @@ use simpul::access::rules::{AgencyKind, ClientKind};
 use simpul::demo::Credential;
 use simpul::demo::cluster::{self, TestCluster, test_cluster};
 use simpul::platform::clock::Clock;
-use simpul::platform::config::{Config, Rates, Settings};
+use simpul::platform::config::{Config, ObjectPlace, Rates, Settings};
 use simpul::platform::crypto::Keys;
 use simpul::platform::db::{Target, migrate};
 use simpul::platform::limits::Rate;
@@ -146,6 +146,7 @@ async fn make_template(cluster: &TestCluster) -> anyhow::Result<()> {
     simpul::regions::load(&service, &table).await?;
     let shared = shared_dir();
     std::fs::remove_dir_all(&shared).ok();
+    std::fs::create_dir_all(shared.join("documents"))?;
     Keys::create(&shared.join("keys"), false)?;
     simpul::access::keys::create(&shared.join("keys"), Clock::default().now(), false)?;
     let keys = std::sync::Arc::new(Keys::load(&shared.join("keys"), false)?);
@@ -400,6 +401,8 @@ pub fn config(base: &str, database_url: &str) -> Config {
             trusted_proxies: vec!["127.0.0.1".parse().unwrap()],
             // Tests of limits set their own.
             rates: Rates::all(Rate::a_minute(1_000_000)),
+            temp_dir: std::env::temp_dir(),
+            objects: ObjectPlace::Directory(shared_dir().join("documents")),
         },
         database_url: database_url.to_owned().into(),
         database_ca_file: None,

@@ -63,17 +63,21 @@ pub struct Office<'a> {
 }
 
 /// A row and its current version.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Row {
     pub id: String,
     pub etag: String,
+    /// A document of it, where the path names one.
+    pub document: String,
 }
 
 impl Row {
     /// A path that names this row.
     pub fn address(&self, path: &str) -> String {
         let named = ["{id}", "{code}", "{name}"].into_iter().fold(path.to_owned(), |at, one| at.replace(one, &self.id));
-        named.replace("{kid}", KEY.0)
+        named
+            .replace("{kid}", KEY.0)
+            .replace("{document}", if self.document.is_empty() { "none" } else { &self.document })
     }
 }
 
@@ -126,7 +130,18 @@ impl<'a> Office<'a> {
         if path.ends_with("/phone/disable") {
             self.give_phone(&id).await;
         }
-        Row { etag: etag(by, at, &id).await, id }
+        if path.contains("{document}") {
+            return self.with_document(id).await;
+        }
+        Row { etag: etag(by, at, &id).await, id, ..Row::default() }
+    }
+
+    /// A volunteer with a new document, and the version of that.
+    pub async fn with_document(&self, id: String) -> Row {
+        let sent = self.client.request(Method::POST, &format!("/v1/volunteers/{id}/documents?kind=certificate"));
+        let sent = sent.raw(PDF).header("content-type", "application/pdf").key(&uuid::Uuid::now_v7().to_string());
+        let made = sent.await.expect(201);
+        Row { etag: made.header("etag").to_owned(), document: made.id(), id }
     }
 
     /// Lets a phone register as the volunteer's.
@@ -233,9 +248,23 @@ impl<'a> Office<'a> {
     /// The request of an operation, complete, on one row or on none.
     pub fn ask(&self, client: &Client<'a>, method: &Method, path: &str, row: &Row) -> super::client::Request<'a> {
         let operation = &document()["paths"][path][method.as_str().to_lowercase()];
-        let request = client.request(method.clone(), &row.address(path));
+        let address = format!("{}{}", row.address(path), needed(operation));
+        let request = client.request(method.clone(), &address);
         complete(request, operation, &row.etag, &self.body_on(operation, &row.id))
     }
+}
+
+/// A file, as good as any.
+pub const PDF: &[u8] = b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n";
+
+/// The query without which the operation is not begun.
+pub fn needed(operation: &'static Value) -> String {
+    let parameters = operation["parameters"].as_array().into_iter().flatten().map(resolve);
+    let needed = parameters.filter(|one| one["in"] == "query" && one["required"] == true);
+    let pairs: Vec<String> = needed
+        .map(|one| format!("{}={}", one["name"].as_str().unwrap(), one["example"].as_str().expect("an example")))
+        .collect();
+    if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
 }
 
 /// Gives a request what the operation asks for.
@@ -253,7 +282,8 @@ pub fn complete<'a>(
         }
     }
     match operation["requestBody"]["content"].as_object().and_then(|content| content.keys().next()) {
-        Some(kind) => request.json(body).header("content-type", kind),
+        Some(kind) if kind.contains("json") || kind.contains("form") => request.json(body).header("content-type", kind),
+        Some(kind) => request.raw(PDF).header("content-type", kind),
         None => request,
     }
 }

@@ -1,0 +1,294 @@
+//! Documents of a volunteer: taking them in, listing, removing. Their content leaves by a link ([`super::links`]).
+use super::decide_on;
+use crate::access::api::Permit;
+use crate::access::rules::{AgencyId, Caller, ReadVolunteers, SharedCaller, VolunteerId, WriteVolunteers};
+use crate::audit::{rules::Event, store as audit};
+use crate::platform::answer::Answer;
+use crate::platform::app::{App, Shared};
+use crate::platform::crypto::sha256;
+use crate::platform::db::{Conn, Db};
+use crate::platform::error::{
+    ApiError, ApiResult, BODY_TOO_LARGE, Fault, Place, Problem, STALE, UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE,
+};
+use crate::platform::idempotency::{Attempt, Replay, RequestKey};
+use crate::platform::input::{IfMatch, PathId, Query, Upload, path_id};
+use crate::platform::openapi::{Binary, IdempotencyHeader, IfMatchHeader};
+use crate::volunteers::rules::documents::{
+    DocumentId, DocumentKind, DocumentState, DocumentType, MOST_BYTES, MOST_DOCUMENTS, TOO_MANY_DOCUMENTS,
+};
+use crate::volunteers::store::documents::{self, Document};
+use crate::volunteers::store::{self, Volunteer};
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, delete, get, post};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::fmt::Write;
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+
+/// A document of a volunteer. Its content is got by a link.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DocumentView {
+    id: DocumentId,
+    volunteer_id: VolunteerId,
+    kind: DocumentKind,
+    content_type: DocumentType,
+    /// Bytes.
+    #[schema(minimum = 1, maximum = 10_485_760)]
+    size: i32,
+    /// SHA-256 of the content, hexadecimal.
+    #[schema(example = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
+    sha256: String,
+    version: i32,
+    created_at: DateTime<Utc>,
+    /// Agency that sent it.
+    created_by: AgencyId,
+}
+
+/// A document is never changed, only removed.
+const VERSION: i32 = 1;
+
+impl From<Document> for DocumentView {
+    fn from(document: Document) -> Self {
+        let sha256 = document.sha256.iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}"); // a String takes everything
+            text
+        });
+        Self {
+            id: document.id,
+            volunteer_id: document.volunteer_id,
+            kind: document.kind,
+            content_type: document.content_type,
+            size: document.size,
+            sha256,
+            version: VERSION,
+            created_at: document.created_at,
+            created_by: document.created_by,
+        }
+    }
+}
+
+/// The documents of a volunteer.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Documents {
+    /// Oldest first; at most 30.
+    items: Vec<DocumentView>,
+}
+
+/// What is sent.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct NewDocument {
+    /// What the document is.
+    kind: DocumentKind,
+}
+
+/// The id of a document in the path, read as `PathId` reads that of the volunteer.
+#[derive(Debug, Clone, Copy)]
+pub struct PathDocument(pub DocumentId);
+
+impl FromRequest for PathDocument {
+    type Error = ApiError;
+    type Future = Ready<ApiResult<Self>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self(DocumentId(path_id(req, "document")))))
+    }
+}
+
+/// Add a document
+///
+/// The file itself is the body: PDF, JPEG or PNG, at most 10 MiB, of a photo (an image) 5 MiB; its first bytes must be those of
+/// the type that it is sent as. No name of a file is kept. A volunteer has at most 30. It is stored encrypted.
+#[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:write"])),
+    params(("id" = VolunteerId, Path, description = "Id of the volunteer."), NewDocument, IdempotencyHeader),
+    request_body(content((Binary = "application/pdf", example = json!("%PDF-1.7")), (Binary = "image/jpeg", example = json!("JPEG")), (Binary = "image/png", example = json!("PNG"))), description = "The file."),
+    responses((status = 201, body = DocumentView, description = "Stored."),
+        (status = 415, body = Problem, content_type = "application/problem+json", description = "No type that is taken for this kind, or not what its first bytes say.")))]
+#[post("/v1/volunteers/{id}/documents")]
+pub async fn create_volunteer_document(
+    permit: Permit<WriteVolunteers>,
+    id: PathId<VolunteerId>,
+    new: Query<NewDocument>,
+    sent: Upload<MOST_BYTES>,
+    app: Shared,
+    db: Db,
+) -> ApiResult<Answer> {
+    let content_type = check(new.0.kind, &sent)?;
+    let (caller, app) = (permit.caller(), app.0);
+    let document = Document {
+        id: DocumentId(app.clock.new_id()),
+        volunteer_id: id.0,
+        kind: new.0.kind,
+        content_type,
+        size: i32::try_from(sent.content.len()).unwrap_or(i32::MAX),
+        sha256: sha256(&sent.content),
+        state: DocumentState::Uploading,
+        state_since: app.clock.now(),
+        created_at: app.clock.now(),
+        created_by: caller.agency,
+    };
+    // The row is committed before there is any content, so that whatever breaks off is found again.
+    let began = Began { caller, app: app.clone(), key: sent.key.clone(), document };
+    if let Some(answer) = begin(&db, began.clone()).await? {
+        return Ok(answer);
+    }
+    app.objects.put(began.document.id.0, sent.content.clone()).await?;
+    finish(&db, began).await
+}
+
+/// The type of what was sent, if it may be that of such a document.
+fn check(kind: DocumentKind, sent: &Upload<MOST_BYTES>) -> ApiResult<DocumentType> {
+    let refused = || {
+        let types: Vec<&str> =
+            DocumentType::ALL.iter().copied().filter(|one| kind.takes(*one)).map(DocumentType::as_str).collect();
+        ApiError::from(&UNSUPPORTED_MEDIA_TYPE).header("accept", types.join(", "))
+    };
+    let stated = DocumentType::parse(&sent.content_type).filter(|stated| kind.takes(*stated)).ok_or_else(refused)?;
+    if sent.content.len() > kind.most_bytes() {
+        return Err(ApiError::from(&BODY_TOO_LARGE));
+    }
+    if DocumentType::of(&sent.content) != Some(stated) {
+        let fault = Fault::new("content_differs", "isi berkas bukan jenis ini", "the file is not of this type");
+        return Err(refused().fault(Place::Header("Content-Type"), fault));
+    }
+    Ok(stated)
+}
+
+/// An upload under way.
+#[derive(Clone)]
+struct Began {
+    caller: SharedCaller,
+    app: Arc<App>,
+    key: RequestKey,
+    document: Document,
+}
+
+/// Adds the row; an answer if the same request was answered before.
+async fn begin(db: &Db, new: Began) -> ApiResult<Option<Answer>> {
+    db.write(async move |c| {
+        let Began { caller, app, key, document } = new;
+        if let Attempt::Replay(kept) = key.begin(c, &app, caller.identity()).await? {
+            return replay(c, &caller, kept).await.map(Some);
+        }
+        decide_on(c, &caller, document.volunteer_id).await?;
+        if documents::count(c, document.volunteer_id).await? >= MOST_DOCUMENTS {
+            return Err(ApiError::from(&TOO_MANY_DOCUMENTS));
+        }
+        documents::add(c, &document).await?;
+        Ok(None)
+    })
+    .await
+}
+
+/// Shows the document from now on. Sight and authority may have been lost since it began.
+async fn finish(db: &Db, began: Began) -> ApiResult<Answer> {
+    db.write(async move |c| {
+        let Began { caller, app, key, document } = began;
+        let ticket = match key.begin(c, &app, caller.identity()).await? {
+            // Sent twice at once, and the other one was sooner: what this one wrote is left over.
+            Attempt::Replay(kept) => return replay(c, &caller, kept).await,
+            Attempt::Fresh(ticket) => ticket,
+        };
+        let volunteer = decide_on(c, &caller, document.volunteer_id).await?;
+        let (now, states) = (app.clock.now(), (DocumentState::Uploading, DocumentState::Stored));
+        let late = |_| ApiError::from(&UNAVAILABLE).header("retry-after", 1);
+        let document = documents::set_state(c, document.id, states, now).await.map_err(late)?;
+        note(c, &app, &caller, "volunteer_document.create", (&document, &volunteer)).await?;
+        let (id, of) = (document.id, volunteer.id);
+        let location = format!("{}/v1/volunteers/{of}/documents/{id}", app.settings.public_url);
+        let answer = Answer::created(&DocumentView::from(document), VERSION, location)?;
+        ticket.keep(c, answer, &[of.0, id.0]).await
+    })
+    .await
+}
+
+async fn replay(conn: &mut Conn, caller: &Caller, kept: Replay) -> ApiResult<Answer> {
+    let of = VolunteerId(kept.subjects.first().copied().unwrap_or_default());
+    store::find(&mut &*conn, caller, of).await?;
+    Ok(kept.answer)
+}
+
+/// Records what was done with a document.
+async fn note(
+    conn: &mut Conn,
+    app: &App,
+    caller: &Caller,
+    action: &str,
+    (document, volunteer): (&Document, &Volunteer),
+) -> ApiResult<()> {
+    audit::record(conn, &event(app, caller, action, (document, volunteer))).await?;
+    Ok(())
+}
+
+/// What was done with a document, and whose it is.
+pub(super) fn event(app: &App, caller: &Caller, action: &str, (document, volunteer): (&Document, &Volunteer)) -> Event {
+    let event = Event::by(caller, action, app.clock.new_id(), app.clock.now()).region(&volunteer.village_code);
+    let event = event.subject("volunteer_document", document.id).detail(document.kind.as_str());
+    event.persons([volunteer.id.0], &["document"])
+}
+
+/// List documents
+///
+/// What there is of a volunteer, oldest first, without the content.
+#[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:read"])), params(("id" = VolunteerId, Path, description = "Id of the volunteer.")),
+    responses((status = 200, body = Documents, description = "The documents.")))]
+#[get("/v1/volunteers/{id}/documents")]
+pub async fn list_volunteer_documents(
+    caller: Permit<ReadVolunteers>,
+    id: PathId<VolunteerId>,
+    db: Db,
+) -> ApiResult<Answer> {
+    let rows = db.read(async |c| documents::list(c, &caller, id.0).await).await?;
+    Answer::ok(&Documents { items: rows.into_iter().map(DocumentView::from).collect() })
+}
+
+/// Read what is known of a document
+///
+/// Without the content: that is got by a link.
+#[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:read"])),
+    params(("id" = VolunteerId, Path, description = "Id of the volunteer."), ("document" = DocumentId, Path, description = "Id of the document.")),
+    responses((status = 200, body = DocumentView, description = "The document.")))]
+#[get("/v1/volunteers/{id}/documents/{document}")]
+pub async fn read_volunteer_document(
+    caller: Permit<ReadVolunteers>,
+    id: PathId<VolunteerId>,
+    document: PathDocument,
+    db: Db,
+) -> ApiResult<Answer> {
+    let (document, _) = db.read(async |c| documents::find(c, &caller, id.0, document.0).await).await?;
+    Answer::row(&DocumentView::from(document), VERSION)
+}
+
+/// Remove a document
+///
+/// It is shown to nobody from now on; its content is erased within minutes. Who removed it stays in the audit record.
+#[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:write"])),
+    params(("id" = VolunteerId, Path, description = "Id of the volunteer."), ("document" = DocumentId, Path, description = "Id of the document."), IfMatchHeader),
+    responses((status = 200, body = Documents, description = "Removed: the documents that are left.")))]
+#[delete("/v1/volunteers/{id}/documents/{document}")]
+pub async fn delete_volunteer_document(
+    permit: Permit<WriteVolunteers>,
+    id: PathId<VolunteerId>,
+    document: PathDocument,
+    version: IfMatch,
+    app: Shared,
+    db: Db,
+) -> ApiResult<Answer> {
+    let (caller, app) = (permit.caller(), app.0);
+    db.write(async move |c| {
+        let (found, _) = documents::find(&mut &*c, &caller, id.0, document.0).await?;
+        let volunteer = decide_on(c, &caller, id.0).await?;
+        if version.0 != VERSION {
+            return Err(ApiError::from(&STALE).member("version", VERSION));
+        }
+        let (now, states) = (app.clock.now(), (DocumentState::Stored, DocumentState::Removed));
+        let removed = documents::set_state(c, found.id, states, now).await?;
+        note(c, &app, &caller, "volunteer_document.delete", (&removed, &volunteer)).await?;
+        let left = documents::list(&mut &*c, &caller, id.0).await?;
+        Answer::ok(&Documents { items: left.into_iter().map(DocumentView::from).collect() })
+    })
+    .await
+}

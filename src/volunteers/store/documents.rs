@@ -1,0 +1,108 @@
+//! Every SQL statement on the documents of volunteers. Their content is elsewhere ([`crate::platform::objects`]).
+use super::{Volunteer, visible_to};
+use crate::access::rules::{AgencyId, Caller, VolunteerId};
+use crate::platform::db::Conn;
+use crate::schema::{volunteer_documents as t, volunteers};
+use crate::volunteers::rules::documents::{DocumentId, DocumentKind, DocumentState, DocumentType};
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+/// A document as stored, without its content.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = t, check_for_backend(diesel::pg::Pg))]
+pub struct Document {
+    /// Its id, which also names its content.
+    pub id: DocumentId,
+    /// Whose.
+    pub volunteer_id: VolunteerId,
+    /// What it is.
+    pub kind: DocumentKind,
+    /// What kind of file.
+    pub content_type: DocumentType,
+    /// Bytes.
+    pub size: i32,
+    /// Of the content.
+    pub sha256: Vec<u8>,
+    /// Where it stands.
+    pub state: DocumentState,
+    /// Since when.
+    pub state_since: DateTime<Utc>,
+    /// When it was sent.
+    pub created_at: DateTime<Utc>,
+    /// Agency that sent it.
+    pub created_by: AgencyId,
+}
+
+/// The documents of a volunteer, oldest first; `NotFound` if the caller does not see the volunteer.
+pub async fn list(conn: &mut &Conn, caller: &Caller, id: VolunteerId) -> QueryResult<Vec<Document>> {
+    let stored = t::volunteer_id.eq(volunteers::id).and(t::state.eq(DocumentState::Stored));
+    let rows: Vec<Option<Document>> = volunteers::table
+        .left_join(t::table.on(stored))
+        .filter(volunteers::id.eq(id))
+        .filter(visible_to(caller))
+        .select(Option::<Document>::as_select())
+        .order(t::id)
+        .load(conn)
+        .await?;
+    if rows.is_empty() { Err(diesel::NotFound) } else { Ok(rows.into_iter().flatten().collect()) }
+}
+
+/// A document of a volunteer that the caller sees, with the volunteer.
+pub async fn find(
+    conn: &mut &Conn,
+    caller: &Caller,
+    of: VolunteerId,
+    id: DocumentId,
+) -> QueryResult<(Document, Volunteer)> {
+    let one = t::table.find(id).filter(t::volunteer_id.eq(of)).filter(t::state.eq(DocumentState::Stored));
+    let one = one.inner_join(volunteers::table).filter(visible_to(caller));
+    one.select((Document::as_select(), Volunteer::as_select())).first(conn).await
+}
+
+/// How many documents a volunteer has, with those on their way.
+pub async fn count(conn: &mut Conn, of: VolunteerId) -> QueryResult<i64> {
+    t::table.filter(t::volunteer_id.eq(of).and(t::state.ne(DocumentState::Removed))).count().get_result(conn).await
+}
+
+/// Adds a row, before its content is written.
+pub async fn add(conn: &mut Conn, document: &Document) -> QueryResult<()> {
+    diesel::insert_into(t::table).values(document).execute(conn).await.map(drop)
+}
+
+/// Moves a document on; `NotFound` if it is not where it should be.
+pub async fn set_state(
+    conn: &mut Conn,
+    id: DocumentId,
+    (from, to): (DocumentState, DocumentState),
+    now: DateTime<Utc>,
+) -> QueryResult<Document> {
+    diesel::update(t::table.filter(t::id.eq(id).and(t::state.eq(from))))
+        .set((t::state.eq(to), t::state_since.eq(now)))
+        .returning(Document::as_returning())
+        .get_result(conn)
+        .await
+}
+
+/// The next document whose content is stored, held: it cannot be removed meanwhile.
+pub async fn lock_stored_after(conn: &mut Conn, after: DocumentId) -> QueryResult<Option<DocumentId>> {
+    let stored = t::table.filter(t::id.gt(after).and(t::state.eq(DocumentState::Stored)));
+    stored.select(t::id).order(t::id).for_update().first(conn).await.optional()
+}
+
+/// Some of the documents whose content is to go: removed ones, and those whose upload began before `began`.
+pub async fn left_over(conn: &mut Conn, began: DateTime<Utc>, most: i64) -> QueryResult<Vec<DocumentId>> {
+    let given_up = t::state.eq(DocumentState::Uploading).and(t::state_since.lt(began));
+    t::table
+        .filter(t::state.eq(DocumentState::Removed).or(given_up))
+        .select(t::id)
+        .order(t::state_since)
+        .limit(most)
+        .load(conn)
+        .await
+}
+
+/// Forgets documents whose content has gone; what was finished meanwhile stays.
+pub async fn forget(conn: &mut Conn, ids: &[DocumentId]) -> QueryResult<usize> {
+    diesel::delete(t::table.filter(t::id.eq_any(ids).and(t::state.ne(DocumentState::Stored)))).execute(conn).await
+}
