@@ -43,6 +43,8 @@ impl Objects {
                     .with_region(&bucket.region)
                     .with_access_key_id(&bucket.access_key_id)
                     .with_secret_access_key(bucket.secret_access_key.expose_secret())
+                    // One by one: not everything that speaks S3 removes several at once.
+                    .with_disable_bulk_delete(true)
                     .with_retry(retry)
                     .with_client_options(options);
                 if let Some(endpoint) = &bucket.endpoint {

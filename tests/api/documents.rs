@@ -1,12 +1,15 @@
 //! Documents of a volunteer: taken in by what they are, kept sealed, got by a link that ends.
 use crate::support::office::PDF;
 use crate::support::{Client, Reply, Request, TestApp, rounds, run, run_with, within_a_second};
+use actix_web::{HttpRequest, HttpResponse};
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use simpul::platform::config::ObjectPlace;
+use simpul::platform::config::{Bucket, ObjectPlace};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use uuid::Uuid;
 
 const KOTO_JAYA: &str = "17.06.02.1017";
@@ -354,6 +357,85 @@ fn what_broke_off_is_found_again_and_what_is_shown_stays() {
         sweep(app).await;
         assert_eq!(app.number("SELECT count(*) FROM volunteer_documents WHERE state = 'removed'").await, 0);
     });
+}
+
+/// What a bucket holds, by the path of each request.
+type Held = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
+
+/// As much of S3 as is asked: put, get and delete, signed.
+async fn bucket(held: Held, req: HttpRequest, body: actix_web::web::Bytes) -> HttpResponse {
+    let signed = req.headers().get("authorization").and_then(|value| value.to_str().ok());
+    if !signed.is_some_and(|value| value.starts_with("AWS4-HMAC-SHA256 Credential=who/")) {
+        return HttpResponse::Forbidden().finish();
+    }
+    let (mut held, path) = (held.lock().unwrap(), req.path().to_owned());
+    match req.method().as_str() {
+        "PUT" => {
+            held.insert(path, body.to_vec());
+            HttpResponse::Ok().insert_header(("etag", "\"1\"")).finish()
+        }
+        "GET" => match held.get(&path) {
+            Some(content) => HttpResponse::Ok()
+                .insert_header(("etag", "\"1\""))
+                .insert_header(("last-modified", "Wed, 25 Nov 2026 03:00:00 GMT"))
+                .body(content.clone()),
+            None => HttpResponse::NotFound().finish(),
+        },
+        "DELETE" => {
+            held.remove(&path);
+            HttpResponse::NoContent().finish()
+        }
+        _ => HttpResponse::MethodNotAllowed().finish(),
+    }
+}
+
+#[test]
+fn a_bucket_holds_what_a_directory_would() {
+    let held = Held::default();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = ObjectPlace::Bucket(Bucket {
+        name: "simpul".to_owned(),
+        endpoint: Some(format!("http://{}", listener.local_addr().unwrap())),
+        region: "id-1".to_owned(),
+        access_key_id: "who".to_owned(),
+        secret_access_key: "what".to_owned().into(),
+    });
+    run_with(
+        |config| config.settings.objects = place,
+        async |app| {
+            let regency = app.regency().await;
+            let of = volunteer(&regency).await;
+            let shared = held.clone();
+            let server = actix_web::HttpServer::new(move || {
+                let held = shared.clone();
+                let answer = move |req: HttpRequest, body: actix_web::web::Bytes| bucket(held.clone(), req, body);
+                actix_web::App::new()
+                    .app_data(actix_web::web::PayloadConfig::new(20 * 1024 * 1024))
+                    .default_service(actix_web::web::to(answer))
+            });
+            let server = server.workers(1).disable_signals().listen(listener).unwrap().run();
+            let stopping = server.handle();
+            tokio::spawn(server);
+            let made = send(&regency, &of, "photo", "image/png", PNG).await.expect(201);
+            let names: Vec<String> = held.lock().unwrap().keys().cloned().collect();
+            let id = made.id().replace('-', "");
+            assert_eq!(names, [format!("/simpul/{}/{id}", &id[30..])]);
+            assert!(held.lock().unwrap().values().all(|content| !content.windows(6).any(|part| part == b"a face")));
+            let url = link(&regency, &address(&made)).await;
+            assert_eq!(app.nobody().get(&url).await.expect(200).bytes, PNG);
+            remove(&regency, &address(&made), made.header("etag")).await.expect(200);
+            sweep(app).await;
+            assert!(held.lock().unwrap().is_empty());
+            assert_eq!(app.number("SELECT count(*) FROM volunteer_documents").await, 0);
+            // away for a while
+            let kept = send(&regency, &of, "photo", "image/png", PNG).await.expect(201);
+            let url = link(&regency, &address(&kept)).await;
+            stopping.stop(false).await;
+            send(&regency, &of, "photo", "image/png", PNG).await.problem(503, "unavailable");
+            app.nobody().get(&url).await.problem(503, "unavailable");
+            assert_eq!(listed(&regency, &of).await.len(), 1);
+        },
+    );
 }
 
 /// Room is for so many at a time; the rest is asked to come again.

@@ -177,6 +177,8 @@ fn a_foreign_id_in_a_body_or_a_query_answers_like_a_missing_one() {
             {
                 ids_in(&body["schema"], "", &mut members);
             }
+            // those of an export are the list's own, whose parameters are tried below
+            members.retain(|pointer| !pointer.starts_with("/filters/"));
             for pointer in members {
                 let (place, name) = pointer.rsplit_once('/').unwrap();
                 let Some(foreign) = foreign_of(name) else { continue };
