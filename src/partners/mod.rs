@@ -1,0 +1,7 @@
+//! Whole registers in and out: what offices and partners exchange as files.
+//!
+//! A file of volunteers has the same columns in both directions ([`fields`]): what is exported can be imported.
+pub mod fields;
+
+/// Routes of this module.
+pub fn routes(_cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {}
