@@ -2,6 +2,7 @@
 //!
 //! A file of volunteers has the same columns in both directions ([`fields`]): what is exported can be imported.
 pub mod fields;
+pub mod imports;
 
 /// Routes of this module.
 pub fn routes(_cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {}

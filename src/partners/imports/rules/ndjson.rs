@@ -1,6 +1,7 @@
 //! A JSON object a line, for systems: its members are named like the fields of a volunteer.
 use super::csv::{NOT_UTF8, UTF8_MARK};
 use super::sheet::{Cell, Kind, MOST_COLUMNS, MOST_ROWS, Row, Sheet, too_many_columns, too_many_rows};
+use crate::partners::fields::BETWEEN;
 use crate::platform::error::Fault;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
@@ -46,9 +47,14 @@ pub fn read(bytes: &[u8]) -> Result<Sheet, Fault> {
 fn of_value(value: Value) -> Cell {
     match value {
         Value::Null => Cell::Empty,
-        Value::String(text) => Cell::text(&text),
+        Value::String(text) => Cell::exact(&text),
         Value::Number(number) => number.as_f64().map_or(Cell::Wrong, Cell::Number),
-        Value::Bool(_) | Value::Array(_) | Value::Object(_) => Cell::Wrong,
+        // Codes, as our own exports write them.
+        Value::Array(items) => {
+            let words: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
+            words.map_or(Cell::Wrong, |words| Cell::exact(&words.join(BETWEEN)))
+        }
+        Value::Bool(_) | Value::Object(_) => Cell::Wrong,
     }
 }
 
@@ -84,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_line_is_a_row_and_a_broken_one_breaks_no_other() {
-        let text = "{\"name\":\"Siti\",\"nik\":\"0012\"}\r\n\n{\"nik\":1706024508950001,\"email\":null}\nno\n[1]\n{\"name\":\"a\",\"name\":\"b\"}\n{\"name\":[\"x\"]}";
+        let text = "{\"name\":\"Siti\",\"nik\":\"0012\"}\r\n\n{\"nik\":1706024508950001,\"email\":null}\nno\n[1]\n{\"name\":\"a\",\"name\":\"b\"}\n{\"name\":[1]}";
         let sheet = read(text.as_bytes()).unwrap();
         assert_eq!(sheet.names.unwrap(), ["name", "nik", "email"]);
         let rows: Vec<_> = sheet.rows.iter().map(|row| (row.number, row.broken, row.cells.clone())).collect();

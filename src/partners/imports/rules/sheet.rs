@@ -1,5 +1,6 @@
 //! From the bytes of a file to rows of cells, as Excel would number them. Pure.
 use super::{csv, ndjson, xlsx};
+use crate::partners::fields::unguard;
 use crate::platform::error::Fault;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -59,16 +60,25 @@ pub enum Cell {
 }
 
 impl Cell {
-    /// Text of a file; blank is nothing. An apostrophe in front is how Excel, and our own exports, say "this is text".
+    /// Text of a spreadsheet; the apostrophe that says "this is text" in front of a number or a formula is none of it.
     pub fn text(raw: &str) -> Self {
-        let text = raw.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
-        let text = text.strip_prefix('\'').unwrap_or(text);
+        Self::exact(unguard(raw.trim()))
+    }
+
+    /// Text as it is; blank is nothing.
+    pub fn exact(raw: &str) -> Self {
+        let text = raw.trim();
         if text.is_empty() { Self::Empty } else { Self::Text(text.to_owned()) }
     }
 
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         matches!(self, Self::Empty)
+    }
+
+    /// The text in it.
+    pub fn as_text(&self) -> Option<String> {
+        if let Self::Text(text) = self { Some(text.clone()) } else { None }
     }
 
     /// What a reader sees in it; a wrong one holds nothing.
