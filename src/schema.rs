@@ -298,7 +298,6 @@ diesel::table! {
         warnings -> Jsonb,
         volunteer_id -> Nullable<Uuid>,
         candidates -> Array<Uuid>,
-        override_reason -> Nullable<Bytea>,
     }
 }
 

@@ -62,8 +62,6 @@ CREATE TABLE import_rows (
     warnings jsonb NOT NULL,
     volunteer_id uuid,
     candidates uuid[] NOT NULL,
-    -- Why it is not the one that it is like; free text about a person.
-    override_reason bytea,
     PRIMARY KEY (import_id, number),
     FOREIGN KEY (import_id, position) REFERENCES import_chunks,
     CHECK ((state = 'applied') = (volunteer_id IS NOT NULL))

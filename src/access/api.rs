@@ -1,7 +1,8 @@
 //! From `Authorization` to a [`Caller`], before anything else of the request is looked at.
 use super::limits::Limits;
 use super::rules::{
-    ACTING_USER_REQUIRED, ADDRESS_NOT_ALLOWED, AgencyKind, Caller, ClientKind, Permission, Scope, SharedCaller, Sight,
+    ACTING_USER_REQUIRED, ADDRESS_NOT_ALLOWED, ActingUser, AgencyKind, Caller, ClientKind, Permission, Scope,
+    SharedCaller, Sight,
 };
 use super::store::{AccessState, Directory, Standing};
 use super::tokens::{Claims, Rejected, Signer};
@@ -101,6 +102,24 @@ pub fn still_good(state: &Standing, claims: &Claims, now: chrono::DateTime<chron
 }
 
 fn caller(claims: &Claims, state: &AccessState, request: uuid::Uuid, address: Option<IpAddr>) -> Caller {
+    let all = of_state(state, claims.acting_user.clone(), request);
+    let scopes = claims.scopes().unwrap_or_default().and(all.scopes);
+    Caller { scopes, address, expires_at: claims.expires_at().unwrap_or_default(), ..all }
+}
+
+/// In whose name work goes on after the answer to its request: the client, with all that the database grants it now. None:
+/// it may not call any more.
+pub fn on_behalf(
+    state: &AccessState,
+    acting_user: Option<ActingUser>,
+    request: uuid::Uuid,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Option<Caller> {
+    let good = state.active && state.expires_at.is_none_or(|end| now < end);
+    good.then(|| of_state(state, acting_user, request))
+}
+
+fn of_state(state: &AccessState, acting_user: Option<ActingUser>, request: uuid::Uuid) -> Caller {
     let sight = match (state.volunteer_id, state.agency_kind, state.region_codes.first()) {
         (Some(volunteer), _, _) => Sight::Own(volunteer),
         (None, AgencyKind::Ministry, _) => Sight::Everything,
@@ -112,15 +131,15 @@ fn caller(claims: &Claims, state: &AccessState, request: uuid::Uuid, address: Op
         client_kind: state.client_kind,
         agency: state.agency_id,
         agency_kind: state.agency_kind,
-        scopes: claims.scopes().unwrap_or_default().and(state.scope_set()),
+        scopes: state.scope_set(),
         sight,
         regions: state.region_codes.clone(),
-        acting_user: claims.acting_user.clone(),
+        acting_user,
         volunteer: state.volunteer_id,
         purpose: state.purpose.clone(),
         request,
-        address,
-        expires_at: claims.expires_at().unwrap_or_default(),
+        address: None,
+        expires_at: state.expires_at.unwrap_or(chrono::DateTime::<chrono::Utc>::MAX_UTC),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::platform::db::Conn;
 use crate::platform::db::sql::{pg_advisory_xact_lock, unnest, uuids};
 use crate::schema::{import_chunks as chunks, import_rows as rows, imports as t};
 use chrono::{DateTime, TimeDelta, Utc};
-use diesel::dsl::{auto_type, exists, not, sum};
+use diesel::dsl::{auto_type, count, exists, not, sum};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
@@ -74,6 +74,8 @@ pub struct Counts {
     pub duplicates: i64,
     /// Registered by this import.
     pub applied: i64,
+    /// Chunks that wait for what is being done, of so many.
+    pub open: (i64, i64),
 }
 
 /// A chunk of rows.
@@ -108,8 +110,6 @@ pub struct ImportRow {
     pub volunteer_id: Option<VolunteerId>,
     /// Whom it is, or may be.
     pub candidates: Vec<Uuid>,
-    /// Why it is not the one that it is like; sealed.
-    pub override_reason: Option<Vec<u8>>,
 }
 
 #[auto_type(type_alias, type_name = "Visible")]
@@ -187,7 +187,7 @@ pub async fn list(
     query.load(conn).await
 }
 
-type Summed = (ImportId, Option<i64>, Option<i64>, Option<i64>, Option<i64>);
+type Summed = (ImportId, (Option<i64>, Option<i64>, Option<i64>, Option<i64>), i64, i64);
 
 /// How far each of these is.
 pub async fn counts(conn: &mut &Conn, ids: &[ImportId]) -> QueryResult<Vec<(ImportId, Counts)>> {
@@ -196,16 +196,15 @@ pub async fn counts(conn: &mut &Conn, ids: &[ImportId]) -> QueryResult<Vec<(Impo
         .group_by(chunks::import_id)
         .select((
             chunks::import_id,
-            sum(chunks::ready),
-            sum(chunks::faulty),
-            sum(chunks::duplicate),
-            sum(chunks::applied),
+            (sum(chunks::ready), sum(chunks::faulty), sum(chunks::duplicate), sum(chunks::applied)),
+            count(chunks::todo),
+            count(chunks::position),
         ))
         .load(conn)
         .await?;
-    let counted = |(id, ready, faulty, duplicates, applied): Summed| {
+    let counted = |(id, (ready, faulty, duplicates, applied), open, all): Summed| {
         let [ready, faulty, duplicates, applied] = [ready, faulty, duplicates, applied].map(Option::unwrap_or_default);
-        (id, Counts { ready, faulty, duplicates, applied })
+        (id, Counts { ready, faulty, duplicates, applied, open: (open, all) })
     };
     Ok(summed.into_iter().map(counted).collect())
 }
@@ -319,16 +318,6 @@ pub async fn save_row(conn: &mut Conn, id: ImportId, row: &ImportRow) -> QueryRe
         rows::candidates.eq(&row.candidates),
     );
     diesel::update(rows::table.find((id, row.number))).set(values).execute(conn).await.map(drop)
-}
-
-/// Keeps why a row is not the one that it is like; false: there is no duplicate of this number.
-pub async fn set_override(conn: &mut Conn, id: ImportId, number: i32, sealed: &[u8]) -> QueryResult<bool> {
-    let one = rows::table.filter(rows::import_id.eq(id).and(rows::number.eq(number)));
-    let done = diesel::update(one.filter(rows::state.eq(RowState::Duplicate)))
-        .set(rows::override_reason.eq(Some(sealed)))
-        .execute(conn)
-        .await?;
-    Ok(done == 1)
 }
 
 /// Ends the work on a chunk, with what its rows are now.

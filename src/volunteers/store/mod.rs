@@ -1,9 +1,11 @@
 //! Every SQL statement on volunteers, who they are, their postings and their history.
 mod list;
+mod many;
 pub mod phones;
 mod records;
 
 pub use list::{Wanted, count, find_by_nik, find_by_phone, list};
+pub use many::{hold_niks, holders_of};
 pub use records::{HistoryRow, Posting, add_history, history, posted_since, postings, replace_posting};
 
 use super::rules::{IdentityState, Letter, NikWarning, TrainingLevel, VolunteerStatus};
