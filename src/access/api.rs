@@ -104,7 +104,8 @@ pub fn still_good(state: &Standing, claims: &Claims, now: chrono::DateTime<chron
 fn caller(claims: &Claims, state: &AccessState, request: uuid::Uuid, address: Option<IpAddr>) -> Caller {
     let all = of_state(state, claims.acting_user.clone(), request);
     let scopes = claims.scopes().unwrap_or_default().and(all.scopes);
-    Caller { scopes, address, expires_at: claims.expires_at().unwrap_or_default(), ..all }
+    let expires_at = claims.expires_at().unwrap_or_default();
+    Caller { scopes, address, expires_at, token: claims.jti, epoch: claims.epoch, ..all }
 }
 
 /// In whose name work goes on after the answer to its request: the client, with all that the database grants it now. None:
@@ -140,6 +141,26 @@ fn of_state(state: &AccessState, acting_user: Option<ActingUser>, request: uuid:
         request,
         address: None,
         expires_at: state.expires_at.unwrap_or(chrono::DateTime::<chrono::Utc>::MAX_UTC),
+        token: uuid::Uuid::nil(),
+        epoch: state.token_epoch,
+    }
+}
+
+impl Gate {
+    /// Refuses a caller that was let in and would not be let in any more: asked again and again by an answer that takes long,
+    /// for whoever is cut off gets no more of it.
+    pub async fn check_still_in(&self, db: &Db, caller: &Caller, now: chrono::DateTime<chrono::Utc>) -> ApiResult<()> {
+        let state = self.directory.find(db, caller.client).await?;
+        let still = state.is_some_and(|state| {
+            state.active
+                && !state.has_revoked(caller.token)
+                && state.agency_id == caller.agency
+                && state.token_epoch == caller.epoch
+                && state.region_codes == caller.regions
+                && caller.scopes.within(state.scope_set())
+                && state.expires_at.is_none_or(|end| now < end)
+        });
+        if still { Ok(()) } else { Err(invalid_token("the client may not call")) }
     }
 }
 
@@ -188,8 +209,9 @@ impl<P: Permission> FromRequest for Permit<P> {
 }
 
 fn allow<P: Permission>(caller: &Caller) -> ApiResult<()> {
-    if !P::SCOPES.is_empty() && !P::SCOPES.iter().any(|scope| caller.scopes.has(*scope)) {
-        let wanted: Vec<&str> = P::SCOPES.iter().copied().map(Scope::as_str).collect();
+    let one_of = P::SCOPES.is_empty() || P::SCOPES.iter().any(|scope| caller.scopes.has(*scope));
+    if !one_of || !P::AND.iter().all(|scope| caller.scopes.has(*scope)) {
+        let wanted: Vec<&str> = P::SCOPES.iter().chain(P::AND).copied().map(Scope::as_str).collect();
         let challenge =
             format!("Bearer realm=\"simpul\", error=\"insufficient_scope\", scope=\"{}\"", wanted.join(" "));
         return Err(ApiError::from(&FORBIDDEN).header("www-authenticate", challenge));

@@ -355,6 +355,10 @@ pub struct Caller {
     pub address: Option<IpAddr>,
     /// When the token ends.
     pub expires_at: chrono::DateTime<chrono::Utc>,
+    /// `jti` of the token.
+    pub token: Uuid,
+    /// Of the token.
+    pub epoch: i32,
 }
 
 impl Caller {

@@ -228,6 +228,8 @@ fn caller(app: &App, agency: &Agency) -> Caller {
         request: app.clock.new_id(),
         address: None,
         expires_at: app.clock.now(),
+        token: uuid::Uuid::nil(),
+        epoch: 0,
     }
 }
 

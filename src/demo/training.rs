@@ -87,6 +87,8 @@ async fn participants(
         request: clock.new_id(),
         address: None,
         expires_at: clock.now(),
+        token: uuid::Uuid::nil(),
+        epoch: 0,
     };
     let wanted = volunteers::Wanted { status: vec![VolunteerStatus::Active], ..volunteers::Wanted::default() };
     let found = volunteers::list(&mut &*conn, &caller, &wanted, None, i64::from(SEATS)).await?;

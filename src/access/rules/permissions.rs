@@ -5,6 +5,8 @@ use super::Scope;
 pub trait Permission: 'static {
     /// The token must carry one of these; none: any token will do.
     const SCOPES: &'static [Scope];
+    /// The token must carry each of these as well.
+    const AND: &'static [Scope] = &[];
     /// Decisions and reveals: an officer's client must say who sits at the keyboard.
     const ACTING_USER: bool = false;
 }
@@ -78,6 +80,14 @@ pub struct ImportVolunteers;
 impl Permission for ImportVolunteers {
     const SCOPES: &'static [Scope] = &[Scope::ImportsWrite];
     const AND: &'static [Scope] = &[Scope::VolunteersWrite];
+    const ACTING_USER: bool = true;
+}
+
+/// Take volunteers out as a file: who may do that must be able to read them.
+pub struct ExportVolunteers;
+impl Permission for ExportVolunteers {
+    const SCOPES: &'static [Scope] = &[Scope::ImportsWrite];
+    const AND: &'static [Scope] = &[Scope::VolunteersRead];
     const ACTING_USER: bool = true;
 }
 
