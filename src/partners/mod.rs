@@ -5,4 +5,6 @@ pub mod fields;
 pub mod imports;
 
 /// Routes of this module.
-pub fn routes(_cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {}
+pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
+    imports::routes(cfg);
+}

@@ -38,6 +38,11 @@ impl Answer {
         Ok(Self::new(201, view, Some(version))?.header("location", location))
     }
 
+    /// 202 with a new row and its address: it is there, and the work on it goes on.
+    pub fn accepted(view: &impl Serialize, version: i32, location: String) -> ApiResult<Self> {
+        Ok(Self::new(202, view, Some(version))?.header("location", location))
+    }
+
     fn new(status: u16, view: &impl Serialize, version: Option<i32>) -> ApiResult<Self> {
         let body = serde_json::to_vec(view).map_err(|_| ApiError::internal("answer cannot be written as JSON"))?;
         let hash = crypto::short_hash(&body);

@@ -78,6 +78,13 @@ pub struct Counts {
     pub open: (i64, i64),
 }
 
+impl Counts {
+    /// Of a file that nobody has looked through.
+    pub fn new_file() -> Self {
+        Self { open: (1, 1), ..Self::default() }
+    }
+}
+
 /// A chunk of rows.
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = chunks, check_for_backend(diesel::pg::Pg), treat_none_as_default_value = false)]
