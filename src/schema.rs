@@ -298,6 +298,8 @@ diesel::table! {
         warnings -> Jsonb,
         volunteer_id -> Nullable<Uuid>,
         candidates -> Array<Uuid>,
+        override_reason -> Nullable<Text>,
+        override_list -> Nullable<Text>,
     }
 }
 
@@ -332,6 +334,14 @@ diesel::table! {
         generation -> Uuid,
         demo -> Bool,
         created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    merged_rows (merge_id, entity, row_id) {
+        merge_id -> Uuid,
+        entity -> Text,
+        row_id -> Uuid,
     }
 }
 
@@ -606,6 +616,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    volunteer_merges (id) {
+        id -> Uuid,
+        survivor_id -> Uuid,
+        duplicate_id -> Uuid,
+        at -> Timestamptz,
+        agency_id -> Uuid,
+        acting_user -> Nullable<Text>,
+        reason -> Text,
+        list -> Nullable<Text>,
+        filled -> Array<Text>,
+        undone_at -> Nullable<Timestamptz>,
+        undone_by -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
     volunteer_people (volunteer_id) {
         volunteer_id -> Uuid,
         name -> Text,
@@ -627,6 +653,7 @@ diesel::table! {
         nik_last_four -> Nullable<Text>,
         nik_warnings -> Array<Text>,
         identity_state -> Text,
+        disputed_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -667,6 +694,8 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         updated_by -> Uuid,
+        merged_into -> Nullable<Uuid>,
+        merged_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -684,6 +713,7 @@ diesel::joinable!(codes -> code_lists (list));
 diesel::joinable!(import_chunks -> imports (import_id));
 diesel::joinable!(import_rows -> imports (import_id));
 diesel::joinable!(imports -> agencies (agency_id));
+diesel::joinable!(merged_rows -> volunteer_merges (merge_id));
 diesel::joinable!(phone_codes -> agencies (agency_id));
 diesel::joinable!(phone_codes -> volunteers (volunteer_id));
 diesel::joinable!(referral_history -> agencies (agency_id));
@@ -727,6 +757,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     import_rows,
     imports,
     installation,
+    merged_rows,
     phone_codes,
     referral_counts,
     referral_history,
@@ -743,6 +774,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     training_sessions,
     volunteer_figures,
     volunteer_history,
+    volunteer_merges,
     volunteer_people,
     volunteer_postings,
     volunteers,

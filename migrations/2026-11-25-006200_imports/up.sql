@@ -33,7 +33,7 @@ COMMENT ON COLUMN imports.selected IS 'Numbers of the rows that are being applie
 CREATE UNIQUE INDEX imports_once ON imports (agency_id, digest) WHERE state NOT IN ('failed', 'discarded');
 CREATE INDEX imports_by_agency ON imports (agency_id, id);
 
--- A hundred rows: what one transaction looks through or applies. Whoever holds the row does it; who dies lets go of it.
+-- Some rows: what one transaction looks through or applies. Whoever holds the row does it; who dies lets go of it.
 CREATE TABLE import_chunks (
     import_id uuid NOT NULL REFERENCES imports,
     position integer NOT NULL,
@@ -62,14 +62,19 @@ CREATE TABLE import_rows (
     warnings jsonb NOT NULL,
     volunteer_id uuid,
     candidates uuid[] NOT NULL,
+    -- Why it is not the one that it is like: a code of duplicate-reasons.
+    override_reason text,
+    override_list text GENERATED ALWAYS AS ('duplicate-reasons') STORED,
     PRIMARY KEY (import_id, number),
     FOREIGN KEY (import_id, position) REFERENCES import_chunks,
+    FOREIGN KEY (override_list, override_reason) REFERENCES codes (list, code),
     CHECK ((state = 'applied') = (volunteer_id IS NOT NULL))
 );
 COMMENT ON COLUMN import_rows.number IS 'As Excel numbers it; of NDJSON the line.';
 COMMENT ON COLUMN import_rows.volunteer_id IS 'Who was registered by it.';
 COMMENT ON COLUMN import_rows.candidates IS 'Volunteers in sight whom it is, or may be.';
 CREATE INDEX import_rows_by_position ON import_rows (import_id, position);
+CREATE INDEX import_rows_by_override ON import_rows (override_list, override_reason);
 CREATE INDEX import_rows_by_state ON import_rows (import_id, state, number);
 
 GRANT SELECT, INSERT, UPDATE ON imports, import_chunks TO simpul_service;

@@ -16,8 +16,9 @@ use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use std::io::{Read, Write};
 
-/// Rows that one transaction looks through or registers: a fraction of a second, so that the feed is never held up for long.
-const CHUNK: usize = 100;
+/// Rows that one transaction looks through or registers: a fraction of a second, so that neither the feed nor who registers
+/// somebody in one of their villages is held up for long.
+const CHUNK: usize = 50;
 
 /// A file that was read.
 #[derive(Clone)]

@@ -1,6 +1,7 @@
 //! Every SQL statement on imports, their chunks and their rows.
 use super::rules::{ImportFailure, ImportFormat, ImportId, ImportState, RowState, Todo};
 use crate::access::rules::{AgencyId, Caller, ClientId, VolunteerId};
+use crate::codes::rules::Code;
 use crate::platform::db::Conn;
 use crate::platform::db::sql::{pg_advisory_xact_lock, unnest, uuids};
 use crate::schema::{import_chunks as chunks, import_rows as rows, imports as t};
@@ -117,6 +118,8 @@ pub struct ImportRow {
     pub volunteer_id: Option<VolunteerId>,
     /// Whom it is, or may be.
     pub candidates: Vec<Uuid>,
+    /// Why it is not the one that it is like.
+    pub override_reason: Option<Code>,
 }
 
 #[auto_type(type_alias, type_name = "Visible")]
@@ -236,7 +239,18 @@ pub async fn list_rows(
     query.load(conn).await
 }
 
-/// Of these rows, which are in one of the states; all rows if none are named.
+/// A row of an import that is locked.
+pub async fn find_row(conn: &mut Conn, id: ImportId, number: i32) -> QueryResult<Option<ImportRow>> {
+    rows::table.find((id, number)).select(ImportRow::as_select()).first(conn).await.optional()
+}
+
+/// Notes that a row is another person than the one that it is like.
+pub async fn set_override(conn: &mut Conn, id: ImportId, number: i32, reason: &Code) -> QueryResult<()> {
+    let reason = rows::override_reason.eq(Some(reason));
+    diesel::update(rows::table.find((id, number))).set(reason).execute(conn).await.map(drop)
+}
+
+/// How many of these rows are in one of the states; of all rows if none are named.
 pub async fn count_rows(
     conn: &mut Conn,
     id: ImportId,
@@ -248,6 +262,16 @@ pub async fn count_rows(
         query = query.filter(rows::number.eq_any(numbers.to_vec()));
     }
     query.count().get_result(conn).await
+}
+
+/// How many of these rows wait to be registered as other people; of all rows if none are named.
+pub async fn count_overridden(conn: &mut Conn, id: ImportId, numbers: Option<&[i32]>) -> QueryResult<i64> {
+    let of = rows::table.filter(rows::import_id.eq(id).and(rows::override_reason.is_not_null())).into_boxed();
+    let waiting = of.filter(rows::state.eq(RowState::Duplicate));
+    match numbers {
+        Some(numbers) => waiting.filter(rows::number.eq_any(numbers.to_vec())).count().get_result(conn).await,
+        None => waiting.count().get_result(conn).await,
+    }
 }
 
 /// Takes the next chunk that nobody is at work on: small imports do not wait for large ones. Held until the transaction
@@ -323,6 +347,7 @@ pub async fn save_row(conn: &mut Conn, id: ImportId, row: &ImportRow) -> QueryRe
         rows::warnings.eq(&row.warnings),
         rows::volunteer_id.eq(row.volunteer_id),
         rows::candidates.eq(&row.candidates),
+        rows::override_reason.eq(&row.override_reason),
     );
     diesel::update(rows::table.find((id, row.number))).set(values).execute(conn).await.map(drop)
 }

@@ -5,8 +5,8 @@
 //! that registers the volunteer, so no row is registered twice, and none is said to be registered that is not.
 use super::intake::open;
 use super::rules::header::Column;
-use super::rules::person::{Context, Judged, judge};
-use super::rules::villages::Villages;
+use super::rules::person::{Context, Judged, alike_in_file, judge};
+use super::rules::villages::{OUTSIDE, Villages};
 use super::rules::{Finding, ImportFailure, ImportId, ImportState, RowState, Todo, Waiting};
 use super::store::{self, Chunk, Counts, Import, ImportRow, NewRow};
 use crate::access::api::on_behalf;
@@ -18,19 +18,26 @@ use crate::codes::store as codes;
 use crate::partners::fields::Field;
 use crate::platform::app::App;
 use crate::platform::db::{Conn, DbError, TxError, Writer};
-use crate::platform::error::{ApiError, ApiResult, FORBIDDEN, Fault};
+use crate::platform::error::{ApiError, ApiResult, Code as ErrorCode, FORBIDDEN, Fault, Place};
+use crate::platform::moment::Day;
 use crate::platform::nik::Nik;
 use crate::platform::region_code::RegionCode;
 use crate::regions::rules::TimeZone;
 use crate::regions::store as regions;
 use crate::volunteers::identity::nik_index;
-use crate::volunteers::register::{Entry, register};
-use crate::volunteers::rules::{NikWarning, VOLUNTEER_EXISTS, may_decide, nik_warnings};
-use crate::volunteers::store as volunteers;
+use crate::volunteers::register::{Entry, NewVolunteer, Override, register};
+use crate::volunteers::rules::likeness::{Traits, alike};
+use crate::volunteers::rules::{NikWarning, VOLUNTEER_ALIKE, VOLUNTEER_EXISTS, may_decide, nik_warnings};
+use crate::volunteers::store::{self as volunteers, Neighbour};
 use diesel_async::AsyncConnection;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use uuid::Uuid;
+
+/// Tries of a chunk that cannot be done right now, and how much longer each waits.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// The villages of the region last worked in: a province has thousands.
 #[derive(Clone, Default)]
@@ -73,9 +80,18 @@ impl TxError for Stopped {
 
 /// Works until there is nothing left to do or the service is asked to stop; how many chunks were done.
 pub async fn work(app: &Arc<App>, writer: &Writer) -> ApiResult<usize> {
-    let (memory, mut done) = (Memory::default(), 0);
+    let (memory, mut done, mut tries) = (Memory::default(), 0, 0);
     while !app.is_stopping() {
-        let more = step(app, writer, &memory).await?;
+        let more = match step(app, writer, &memory).await {
+            // Somebody registers in one of its villages, or the database is busy.
+            Err(error) if tries < TRIES && error.code().status == 503 => {
+                tries += 1;
+                tokio::time::sleep(PAUSE * tries).await;
+                continue;
+            }
+            other => other?,
+        };
+        tries = 0;
         let now = app.clock.now();
         // Also of an import whose last chunk was done by somebody who died before saying so.
         writer.run(async move |c| ApiResult::Ok(store::finish(c, now).await?)).await?;
@@ -192,16 +208,19 @@ fn finding(context: &Context, field: Field, fault: &Fault) -> Finding {
     Finding::new(column_of(context, field), Some(field.as_str()), fault)
 }
 
-/// What the register knows of the NIKs of a chunk.
+/// What the register knows of the people of a chunk.
 struct Known {
     /// Volunteers in sight, by the index of their NIK.
     holders: HashMap<Vec<u8>, Vec<Uuid>>,
     /// Districts that exist or existed.
     districts: HashSet<RegionCode>,
+    /// Who is posted in their villages.
+    neighbours: HashMap<RegionCode, Vec<Neighbour>>,
 }
 
 impl Known {
-    async fn of(conn: &mut Conn, app: &App, caller: &Caller, niks: &[&Nik]) -> ApiResult<Self> {
+    async fn of(conn: &mut Conn, app: &App, caller: &Caller, people: &[&NewVolunteer]) -> ApiResult<Self> {
+        let niks: Vec<&Nik> = people.iter().filter_map(|new| new.nik.as_ref()).collect();
         let indexes: Vec<Vec<u8>> = niks.iter().map(|nik| nik_index(app, nik)).collect();
         let mut holders: HashMap<Vec<u8>, Vec<Uuid>> = HashMap::new();
         for (index, id, village) in volunteers::holders_of(conn, &indexes).await? {
@@ -211,7 +230,19 @@ impl Known {
             }
         }
         let districts: Vec<RegionCode> = niks.iter().filter_map(|nik| RegionCode::parse(nik.district()).ok()).collect();
-        Ok(Self { holders, districts: regions::known(conn, &districts).await?.into_iter().collect() })
+        let villages: Vec<RegionCode> = people.iter().map(|new| new.village_code.clone()).collect();
+        let mut neighbours: HashMap<RegionCode, Vec<Neighbour>> = HashMap::new();
+        for (village, neighbour) in volunteers::neighbours_of(conn, &villages).await? {
+            neighbours.entry(village).or_default().push(neighbour);
+        }
+        Ok(Self { holders, districts: regions::known(conn, &districts).await?.into_iter().collect(), neighbours })
+    }
+
+    /// Volunteers of the village who may be the same person.
+    fn alike(&self, new: &NewVolunteer) -> Vec<Uuid> {
+        let stated = Traits { name: new.name.as_str(), birth_date: new.birth_date.map(Day::date) };
+        let same = |other: &&Neighbour| alike(stated, Traits { name: &other.name, birth_date: other.birth_date });
+        self.neighbours.get(&new.village_code).into_iter().flatten().filter(same).map(|other| other.id.0).collect()
     }
 }
 
@@ -223,14 +254,14 @@ async fn validate(
     waiting: &[Waiting],
 ) -> ApiResult<Vec<NewRow>> {
     let judged: Vec<Judged> = waiting.iter().map(|row| judge(row, context)).collect();
-    let niks: Vec<&Nik> =
-        judged.iter().filter_map(|row| row.person.as_ref().and_then(|(new, _)| new.nik.as_ref())).collect();
-    let known = Known::of(conn, app, caller, &niks).await?;
-    let found = waiting.iter().zip(judged).map(|(row, judged)| looked_up(app, caller, context, &known, row, judged));
+    let people: Vec<&NewVolunteer> = judged.iter().filter_map(|row| row.person.as_ref().map(|(new, _)| new)).collect();
+    let known = Known::of(conn, app, caller, &people).await?;
+    let found = waiting.iter().zip(judged).map(|(row, judged)| look_up(app, caller, context, &known, row, judged));
     found.collect()
 }
 
-fn looked_up(
+/// What the register says of a row beside what it is by itself.
+fn look_up(
     app: &App,
     caller: &Caller,
     context: &Context,
@@ -239,26 +270,31 @@ fn looked_up(
     judged: Judged,
 ) -> ApiResult<NewRow> {
     let Judged { person, mut errors, mut warnings } = judged;
-    let mut candidates = vec![];
+    let (mut candidates, mut doubles) = (vec![], vec![]);
     if let Some((new, _)) = &person {
         if !may_decide(caller, &new.village_code) {
-            errors.push(finding(context, Field::VillageCode, &super::rules::villages::OUTSIDE));
+            errors.push(finding(context, Field::VillageCode, &OUTSIDE));
         }
         if let Some(nik) = &new.nik {
             candidates = known.holders.get(&nik_index(app, nik)).cloned().unwrap_or_default();
+            doubles.extend((!candidates.is_empty()).then(|| finding(context, Field::Nik, &of_code(&VOLUNTEER_EXISTS))));
             let district = RegionCode::parse(nik.district()).is_ok_and(|code| known.districts.contains(&code));
-            let differs = nik_warnings(nik, new.birth_date.map(crate::platform::moment::Day::date), new.sex, district);
+            let differs = nik_warnings(nik, new.birth_date.map(Day::date), new.sex, district);
             warnings.extend(differs.into_iter().map(|warning| finding(context, Field::Nik, &nik_warning(warning))));
         }
+        let alike = known.alike(new);
+        doubles.extend((!alike.is_empty()).then(|| finding(context, Field::Name, &of_code(&VOLUNTEER_ALIKE))));
+        candidates.extend(alike);
+        doubles.extend((!row.alike.is_empty()).then(|| finding(context, Field::Name, &alike_in_file(&row.alike))));
     }
-    let state = match (errors.is_empty(), candidates.is_empty()) {
+    candidates.sort_unstable();
+    candidates.dedup();
+    let state = match (errors.is_empty(), doubles.is_empty()) {
         (false, _) => RowState::Faulty,
         (true, false) => RowState::Duplicate,
         (true, true) => RowState::Ready,
     };
-    if state == RowState::Duplicate {
-        errors.push(finding(context, Field::Nik, &exists()));
-    }
+    errors.extend(doubles);
     Ok(NewRow { number: row.row.number, state, errors: json(&errors)?, warnings: json(&warnings)?, candidates })
 }
 
@@ -266,9 +302,8 @@ fn json(findings: &[Finding]) -> ApiResult<serde_json::Value> {
     serde_json::to_value(findings).map_err(|_| ApiError::internal("findings cannot be written"))
 }
 
-fn exists() -> Fault {
-    let message = &VOLUNTEER_EXISTS.message;
-    Fault::with(VOLUNTEER_EXISTS.code, message.id.to_string(), message.en.to_string())
+fn of_code(code: &'static ErrorCode) -> Fault {
+    Fault::with(code.code, code.message.id.to_string(), code.message.en.to_string())
 }
 
 fn nik_warning(warning: NikWarning) -> Fault {
@@ -291,7 +326,8 @@ async fn apply(
     mut rows: Vec<ImportRow>,
 ) -> ApiResult<Vec<RowState>> {
     let chosen = |row: &ImportRow| {
-        row.state == RowState::Ready && import.selected.as_ref().is_none_or(|rows| rows.contains(&row.number))
+        let good = row.state == RowState::Ready || (row.state == RowState::Duplicate && row.override_reason.is_some());
+        good && import.selected.as_ref().is_none_or(|rows| rows.contains(&row.number))
     };
     let mut due: Vec<(&mut ImportRow, Judged)> = vec![];
     for row in rows.iter_mut().filter(|row| chosen(row)) {
@@ -299,10 +335,10 @@ async fn apply(
         let waiting = waiting.ok_or_else(|| ApiError::internal("a row of an import is missing"))?;
         due.push((row, judge(waiting, context)));
     }
-    let nik =
-        |judged: &Judged| judged.person.as_ref().and_then(|(new, _)| new.nik.as_ref().map(|nik| nik_index(app, nik)));
-    let niks: Vec<Vec<u8>> = due.iter().filter_map(|(_, judged)| nik(judged)).collect();
-    volunteers::hold_niks(conn, &niks).await?;
+    let people = || due.iter().filter_map(|(_, judged)| judged.person.as_ref().map(|(new, _)| new));
+    let niks: Vec<Vec<u8>> = people().filter_map(|new| new.nik.as_ref().map(|nik| nik_index(app, nik))).collect();
+    let villages: Vec<RegionCode> = people().map(|new| new.village_code.clone()).collect();
+    volunteers::hold_many(conn, &niks, &villages).await?;
     for (row, judged) in due {
         apply_row(conn, app, caller, context, row, judged).await?;
         store::save_row(conn, import.id, row).await?;
@@ -318,46 +354,52 @@ async fn apply_row(
     row: &mut ImportRow,
     judged: Judged,
 ) -> ApiResult<()> {
-    let Some((new, letter)) = judged.person.filter(|(new, _)| may_decide(caller, &new.village_code)) else {
+    let Some((mut new, letter)) = judged.person.filter(|(new, _)| may_decide(caller, &new.village_code)) else {
         // The day, the regions or the caller's own are others than when it was looked through.
         (row.state, row.errors) = (RowState::Faulty, json(&judged.errors)?);
         return Ok(());
     };
+    new.override_duplicate = row.override_reason.clone().map(|reason| Override { reason });
     let entry = Entry { new, digest: None, letter, shown: &[] };
     // What the database refuses must not take the rows before it along.
     let registered = conn.transaction(async |c| register(c, app, caller, entry).await).await;
     match registered {
-        Ok((volunteer, _)) => (row.state, row.volunteer_id) = (RowState::Applied, Some(volunteer.id)),
+        Ok((volunteer, _)) => {
+            (row.state, row.volunteer_id) = (RowState::Applied, Some(volunteer.id));
+            (row.errors, row.candidates) = (json(&[])?, vec![]);
+        }
         Err(error) if error.code().status >= 500 => return Err(error),
         Err(error) => {
-            let id = error.told_member("id").and_then(|id| Uuid::parse_str(id.as_str()?).ok());
-            row.candidates = id.into_iter().collect();
+            row.candidates = told_candidates(&error);
             row.state = if row.candidates.is_empty() { RowState::Faulty } else { RowState::Duplicate };
             row.errors = json(&told(context, &error))?;
+            row.override_reason = None;
         }
     }
     Ok(())
 }
 
+/// Whom a refusal names.
+fn told_candidates(error: &ApiError) -> Vec<Uuid> {
+    let id = |value: &serde_json::Value| value.as_str().and_then(|id| Uuid::parse_str(id).ok());
+    let alike = error.told_member("candidates").and_then(|list| list.as_array()).into_iter().flatten();
+    let alike = alike.filter_map(|one| one.get("id").and_then(id));
+    error.told_member("id").and_then(id).into_iter().chain(alike).collect()
+}
+
 /// What a refusal says, column by column.
 fn told(context: &Context, error: &ApiError) -> Vec<Finding> {
     let field = |at: &str| Field::parse(at.trim_start_matches('/').split('/').next().unwrap_or_default());
-    let mut list: Vec<Finding> = vec![];
-    for (place, fault) in error.faults() {
-        let crate::platform::error::Place::Pointer(at) = place else { continue };
-        let field = field(at);
-        let column = field.and_then(|field| column_of(context, field));
-        list.push(Finding::new(column, field.map(Field::as_str), fault));
-    }
-    if list.is_empty() {
-        let code = error.code();
-        list.push(Finding::new(
-            None,
-            None,
-            &Fault::with(code.code, code.message.id.to_string(), code.message.en.to_string()),
-        ));
-    }
-    list
+    let one = |(place, fault): &(Place, Fault)| {
+        let field = if let Place::Pointer(at) = place { field(at) } else { None };
+        Finding::new(field.and_then(|field| column_of(context, field)), field.map(Field::as_str), fault)
+    };
+    let list: Vec<Finding> = error.faults().iter().map(one).collect();
+    let about = match error.code() {
+        code if *code == VOLUNTEER_EXISTS => Field::Nik,
+        _ => Field::Name,
+    };
+    if list.is_empty() { vec![finding(context, about, &of_code(error.code()))] } else { list }
 }
 
 /// Gives up imports that nobody came back to, and forgets what became of the rows of those that are long over.

@@ -1,11 +1,13 @@
 //! Every SQL statement on volunteers, who they are, their postings and their history.
+mod duplicates;
 mod list;
 mod many;
 pub mod phones;
 mod records;
 
+pub use duplicates::{Dispute, Neighbour, absorb, disputes, full_of, neighbours, promote, release, survivor};
 pub use list::{Wanted, count, find_by_nik, find_by_phone, list};
-pub use many::{hold_niks, holders_of};
+pub use many::{hold_many, holders_of, neighbours_of};
 pub use records::{HistoryRow, Posting, add_history, history, posted_since, postings, replace_posting};
 
 use super::rules::{IdentityState, Letter, NikWarning, TrainingLevel, VolunteerStatus};
@@ -75,6 +77,10 @@ pub struct Volunteer {
     pub updated_at: DateTime<Utc>,
     /// Agency of the last change.
     pub updated_by: AgencyId,
+    /// The row that the person is found under.
+    pub merged_into: Option<VolunteerId>,
+    /// Since when.
+    pub merged_at: Option<DateTime<Utc>>,
 }
 
 impl Volunteer {
@@ -145,6 +151,8 @@ pub struct Person {
     pub nik_warnings: Vec<NikWarning>,
     /// Whether it is that of this row only.
     pub identity_state: IdentityState,
+    /// When it was found that it is not.
+    pub disputed_at: Option<DateTime<Utc>>,
 }
 
 impl std::fmt::Debug for Person {
@@ -158,10 +166,11 @@ pub type Full = (Volunteer, Person);
 
 #[auto_type(type_alias, type_name = "Visible")]
 fn in_window(from: String, until: String, own: VolunteerId) -> _ {
-    t::village_code.ge(from).and(t::village_code.lt(until)).or(t::id.eq(own))
+    t::merged_into.is_null().and(t::village_code.ge(from).and(t::village_code.lt(until)).or(t::id.eq(own)))
 }
 
-/// The volunteers that a caller sees: governments those of their region, a phone itself, source systems none.
+/// The volunteers that a caller sees: governments those of their region, a phone itself, source systems none. Who has been
+/// merged is seen in the other row ([`survivor`]).
 pub fn visible_to(caller: &Caller) -> Visible {
     let window = caller.sight.window();
     in_window(window.from, window.until, window.own)
@@ -186,15 +195,30 @@ pub async fn find_create(conn: &mut Conn, id: VolunteerId) -> QueryResult<Option
 
 /// Makes everyone who registers or changes this NIK wait until the transaction ends.
 pub async fn hold_nik(conn: &mut Conn, nik_index: &[u8]) -> QueryResult<()> {
-    let key = nik_index.first_chunk().map(|bytes| i64::from_be_bytes(*bytes)).unwrap_or_default();
-    diesel::select(pg_advisory_xact_lock(key)).execute(conn).await.map(drop)
+    diesel::select(pg_advisory_xact_lock(nik_key(nik_index))).execute(conn).await.map(drop)
 }
 
-/// Every row with this NIK, whoever may see it, and where it is posted.
+/// Makes everyone who registers in this village wait until the transaction ends: likeness is judged among those who are
+/// there. Taken after [`hold_nik`].
+pub async fn hold_village(conn: &mut Conn, village: &RegionCode) -> QueryResult<()> {
+    diesel::select(pg_advisory_xact_lock(village_key(village))).execute(conn).await.map(drop)
+}
+
+fn nik_key(nik_index: &[u8]) -> i64 {
+    nik_index.first_chunk().map(|bytes| i64::from_be_bytes(*bytes)).unwrap_or_default()
+}
+
+/// Ten digits, above zero: no NIK's key is likely to be among them, and if it is, someone waits for nothing.
+fn village_key(village: &RegionCode) -> i64 {
+    let digits: String = village.as_str().chars().filter(char::is_ascii_digit).collect();
+    digits.parse().unwrap_or_default()
+}
+
+/// Every row with this NIK, whoever may see it, and where it is posted; merged ones have none of their own.
 pub async fn nik_holders(conn: &mut Conn, nik_index: &[u8]) -> QueryResult<Vec<(VolunteerId, RegionCode)>> {
     t::table
         .inner_join(volunteer_people::table)
-        .filter(volunteer_people::nik_index.eq(nik_index))
+        .filter(volunteer_people::nik_index.eq(nik_index).and(t::merged_into.is_null()))
         .select((t::id, t::village_code))
         .order(t::id)
         .load(conn)

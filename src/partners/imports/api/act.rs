@@ -3,11 +3,12 @@ use super::ImportView;
 use super::upload::{check_authority, record, replay};
 use crate::access::api::Permit;
 use crate::access::rules::{Caller, ImportVolunteers};
+use crate::codes::rules::Code;
 use crate::partners::imports::jobs::Jobs;
 use crate::partners::imports::rules::{
     ApplyMode, IMPORT_STATE_CONFLICT, ImportId, ImportState, ROWS_NOT_READY, RowState,
 };
-use crate::partners::imports::store::{self, Counts, Import};
+use crate::partners::imports::store::{self, Counts, Import, ImportRow};
 use crate::platform::answer::Answer;
 use crate::platform::app::{App, Shared};
 use crate::platform::db::{Conn, Db};
@@ -15,6 +16,9 @@ use crate::platform::error::{ApiError, ApiResult, Fault, STALE};
 use crate::platform::idempotency::Attempt;
 use crate::platform::input::{IfMatch, Keyed, NoBody, PathId};
 use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
+use crate::regions::rules::TimeZone;
+use crate::volunteers::register::check_duplicate_reason;
+use crate::volunteers::rules::VOLUNTEER_EXISTS;
 use actix_web::post;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -28,6 +32,21 @@ pub struct ApplyImport {
     /// Numbers of rows, as Excel numbers them; absent: every row.
     #[schema(min_items = 1, max_items = 5000)]
     rows: Option<Vec<i32>>,
+    /// Rows that are other people than those who are alike. An equal NIK cannot be overridden.
+    #[serde(default)]
+    #[schema(max_items = 1000)]
+    override_duplicates: Vec<OverrideRow>,
+}
+
+/// A row that is another person than those who are alike.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OverrideRow {
+    /// Number of the row, as Excel numbers it.
+    row: i32,
+    /// Code of the list `duplicate-reasons`, of the group `override`.
+    #[schema(example = "namesakes")]
+    reason: Code,
 }
 
 /// Apply an import
@@ -59,6 +78,7 @@ pub async fn apply_import(
             let mut import = store::lock(c, &caller, id).await?;
             check_authority(&caller)?;
             check(&import, import.state.may_be_applied(), version)?;
+            override_rows(c, &app, id, &wanted.body.override_duplicates).await?;
             begin(c, &app, &caller, &mut import, wanted.body.mode, wanted.body.rows).await?;
             let location = format!("{}/v1/imports/{id}", app.settings.public_url);
             let (version, counts) = (import.version, counts(c, id).await?);
@@ -86,6 +106,26 @@ fn check(import: &Import, may: bool, version: IfMatch) -> ApiResult<()> {
     Err(ApiError::from(&STALE).member("version", import.version).member("updated_at", import.updated_at))
 }
 
+/// Notes which duplicates are other people. Who has the NIK of somebody registered is that one.
+async fn override_rows(conn: &mut Conn, app: &App, id: ImportId, rows: &[OverrideRow]) -> ApiResult<()> {
+    for (index, OverrideRow { row, reason }) in rows.iter().enumerate() {
+        let at = |member| format!("/override_duplicates/{index}/{member}");
+        let found = store::find_row(conn, id, *row).await?;
+        let same_nik = |row: &ImportRow| {
+            let errors = row.errors.as_array().into_iter().flatten();
+            errors.filter_map(|error| error.get("code")).any(|code| code == VOLUNTEER_EXISTS.code)
+        };
+        if !found.is_some_and(|row| row.state == RowState::Duplicate && !same_nik(&row)) {
+            let fault = Fault::new("not_alike", "bukan baris yang hanya serupa", "not a row that is merely alike");
+            return Err(ApiError::rule(&at("row"), fault));
+        }
+        let today = TimeZone::Wib.day(app.clock.now());
+        check_duplicate_reason(conn, reason, "override", &at("reason"), today).await?;
+        store::set_override(conn, id, *row, reason).await?;
+    }
+    Ok(())
+}
+
 /// Gives the chosen rows of a locked import to whoever works.
 pub async fn begin(
     conn: &mut Conn,
@@ -109,9 +149,10 @@ pub async fn begin(
             return Err(ApiError::rule("/rows", fault));
         }
     }
-    let ready = count(conn, &[RowState::Ready]).await?;
+    let overridden = store::count_overridden(conn, import.id, rows.as_deref()).await?;
+    let ready = count(conn, &[RowState::Ready]).await? + overridden;
     let faulty = count(conn, &[RowState::Faulty]).await?;
-    let duplicates = count(conn, &[RowState::Duplicate]).await?;
+    let duplicates = count(conn, &[RowState::Duplicate]).await? - overridden;
     if ready == 0 || (mode == ApplyMode::All && faulty + duplicates > 0) {
         let error = ApiError::from(&ROWS_NOT_READY).member("ready", ready);
         return Err(error.member("faulty", faulty).member("duplicates", duplicates));

@@ -56,7 +56,8 @@ fn separator_line(text: &str) -> Option<(char, &str)> {
 /// The one by which the most columns have a name that is known; else the one that makes the most columns.
 fn likely_separator(text: &str) -> char {
     let score = |separator: &char| {
-        let head = rows(text, *separator, TITLE_ROWS + 1).unwrap_or_default();
+        // So wide that it is refused is wider than all others.
+        let Ok(head) = rows(text, *separator, TITLE_ROWS + 1) else { return (0, usize::MAX) };
         let known = head.iter().map(|row| header::known(&row.cells)).max().unwrap_or_default();
         let wide = head.iter().map(|row| row.cells.len()).max().unwrap_or_default();
         (known, wide)

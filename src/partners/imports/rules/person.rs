@@ -14,6 +14,7 @@ use crate::platform::region_code::RegionCode;
 use crate::platform::text::{EMPTY, Line, fold};
 use crate::regions::rules::TimeZone;
 use crate::volunteers::register::{NewVolunteer, check_year};
+use crate::volunteers::rules::likeness::{Traits, alike};
 use crate::volunteers::rules::{Letter, VolunteerStatus, check_birth_date, check_certificate, nik_status};
 use chrono::{DateTime, NaiveDate, Utc};
 use std::collections::HashMap;
@@ -140,9 +141,6 @@ pub fn judge(waiting: &Waiting, context: &Context) -> Judged {
     if !waiting.same_nik.is_empty() {
         reading.wrong(Meaning::Field(Field::Nik), &twice(&waiting.same_nik));
     }
-    if !waiting.alike.is_empty() {
-        reading.warn(Meaning::Field(Field::Name), &alike(&waiting.alike));
-    }
     let Reading { errors, warnings, .. } = reading;
     let person = person.filter(|_| errors.is_empty()).map(|person| (person, letter));
     Judged { person, errors, warnings }
@@ -195,6 +193,7 @@ fn person(
         certificate_date,
         appointed_year,
         functions,
+        override_duplicate: None,
     })
 }
 
@@ -330,53 +329,102 @@ fn twice(rows: &[i32]) -> Fault {
     Fault::with("nik_twice_in_file", id, en)
 }
 
-fn alike(rows: &[i32]) -> Fault {
+/// Rows before it that may be the same person.
+pub fn alike_in_file(rows: &[i32]) -> Fault {
     let rows = listed(rows);
     Fault::with(
         "alike_in_file",
-        format!("nama, tanggal lahir dan desa sama dengan baris {rows}"),
-        format!("has name, birth date and village of row {rows}"),
+        format!("serupa dengan baris {rows}: nama, tanggal lahir dan desa"),
+        format!("is like row {rows} in name, birth date and village"),
     )
 }
 
-/// Tells each row of others that have its NIK, and of those before it that are alike in name, birth date and village.
+/// What rows are compared by.
+struct Marks {
+    number: i32,
+    nik: Option<String>,
+    /// Village, as it is written.
+    place: String,
+    name: String,
+    born: Option<NaiveDate>,
+}
+
+impl Marks {
+    fn traits(&self) -> Traits<'_> {
+        Traits { name: &self.name, birth_date: self.born }
+    }
+}
+
+/// Of so many that are alike, one knows enough.
+const ENOUGH: usize = 100;
+
+/// Tells each row of others that have its NIK, and of those before it that are alike.
 pub fn compare(columns: &[Column], rows: Vec<Row>) -> Vec<Waiting> {
-    let (mut niks, mut names): (HashMap<String, Vec<i32>>, HashMap<Vec<String>, Vec<i32>>) = Default::default();
-    let keys: Vec<_> = rows.iter().map(|row| marks(columns, row)).collect();
-    for (row, (nik, name)) in rows.iter().zip(&keys) {
-        if let Some(nik) = nik {
-            niks.entry(nik.clone()).or_default().push(row.number);
-        }
-        if let Some(name) = name {
-            names.entry(name.clone()).or_default().push(row.number);
+    let marks: Vec<Marks> = rows.iter().map(|row| marks(columns, row)).collect();
+    let mut niks: HashMap<&str, Vec<i32>> = HashMap::new();
+    for mark in &marks {
+        if let Some(nik) = &mark.nik {
+            niks.entry(nik).or_default().push(mark.number);
         }
     }
-    let waiting = rows.into_iter().zip(keys).map(|(row, (nik, name))| {
-        let of_nik = nik.and_then(|nik| niks.get(&nik)).into_iter().flatten();
-        let of_name = name.and_then(|name| names.get(&name)).into_iter().flatten();
+    let mut near = Near::default();
+    let waiting = rows.into_iter().zip(&marks).map(|(row, mark)| {
+        let of_nik = mark.nik.as_deref().and_then(|nik| niks.get(nik)).into_iter().flatten();
         let same_nik = of_nik.copied().filter(|other| *other != row.number).take(6).collect();
-        let alike = of_name.copied().take_while(|other| *other < row.number).take(6).collect();
-        Waiting { row, same_nik, alike }
+        Waiting { same_nik, alike: near.before(mark), row }
     });
     waiting.collect()
 }
 
-/// What a row is told apart by: its NIK; and name, birth date and village as they are written.
-fn marks(columns: &[Column], row: &Row) -> (Option<String>, Option<Vec<String>>) {
+/// Rows so far, where those that may be alike are found together.
+#[derive(Default)]
+struct Near<'a> {
+    by_day: HashMap<(&'a str, NaiveDate), Vec<&'a Marks>>,
+    by_name: HashMap<(&'a str, String), Vec<&'a Marks>>,
+}
+
+impl<'a> Near<'a> {
+    /// Those before this one that are alike; it is one of them for the next.
+    fn before(&mut self, mark: &'a Marks) -> Vec<i32> {
+        if mark.name.trim().is_empty() {
+            return vec![];
+        }
+        let mut words: Vec<String> = fold(&mark.name).split(' ').map(str::to_owned).collect();
+        words.sort();
+        let of_name = self.by_name.entry((&mark.place, words.join(" "))).or_default();
+        let same = |other: &&&Marks| alike(mark.traits(), other.traits());
+        let mut found: Vec<i32> = of_name.iter().filter(same).map(|other| other.number).collect();
+        if of_name.len() < ENOUGH {
+            of_name.push(mark);
+        }
+        if let Some(born) = mark.born {
+            let of_day = self.by_day.entry((&mark.place, born)).or_default();
+            found.extend(of_day.iter().filter(same).map(|other| other.number));
+            if of_day.len() < ENOUGH {
+                of_day.push(mark);
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found.truncate(6);
+        found
+    }
+}
+
+fn marks(columns: &[Column], row: &Row) -> Marks {
     let cell = |meaning: Meaning| {
         let index = columns.iter().position(|column| column.meaning == meaning);
         index.and_then(|index| row.cells.get(index)).unwrap_or(&Cell::Empty)
     };
     let of = |field| cell(Meaning::Field(field));
-    let nik: String = match of(Field::Nik) {
-        Cell::Text(text) => text.chars().filter(char::is_ascii_digit).collect(),
-        _ => String::new(),
-    };
-    let born = values::day(of(Field::BirthDate)).ok().flatten().map(|day| day.date().to_string());
-    let born = born.unwrap_or_else(|| fold(&cell(Meaning::BirthPlaceAndDate).shown()));
-    let name = fold(&of(Field::Name).shown());
-    let places = [Field::VillageCode, Field::VillageName].map(|field| fold(&of(field).shown()));
-    let known = !name.is_empty() && !born.is_empty();
-    let name = [name, born].into_iter().chain(places).chain([fold(&cell(Meaning::District).shown())]);
-    ((nik.len() == 16).then_some(nik), known.then(|| name.collect()))
+    let digits = |cell: &Cell| -> String { cell.shown().chars().filter(char::is_ascii_digit).collect() };
+    let nik = Some(digits(of(Field::Nik))).filter(|nik| nik.len() == 16 && matches!(of(Field::Nik), Cell::Text(_)));
+    let both = cell(Meaning::BirthPlaceAndDate).as_text().unwrap_or_default();
+    let both = both.find(|c: char| c.is_ascii_digit()).and_then(|at| both.get(at..)).map(Cell::exact);
+    let born = values::day(of(Field::BirthDate)).ok().flatten();
+    let born = born.or_else(|| both.and_then(|cell| values::day(&cell).ok().flatten())).map(Day::date);
+    let code = digits(of(Field::VillageCode));
+    let named = || format!("{}/{}", fold(&of(Field::VillageName).shown()), fold(&cell(Meaning::District).shown()));
+    let place = if code.is_empty() { named() } else { code };
+    Marks { number: row.number, nik, place, name: of(Field::Name).shown(), born }
 }

@@ -154,13 +154,14 @@ fn serial(digits: &str) -> Option<NaiveDate> {
 }
 
 fn written(raw: &str) -> Result<Option<NaiveDate>, Fault> {
+    let raw = raw.split_once('T').filter(|(day, _)| day.len() == 10).map_or(raw, |(day, _)| day);
     let parts = raw.split(|c: char| c.is_whitespace() || matches!(c, '/' | '-' | '.' | ',')).filter(|p| !p.is_empty());
     // A time of day says nothing about the day.
     let parts: Vec<&str> = parts.take_while(|part| !part.contains(':')).collect();
     match *parts.as_slice() {
         [one] => Ok(serial(one)),
         [year, month, day] if year.len() == 4 => {
-            Ok(number(month).zip(number(day.split('T').next().unwrap_or_default())).and_then(|(m, d)| date(year, m, d)))
+            Ok(number(month).zip(number(day)).and_then(|(month, day)| date(year, month, day)))
         }
         [_, _, year] if year.len() == 2 && number(year).is_some() => Err(SHORT_YEAR),
         [day, month, year] if year.len() == 4 => {
