@@ -27,6 +27,7 @@ mod demo_counts;
 mod docs;
 mod examples;
 mod foreign_ids;
+mod imports;
 mod issued;
 mod journeys;
 mod journeys_referrals;

@@ -2,6 +2,7 @@
 //! applied on a second call ([`work`]). Nothing of what is in its cells is told by any answer, and nothing of it is stored
 //! unsealed.
 pub mod api;
+pub mod console;
 pub mod intake;
 pub mod jobs;
 pub mod rules;

@@ -1,9 +1,10 @@
 //! Applying an import, and giving it up.
 use super::ImportView;
-use super::upload::{check_authority, record, replay};
+use super::upload::{check_authority, replay};
 use crate::access::api::Permit;
 use crate::access::rules::{Caller, ImportVolunteers};
 use crate::codes::rules::Code;
+use crate::partners::imports::intake::note;
 use crate::partners::imports::jobs::Jobs;
 use crate::partners::imports::rules::{
     ApplyMode, IMPORT_STATE_CONFLICT, ImportId, ImportState, ROWS_NOT_READY, RowState,
@@ -164,7 +165,7 @@ pub async fn begin(
         return Err(ApiError::from(&IMPORT_STATE_CONFLICT).member("state", import.state));
     }
     store::save(conn, import, app.clock.now()).await?;
-    record(conn, app, caller, "import.apply", import.id).await
+    note(conn, app, caller, "import.apply", import.id).await
 }
 
 /// Discard an import
@@ -196,7 +197,7 @@ pub async fn discard_import(
         let now = app.clock.now();
         (import.state, import.ended_at) = (ImportState::Discarded, Some(now));
         store::save(c, &mut import, now).await?;
-        record(c, &app, &caller, "import.discard", id).await?;
+        note(c, &app, &caller, "import.discard", id).await?;
         let (version, counts) = (import.version, counts(c, id).await?);
         let answer = Answer::row(&ImportView::of(import, counts)?, version)?;
         ticket.keep(c, answer, &[id.0]).await

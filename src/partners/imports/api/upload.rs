@@ -1,15 +1,14 @@
 //! Taking a file in.
 use super::ImportView;
 use crate::access::api::Permit;
-use crate::access::rules::AgencyKind;
-use crate::access::rules::{Caller, ImportVolunteers};
-use crate::partners::imports::intake::{create, note};
+use crate::access::rules::{AgencyKind, Caller, ImportVolunteers};
+use crate::partners::imports::intake::create;
 use crate::partners::imports::jobs::Jobs;
 use crate::partners::imports::rules::ImportId;
 use crate::partners::imports::rules::sheet::Kind;
 use crate::partners::imports::store;
 use crate::platform::answer::Answer;
-use crate::platform::app::{App, Shared};
+use crate::platform::app::Shared;
 use crate::platform::db::{Conn, Db};
 use crate::platform::error::{ApiError, ApiResult, Fault, Place};
 use crate::platform::idempotency::{Attempt, Replay};
@@ -21,8 +20,11 @@ use serde::Deserialize;
 use std::time::Duration;
 use utoipa::IntoParams;
 
+/// Most bytes of a file.
+pub const LIMIT: usize = 20 * 1024 * 1024;
+
 impl FileKind for Kind {
-    const LIMIT: usize = 20 * 1024 * 1024;
+    const LIMIT: usize = LIMIT;
     const DEADLINE: Duration = Duration::from_mins(5);
     const MEDIA_TYPES: &'static str = "text/csv, application/vnd.openxmlformats-officedocument.spreadsheetml.sheet, application/x-ndjson, application/vnd.ms-excel, application/octet-stream";
 
@@ -110,9 +112,4 @@ fn check_letters(ignored: &[String]) -> ApiResult<()> {
         "letters of a column as in Excel: A, B, AA",
     );
     Err(ApiError::malformed(Place::Parameter("ignore".to_owned()), fault))
-}
-
-/// Records an act on an import; for the routes beside this one.
-pub(super) async fn record(conn: &mut Conn, app: &App, caller: &Caller, action: &str, id: ImportId) -> ApiResult<()> {
-    note(conn, app, caller, action, id).await
 }
