@@ -91,6 +91,7 @@ pub fn error_codes() -> Vec<&'static Code> {
         training::rules::CODES,
         cases::rules::CODES,
         referrals::rules::CODES,
+        partners::merges::rules::CODES,
     ]
     .concat()
 }

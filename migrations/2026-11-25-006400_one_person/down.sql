@@ -29,6 +29,10 @@ BEGIN
     END LOOP;
     RETURN NULL;
 END $$;
+ALTER TABLE training_attendance
+    DROP CONSTRAINT training_attendance_event_id_volunteer_id_fkey,
+    ADD CONSTRAINT training_attendance_event_id_volunteer_id_fkey FOREIGN KEY (event_id, volunteer_id)
+        REFERENCES training_enrolments (event_id, volunteer_id);
 DROP TABLE merged_rows;
 DROP TABLE volunteer_merges;
 DELETE FROM codes WHERE list = 'duplicate-reasons';

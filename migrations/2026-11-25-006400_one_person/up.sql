@@ -63,6 +63,12 @@ INSERT INTO codes (list, code, position, group_code, needs_text, label_id, label
     ('duplicate-reasons', 'registered_twice', 12, 'merge', false, 'Terdaftar dua kali', 'Registered twice'),
     ('duplicate-reasons', 'moved_and_registered_again', 13, 'merge', false, 'Pindah dan didaftarkan lagi', 'Moved and registered again');
 
+-- Attendance goes with the seat when that becomes another row's.
+ALTER TABLE training_attendance
+    DROP CONSTRAINT training_attendance_event_id_volunteer_id_fkey,
+    ADD CONSTRAINT training_attendance_event_id_volunteer_id_fkey FOREIGN KEY (event_id, volunteer_id)
+        REFERENCES training_enrolments (event_id, volunteer_id) ON UPDATE CASCADE;
+
 -- A merged row counts nowhere.
 CREATE OR REPLACE FUNCTION count_volunteers() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -90,13 +96,12 @@ END $$;
 -- A merged row stays as it is until it is parted again.
 CREATE FUNCTION volunteers_merged_is_kept() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF OLD.merged_into IS NOT NULL AND NEW.merged_into IS NOT NULL AND (OLD.status, OLD.level)
-        IS DISTINCT FROM (NEW.status, NEW.level) THEN
+    IF OLD.merged_into IS NOT NULL AND NEW.merged_into IS NOT NULL AND OLD.status <> NEW.status THEN
         RAISE EXCEPTION 'a merged volunteer is not changed' USING ERRCODE = 'check_violation', CONSTRAINT = 'volunteers_merged_is_kept';
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER merged_is_kept BEFORE UPDATE OF status, level ON volunteers
+CREATE TRIGGER merged_is_kept BEFORE UPDATE OF status ON volunteers
     FOR EACH ROW EXECUTE FUNCTION volunteers_merged_is_kept();
 
 GRANT SELECT, INSERT, UPDATE ON volunteer_merges TO simpul_service;

@@ -43,6 +43,7 @@ pub async fn announce(conn: &mut Conn, event: Event, agency: &Agency, now: DateT
         id: agency.id.0,
         version: agency.version,
         op: Op::Upsert,
+        redirected_to: None,
         scope: Scope::ChangesRead,
         before: if agency.version == 1 { Audience::default() } else { audience.clone() },
         after: audience,

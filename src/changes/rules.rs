@@ -42,6 +42,8 @@ pub struct Change {
     pub version: i32,
     /// What to do.
     pub op: Op,
+    /// The other id, of a redirected row.
+    pub redirected_to: Option<Uuid>,
     /// Scope that a reader needs.
     pub scope: Scope,
     /// Nobody, for a new row.

@@ -18,6 +18,7 @@ pub async fn publish(conn: &mut Conn, change: &Change) -> QueryResult<()> {
         t::entity_id.eq(change.id),
         t::version.eq(change.version),
         t::op.eq(change.op),
+        t::redirected_to.eq(change.redirected_to),
         t::scope.eq(change.scope),
         t::agencies_before.eq(ids(&change.before)),
         t::agencies_after.eq(ids(&change.after)),

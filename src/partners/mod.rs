@@ -3,8 +3,9 @@
 //! A file of volunteers has the same columns in both directions ([`fields`]): what is exported can be imported.
 pub mod fields;
 pub mod imports;
+pub mod merges;
 
 /// Routes of this module.
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
-    imports::routes(cfg);
+    cfg.configure(merges::routes).configure(imports::routes);
 }

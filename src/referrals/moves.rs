@@ -403,6 +403,7 @@ pub async fn publish(conn: &mut Conn, before: Option<&Referral>, after: &Referra
         id: after.id.0,
         version: after.version,
         op: Op::Upsert,
+        redirected_to: None,
         scope: Scope::ReferralsRead,
         before: before.map(audience).unwrap_or_default(),
         after: audience(after),

@@ -59,7 +59,9 @@ fn another_agencys_row_answers_like_a_missing_one_to_every_operation_and_role() 
                 for (role, client) in &roles {
                     // an agency's clients and imports are its own business alone
                     let sees = match collection(path) {
-                        "/v1/clients" | "/v1/imports" => client.agency == office.client.agency && has_right(client, operation),
+                        "/v1/clients" | "/v1/imports" => {
+                            client.agency == office.client.agency && has_right(client, operation)
+                        }
                         _ => seeing.contains(role),
                     };
                     if sees {

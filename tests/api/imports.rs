@@ -81,7 +81,8 @@ async fn is_the_same(client: &Client<'_>, id: &str, psm: &Psm) {
         assert_eq!(read["person"][field], *value, "{field} of {psm:?}");
     }
     let letter = psm.letter.as_ref();
-    let appointment = letter.map(|number| json!({ "number": number, "date": "2023-06-20", "official": "Bupati Mukomuko" }));
+    let appointment =
+        letter.map(|number| json!({ "number": number, "date": "2023-06-20", "official": "Bupati Mukomuko" }));
     assert_eq!(read["appointment"], json!(appointment), "{psm:?}");
     assert_eq!(read["status"], if letter.is_some() { "active" } else { "candidate" });
     assert_eq!(read["village_code"], psm.village.as_str());
@@ -205,8 +206,23 @@ const BAD: &[(&str, &str, &str, &str)] = &[
 ];
 
 const HEAD: [&str; 17] = [
-    "Nama", "NIK", "Tanggal Lahir", "L/P", "HP", "Email", "Kode Wilayah", "Desa", "Pendidikan", "Tahun Pengangkatan",
-    "Tgl Sertifikat", "Status", "No. SK", "Tgl SK", "Pejabat SK", "Fungsi", "Alamat",
+    "Nama",
+    "NIK",
+    "Tanggal Lahir",
+    "L/P",
+    "HP",
+    "Email",
+    "Kode Wilayah",
+    "Desa",
+    "Pendidikan",
+    "Tahun Pengangkatan",
+    "Tgl Sertifikat",
+    "Status",
+    "No. SK",
+    "Tgl SK",
+    "Pejabat SK",
+    "Fungsi",
+    "Alamat",
 ];
 
 /// A good row by its number, in the order of [`HEAD`].
@@ -299,12 +315,17 @@ fn every_kind_of_bad_row_is_told_with_its_row_column_and_reason() {
         assert_eq!(faulty, expected);
         let kinds: BTreeSet<&String> = faulty.values().map(|(_, code)| code).collect();
         assert!(kinds.len() >= 20, "{kinds:?}");
-        let told = |row: usize| rows[row - 2]["errors"].as_array().unwrap().iter().map(|e| e["code"].clone()).collect::<Vec<_>>();
+        let told = |row: usize| {
+            rows[row - 2]["errors"].as_array().unwrap().iter().map(|e| e["code"].clone()).collect::<Vec<_>>()
+        };
         assert!(rows[at - 1]["errors"][0]["detail"].as_str().unwrap().contains(&format!("row {}", at + 2)));
         let duplicates: Vec<_> = rows.iter().filter(|row| row["state"] == "duplicate").collect();
         assert_eq!(duplicates.len(), 3);
         assert_eq!(told(at + 3), [json!("volunteer_exists"), json!("volunteer_alike")]);
-        assert_eq!((told(at + 4), &duplicates[1]["candidates"]), (vec![json!("volunteer_alike")], &json!([registered])));
+        assert_eq!(
+            (told(at + 4), &duplicates[1]["candidates"]),
+            (vec![json!("volunteer_alike")], &json!([registered]))
+        );
         assert_eq!(told(at + 6), [json!("alike_in_file")]);
         assert_eq!(counts(&import), [0, 2, i64::try_from(expected.len()).unwrap(), 3, 0]);
         // the same as a file that Excel opens, in the language that was asked for
@@ -353,7 +374,8 @@ fn what_excel_did_to_a_cell_is_told() {
         let import = looked_through(&regency, XLSX, &book.save_to_buffer().unwrap()).await;
         let rows = rows(&regency, &import, "").await;
         let first = |row: &Value, of: &str| row[of][0].clone();
-        let wrong: Vec<_> = rows.iter().map(|row| (first(row, "errors")["code"].clone(), row["state"].clone())).collect();
+        let wrong: Vec<_> =
+            rows.iter().map(|row| (first(row, "errors")["code"].clone(), row["state"].clone())).collect();
         let said = |code: &str| (json!(code), json!("faulty"));
         let fine = || (Value::Null, json!("ready"));
         assert_eq!(wrong, [said("nik_as_number"), said("cell_error"), said("became_a_date"), fine(), fine()]);
@@ -361,8 +383,12 @@ fn what_excel_did_to_a_cell_is_told() {
         apply(&regency, &import, json!({ "mode": "good_rows" })).await.expect(202);
         until(&regency, &path(&import), "applied").await;
         let applied = rows_of(&regency, &import).await.remove(3);
-        let read = regency.get(&format!("/v1/volunteers/{}", applied["volunteer_id"].as_str().unwrap())).await.expect(200);
-        assert_eq!((&read.json["person"]["phone"], &read.json["person"]["birth_date"]), (&json!("+6281200001111"), &json!("1980-01-01")));
+        let read =
+            regency.get(&format!("/v1/volunteers/{}", applied["volunteer_id"].as_str().unwrap())).await.expect(200);
+        assert_eq!(
+            (&read.json["person"]["phone"], &read.json["person"]["birth_date"]),
+            (&json!("+6281200001111"), &json!("1980-01-01"))
+        );
     });
 }
 
@@ -370,7 +396,9 @@ fn what_excel_did_to_a_cell_is_told() {
 fn a_file_that_is_no_register_is_refused_with_every_reason() {
     run(async |app| {
         let regency = app.regency().await;
-        let codes = |reply: &Reply| reply.json["errors"].as_array().unwrap().iter().map(|e| e["code"].clone()).collect::<Vec<_>>();
+        let codes = |reply: &Reply| {
+            reply.json["errors"].as_array().unwrap().iter().map(|e| e["code"].clone()).collect::<Vec<_>>()
+        };
         let old = [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1, 0, 0];
         for (kind, bytes, code) in [
             (XLSX, &old[..], "file_is_xls"),
@@ -389,9 +417,13 @@ fn a_file_that_is_no_register_is_refused_with_every_reason() {
         let refused = send(&regency, CSV, b"NIK;HP;HP;Hobi\na;b;c;d").await.problem(422, "file_refused");
         assert_eq!(codes(&refused), ["column_unknown", "column_twice", "column_missing", "column_missing"]);
         let asked = "/v1/imports?ignore=D&ignore=c";
-        let taken = send_to(&regency, asked, CSV, b"Nama;Kode Wilayah;Nama;Hobi\nSiti;1706021009;c;d").await.expect(202);
+        let taken =
+            send_to(&regency, asked, CSV, b"Nama;Kode Wilayah;Nama;Hobi\nSiti;1706021009;c;d").await.expect(202);
         assert_eq!(taken.json["ignored_columns"], json!(["C", "D"]));
-        send_to(&regency, "/v1/imports?ignore=1", CSV, b"x").await.problem(400, "malformed").blames("?ignore", "column_malformed");
+        send_to(&regency, "/v1/imports?ignore=1", CSV, b"x")
+            .await
+            .problem(400, "malformed")
+            .blames("?ignore", "column_malformed");
         send(&regency, "text/plain", b"Nama").await.problem(415, "unsupported_media_type");
         let large = vec![b'x'; 20 * 1024 * 1024 + 1];
         send(&regency, CSV, &large).await.problem(413, "body_too_large");
@@ -443,7 +475,11 @@ fn an_import_is_its_agencys_own_and_the_same_file_goes_in_once() {
         let gone = regency.act(&discard, import.header("etag"), json!({})).await.expect(200);
         assert_eq!(gone.json["state"], "discarded");
         let id = import.id();
-        assert_eq!(app.number(&format!("SELECT count(*) FROM import_chunks WHERE import_id = '{id}' AND sealed IS NOT NULL")).await, 0);
+        assert_eq!(
+            app.number(&format!("SELECT count(*) FROM import_chunks WHERE import_id = '{id}' AND sealed IS NOT NULL"))
+                .await,
+            0
+        );
         let late = regency.act(&discard, gone.header("etag"), json!({})).await.problem(409, "import_state_conflict");
         assert_eq!(late.json["state"], "discarded");
         apply(&regency, &gone, json!({ "mode": "all" })).await.problem(409, "import_state_conflict");
@@ -482,7 +518,8 @@ fn rows_are_applied_as_they_are_chosen_and_those_alike_by_a_reason() {
         let left = rows(&regency, &import, "&state=duplicate").await.remove(0);
         assert_eq!((&left["row"], &left["candidates"]), (&json!(5), &json!([first])));
         apply(&regency, &import, json!({ "mode": "good_rows" })).await.problem(409, "rows_not_ready");
-        let details = app.texts("SELECT detail FROM audit_events WHERE action = 'volunteer.create' AND detail IS NOT NULL").await;
+        let details =
+            app.texts("SELECT detail FROM audit_events WHERE action = 'volunteer.create' AND detail IS NOT NULL").await;
         assert_eq!(details, ["namesakes"]);
         let acts = app.texts("SELECT action || ' ' || acting_user FROM audit_events WHERE subject_type = 'import' AND outcome = 'allowed' ORDER BY at").await;
         assert_eq!(acts, ["import.create staf-0017", "import.apply staf-0017", "import.apply staf-0017"]);
@@ -496,10 +533,14 @@ async fn many(app: &TestApp, count: usize) -> Vec<u8> {
     for number in 0..count {
         let (year, month, day) = (60 + number / 336 % 35, number / 28 % 12 + 1, number % 28 + 1);
         let letter = |at: usize| char::from(b'a' + u8::try_from(at % 26).unwrap());
-        let name: String = [number, number / 26, number / 676, number / 17_576].into_iter().flat_map(|at| [letter(at); 3]).collect();
+        let name: String =
+            [number, number / 26, number / 676, number / 17_576].into_iter().flat_map(|at| [letter(at); 3]).collect();
         let nik = format!("170602{day:02}{month:02}{year:02}{:04}", number / 11_760 + 1);
         let village = &villages[number % villages.len()];
-        text += &format!("{nik};{name} {};{day:02}/{month:02}/19{year};{village}\n", name.chars().rev().collect::<String>());
+        text += &format!(
+            "{nik};{name} {};{day:02}/{month:02}/19{year};{village}\n",
+            name.chars().rev().collect::<String>()
+        );
     }
     text.into_bytes()
 }
@@ -511,7 +552,8 @@ async fn applied_once(app: &TestApp, import: &str, rows: i64) {
     assert_eq!(app.number(&sql("count(DISTINCT volunteer_id)")).await, rows);
     let there = format!("SELECT count(*) FROM volunteers WHERE id IN ({})", sql("volunteer_id"));
     assert_eq!(app.number(&there).await, rows);
-    let born = "SELECT count(*) FROM volunteer_people WHERE nik_index IS NOT NULL GROUP BY nik_index HAVING count(*) > 1";
+    let born =
+        "SELECT count(*) FROM volunteer_people WHERE nik_index IS NOT NULL GROUP BY nik_index HAVING count(*) > 1";
     assert_eq!(app.texts(born).await, Vec::<String>::new());
 }
 
@@ -555,15 +597,20 @@ fn an_import_stops_when_its_client_may_no_longer_register() {
         let (regency, ministry) = (app.regency().await, app.ministry().await);
         let import = looked_through(&regency, CSV, &small(&["Ani Tanjung"])).await;
         // The request was let in; before its work is done the right is gone.
-        app.sql(&format!("UPDATE imports SET state = 'applying', version = version + 1 WHERE id = '{}'", import.id())).await;
+        app.sql(&format!("UPDATE imports SET state = 'applying', version = version + 1 WHERE id = '{}'", import.id()))
+            .await;
         app.sql("UPDATE import_chunks SET todo = 'apply'").await;
         let agency = format!("/v1/agencies/{}", regency.agency);
         let etag = ministry.get(&agency).await.header("etag").to_owned();
         ministry.patch(&agency, &etag, json!({ "scopes": ["volunteers:read", "imports:write"] })).await.expect(200);
         work(&app.running().app, &app.running().writer).await.unwrap();
-        let stopped = app.texts(&format!("SELECT state || ' ' || failure FROM imports WHERE id = '{}'", import.id())).await;
+        let stopped =
+            app.texts(&format!("SELECT state || ' ' || failure FROM imports WHERE id = '{}'", import.id())).await;
         assert_eq!(stopped, ["failed client_not_allowed"]);
-        assert_eq!(app.number("SELECT count(*) FROM import_chunks WHERE sealed IS NOT NULL OR todo IS NOT NULL").await, 0);
+        assert_eq!(
+            app.number("SELECT count(*) FROM import_chunks WHERE sealed IS NOT NULL OR todo IS NOT NULL").await,
+            0
+        );
         let told = app.texts("SELECT outcome || ' ' || detail FROM audit_events WHERE action = 'import.fail'").await;
         assert_eq!(told, ["failed client_not_allowed"]);
     });
@@ -579,11 +626,13 @@ fn nothing_of_a_file_is_stored_unsealed_and_nothing_is_kept_for_ever() {
         for secret in ["Rahasia", "1706024508790001", "1706024508790099"] {
             for table in &tables {
                 let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
-                let sql = format!("SELECT count(*) FROM {table} t WHERE t::text LIKE '%{secret}%' OR t::text LIKE '%{hex}%'");
+                let sql =
+                    format!("SELECT count(*) FROM {table} t WHERE t::text LIKE '%{secret}%' OR t::text LIKE '%{hex}%'");
                 assert_eq!(app.number(&sql).await, 0, "{secret} in {table}");
             }
         }
-        let sealed = format!("SELECT count(*) FROM import_chunks WHERE import_id = '{}' AND sealed IS NOT NULL", import.id());
+        let sealed =
+            format!("SELECT count(*) FROM import_chunks WHERE import_id = '{}' AND sealed IS NOT NULL", import.id());
         assert_eq!(app.number(&sealed).await, 1);
         let running = app.running();
         app.pass(chrono::TimeDelta::days(6));
@@ -632,11 +681,18 @@ fn an_operator_imports_on_the_host_and_is_not_stopped_by_a_kill() {
         };
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let unnamed = command(app, &[file.to_str().unwrap(), "--client", &client]).output().unwrap();
-        assert!(!unnamed.status.success() && text(&unnamed.stderr).contains("--acting-user"), "{}", text(&unnamed.stderr));
+        assert!(
+            !unnamed.status.success() && text(&unnamed.stderr).contains("--acting-user"),
+            "{}",
+            text(&unnamed.stderr)
+        );
         let looked = run(&["--errors", errors.to_str().unwrap()]).await;
         assert!(looked.status.success(), "{}", text(&looked.stderr));
         let said = text(&looked.stdout);
-        assert!(said.contains("validated") && said.contains("1501 rows: 0 applied, 1500 ready, 1 faulty, 0 duplicates"), "{said}");
+        assert!(
+            said.contains("validated") && said.contains("1501 rows: 0 applied, 1500 ready, 1 faulty, 0 duplicates"),
+            "{said}"
+        );
         let wrong = std::fs::read_to_string(&errors).unwrap();
         assert!(wrong.contains("1502;\"NIK\";nik_malformed;"), "{wrong}");
         let all = run(&["--apply", "all"]).await;
@@ -651,7 +707,11 @@ fn an_operator_imports_on_the_host_and_is_not_stopped_by_a_kill() {
         assert!(then > 0 && then < 1500, "{then}");
         let rest = run(&["--apply", "good-rows"]).await;
         let said = text(&rest.stdout);
-        assert!(said.contains("applied\n1501 rows: 1500 applied, 0 ready, 1 faulty, 0 duplicates"), "{said}{}", text(&rest.stderr));
+        assert!(
+            said.contains("applied\n1501 rows: 1500 applied, 0 ready, 1 faulty, 0 duplicates"),
+            "{said}{}",
+            text(&rest.stderr)
+        );
         let id = app.texts("SELECT id FROM imports").await.remove(0);
         applied_once(app, &id, 1500).await;
         std::fs::remove_file(file).unwrap();

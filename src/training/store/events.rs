@@ -343,6 +343,7 @@ pub async fn publish(conn: &mut Conn, before: Option<&TrainingEvent>, after: &Tr
         id: after.id.0,
         version: after.version,
         op: Op::Upsert,
+        redirected_to: None,
         scope: Scope::TrainingRead,
         before: before.map(audience).unwrap_or_default(),
         after: audience(after),

@@ -286,6 +286,33 @@ pub async fn set_level(
     Ok(after)
 }
 
+/// A merged row and its person, held, whoever may see it: the caller has been found to see what it was merged into.
+pub async fn lock_merged(conn: &mut Conn, id: VolunteerId) -> QueryResult<Full> {
+    let one = t::table.inner_join(volunteer_people::table).filter(t::id.eq(id).and(t::merged_into.is_not_null()));
+    one.select((Volunteer::as_select(), Person::as_select())).for_update().first(conn).await
+}
+
+/// Publishes that a row leads to another one from now on, to those who saw it.
+pub async fn publish_redirect(
+    conn: &mut Conn,
+    before: &Volunteer,
+    after: &Volunteer,
+    at: DateTime<Utc>,
+) -> QueryResult<()> {
+    let change = Change {
+        entity: "volunteer",
+        id: after.id.0,
+        version: after.version,
+        op: Op::Redirected,
+        redirected_to: after.merged_into.map(Uuid::from),
+        scope: Scope::VolunteersRead,
+        before: before.audience(),
+        after: after.audience(),
+        at,
+    };
+    changes::publish(conn, &change).await
+}
+
 /// Publishes a change of a volunteer, to those who saw it before and those who see it now.
 pub async fn publish(
     conn: &mut Conn,
@@ -298,6 +325,7 @@ pub async fn publish(
         id: after.id.0,
         version: after.version,
         op: Op::Upsert,
+        redirected_to: None,
         scope: Scope::VolunteersRead,
         before: before.map(Volunteer::audience).unwrap_or_default(),
         after: after.audience(),

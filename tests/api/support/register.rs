@@ -31,8 +31,21 @@ pub struct Psm {
 const WOMEN: [&str; 5] = ["Rosmaini", "Hj. Yusnidar, S.Sos.", "Elvi", "Nur'aini", "Desmawati"];
 const MEN: [&str; 5] = ["Syafrudin", "Drs. Ma'ruf", "Zainal", "M. Nasir", "Alimuddin"];
 const FAMILIES: [&str; 15] = [
-    "Tanjung", "Koto", "Piliang", "Chaniago", "Sikumbang", "Guci", "Jambak", "Pitopang", "Melayu", "Bendang", "Mandaliko",
-    "Panai", "Kutianyir", "Payobada", "Simabur",
+    "Tanjung",
+    "Koto",
+    "Piliang",
+    "Chaniago",
+    "Sikumbang",
+    "Guci",
+    "Jambak",
+    "Pitopang",
+    "Melayu",
+    "Bendang",
+    "Mandaliko",
+    "Panai",
+    "Kutianyir",
+    "Payobada",
+    "Simabur",
 ];
 
 /// Seventy-five of them, in villages of Mukomuko (17.06) by turns. `year` tells two registers of invented people apart.
@@ -132,9 +145,27 @@ pub fn xlsx(people: &[Psm]) -> Vec<u8> {
     let sheet = book.add_worksheet();
     sheet.merge_range(0, 0, 0, 5, "DAFTAR PSM KABUPATEN MUKOMUKO", &Format::new()).unwrap();
     let head = [
-        "NO", "NAMA", "NIK", "JENIS KELAMIN", "TEMPAT LAHIR", "TANGGAL LAHIR", "ALAMAT", "DESA/KELURAHAN", "KECAMATAN",
-        "TELEPON", "E-MAIL", "NOMOR ANGGOTA", "PENDIDIKAN", "PEKERJAAN", "TAHUN DIANGKAT", "NOMOR SERTIFIKAT",
-        "PENYELENGGARA BIMTEK", "TANGGAL SERTIFIKAT", "NOMOR SK", "TANGGAL SK", "PENANDATANGAN SK",
+        "NO",
+        "NAMA",
+        "NIK",
+        "JENIS KELAMIN",
+        "TEMPAT LAHIR",
+        "TANGGAL LAHIR",
+        "ALAMAT",
+        "DESA/KELURAHAN",
+        "KECAMATAN",
+        "TELEPON",
+        "E-MAIL",
+        "NOMOR ANGGOTA",
+        "PENDIDIKAN",
+        "PEKERJAAN",
+        "TAHUN DIANGKAT",
+        "NOMOR SERTIFIKAT",
+        "PENYELENGGARA BIMTEK",
+        "TANGGAL SERTIFIKAT",
+        "NOMOR SK",
+        "TANGGAL SK",
+        "PENANDATANGAN SK",
     ];
     for (column, name) in (0..).zip(head) {
         sheet.write(2, column, name).unwrap();
