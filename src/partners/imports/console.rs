@@ -61,7 +61,7 @@ struct Console {
 /// Does what the command asks; returns what it prints.
 pub async fn run(app: Arc<App>, writer: Writer, command: ImportCommand) -> anyhow::Result<String> {
     let bytes = std::fs::read(&command.file).with_context(|| command.file.display().to_string())?;
-    anyhow::ensure!(bytes.len() <= LIMIT, "{} is larger than 20 MB: make several files of it", command.file.display());
+    anyhow::ensure!(bytes.len() <= LIMIT, "{} is larger than 32 MB: make several files of it", command.file.display());
     let caller = Arc::new(caller(&app, &writer, &command).await?);
     let console = Console { app, writer, caller };
     let id = console.take_in(bytes, kind_of(&command.file), &command.ignored).await?;

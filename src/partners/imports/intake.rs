@@ -78,10 +78,10 @@ fn context(id: ImportId, position: i32) -> String {
 
 fn seal(keys: &Keys, id: ImportId, position: i32, rows: &[Waiting]) -> ApiResult<Vec<u8>> {
     let plain = serde_json::to_vec(rows).map_err(|_| ApiError::internal("rows cannot be written"))?;
-    let mut packer = DeflateEncoder::new(vec![], Compression::fast());
-    let packed = packer.write_all(&plain).and_then(|()| packer.finish());
-    let packed = packed.map_err(|_| ApiError::internal("rows cannot be packed"))?;
-    keys.seal(&context(id, position), &packed).map_err(ApiError::internal)
+    let mut encoder = DeflateEncoder::new(vec![], Compression::fast());
+    let small = encoder.write_all(&plain).and_then(|()| encoder.finish());
+    let small = small.map_err(|_| ApiError::internal("rows cannot be packed"))?;
+    keys.seal(&context(id, position), &small).map_err(ApiError::internal)
 }
 
 /// The rows of a chunk.

@@ -397,19 +397,19 @@ pub async fn finish(conn: &mut Conn, now: DateTime<Utc>) -> QueryResult<Vec<Impo
     Ok(done)
 }
 
-/// Stops an import, unless it is over already; what it is now.
+/// Stops an import, unless it is over already; what it is now. Chunks before the import, as whoever works on them takes them.
 pub async fn fail(
     conn: &mut Conn,
     id: ImportId,
     why: ImportFailure,
     now: DateTime<Utc>,
 ) -> QueryResult<Option<Import>> {
+    empty_chunks(conn, id).await?;
     let busy = [ImportState::Uploaded, ImportState::Validating, ImportState::Applying];
     let one = t::table.find(id).filter(t::state.eq_any(busy)).select(Import::as_select());
     let Some(mut import) = one.for_update().first(conn).await.optional()? else { return Ok(None) };
     (import.state, import.failure, import.ended_at) = (ImportState::Failed, Some(why), Some(now));
     save(conn, &mut import, now).await?;
-    empty_chunks(conn, id).await?;
     Ok(Some(import))
 }
 

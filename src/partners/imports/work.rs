@@ -39,9 +39,11 @@ use uuid::Uuid;
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(200);
 
+type Remembered = Option<(RegionCode, Arc<Villages>)>;
+
 /// The villages of the region last worked in: a province has thousands.
 #[derive(Clone, Default)]
-struct Memory(Arc<Mutex<Option<(RegionCode, Arc<Villages>)>>>);
+struct Memory(Arc<Mutex<Remembered>>);
 
 impl Memory {
     async fn villages(&self, conn: &mut Conn, region: &RegionCode) -> ApiResult<Arc<Villages>> {

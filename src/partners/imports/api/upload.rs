@@ -19,9 +19,10 @@ use actix_web::post;
 use serde::Deserialize;
 use std::time::Duration;
 use utoipa::IntoParams;
+use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, schema::Type};
 
 /// Most bytes of a file.
-pub const LIMIT: usize = 20 * 1024 * 1024;
+pub const LIMIT: usize = 32 * 1024 * 1024;
 
 impl FileKind for Kind {
     const LIMIT: usize = LIMIT;
@@ -32,6 +33,18 @@ impl FileKind for Kind {
         Self::of(media_type)
     }
 }
+
+/// The bytes of an Excel workbook.
+struct Workbook;
+
+impl utoipa::PartialSchema for Workbook {
+    fn schema() -> RefOr<Schema> {
+        let binary = SchemaFormat::KnownFormat(KnownFormat::Binary);
+        let bytes = ObjectBuilder::new().schema_type(Type::String).format(Some(binary));
+        bytes.description(Some("The bytes of an Excel workbook (.xlsx).")).into()
+    }
+}
+impl utoipa::ToSchema for Workbook {}
 
 /// How a file is to be read.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -46,14 +59,14 @@ pub struct ImportOptions {
 
 /// Upload a file of volunteers
 ///
-/// CSV, XLSX or NDJSON, at most 20 MB and 100,000 rows, as it is. It is read and stored sealed; then its rows are looked
+/// CSV, XLSX or NDJSON, at most 32 MB and 100,000 rows, as it is. It is read and stored sealed; then its rows are looked
 /// through, which registers nobody: read the import until its `state` is `validated`. A file that cannot be understood as a
 /// whole is 422 `file_refused` with every reason; the same file again is 409 `file_imported_already` with the `id` of the
 /// first, unless that was discarded or failed.
 #[utoipa::path(tag = "partners", security(("oauth2" = ["imports:write", "volunteers:write"])), params(ImportOptions, IdempotencyHeader),
     request_body(description = "The file.", content(
         (String = "text/csv", example = "Nama;NIK;Tanggal Lahir;L/P;Kode Desa\r\nSiti Aminah;1706024508950001;05/08/1995;P;17.06.02.1017\r\n"),
-        (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", example = json!("…")),
+        (Workbook = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", example = "PK…"),
         (String = "application/x-ndjson", example = "{\"name\":\"Siti Aminah\",\"nik\":\"1706024508950001\",\"village_code\":\"17.06.02.1017\"}\n"))),
     responses((status = 202, body = ImportView, description = "It is in, and its rows are being looked through.")))]
 #[post("/v1/imports")]

@@ -85,10 +85,7 @@ const ALIASES: &[(Meaning, &[&str])] = &[
     (Meaning::Field(Field::CertificateDate), &["tanggalsertifikat", "tglsertifikat", "tglsertifikatbimtek"]),
     (Meaning::Field(Field::SkNumber), &["nosk", "noskpengangkatan", "nomorskpengangkatan"]),
     (Meaning::Field(Field::SkDate), &["tglsk", "tanggalskpengangkatan", "tglskpengangkatan"]),
-    (
-        Meaning::Field(Field::SkOfficial),
-        &["pejabatsk", "pejabatpenandatangan", "penandatangansk", "pejabatpenandatangansk"],
-    ),
+    (Meaning::Field(Field::SkOfficial), &["pejabatsk", "pejabatpenandatangan", "penandatangansk"]),
     (Meaning::Field(Field::Status), &["statuspsm", "statuskeanggotaan"]),
     (Meaning::Field(Field::Functions), &["fungsipsm"]),
     // Counted, derived, or not to be collected (religion): what they hold is left where it is, and the answer says so.
