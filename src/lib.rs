@@ -87,6 +87,7 @@ pub fn error_codes() -> Vec<&'static Code> {
         access::rules::CODES,
         agencies::rules::CODES,
         agencies::clients::rules::CODES,
+        partners::imports::rules::CODES,
         volunteers::rules::CODES,
         volunteers::rules::documents::CODES,
         training::rules::CODES,

@@ -7,6 +7,7 @@ use simpul::access::keys;
 use simpul::access::tokens::Signer;
 use simpul::demo;
 use simpul::operator::{AgencyCommand, Operator};
+use simpul::partners::imports::console::{self, ImportCommand};
 use simpul::platform::clock::Clock;
 use simpul::platform::config::{self, Config, Environment};
 use simpul::platform::crypto::Keys;
@@ -48,6 +49,11 @@ enum Command {
     Agency {
         #[command(subcommand)]
         action: AgencyCommand,
+    },
+    /// Take in a file of volunteers, on the host and in the name of a client
+    Import {
+        #[command(flatten)]
+        command: ImportCommand,
     },
     /// Key files
     Keys {
@@ -136,6 +142,10 @@ async fn main() -> anyhow::Result<()> {
                 Signer::load(&keys, &issuer, false)
             };
             say(&operator.run(action, signer).await?)
+        }
+        Command::Import { command } => {
+            let (app, writer) = server::worker_parts(&Config::read(env)?).await?;
+            say(&console::run(app, writer, command).await?)
         }
         Command::Keys { action: KeysAction::Create } => {
             let (signing, data) = config::key_directories(env)?;

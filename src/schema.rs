@@ -275,6 +275,60 @@ diesel::table! {
 }
 
 diesel::table! {
+    import_chunks (import_id, position) {
+        import_id -> Uuid,
+        position -> Int4,
+        todo -> Nullable<Text>,
+        sealed -> Nullable<Bytea>,
+        row_count -> Int4,
+        ready -> Int4,
+        faulty -> Int4,
+        duplicate -> Int4,
+        applied -> Int4,
+    }
+}
+
+diesel::table! {
+    import_rows (import_id, number) {
+        import_id -> Uuid,
+        number -> Int4,
+        position -> Int4,
+        state -> Text,
+        errors -> Jsonb,
+        warnings -> Jsonb,
+        volunteer_id -> Nullable<Uuid>,
+        candidates -> Array<Uuid>,
+        override_reason -> Nullable<Text>,
+        override_list -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    imports (id) {
+        id -> Uuid,
+        agency_id -> Uuid,
+        client_id -> Uuid,
+        acting_user -> Nullable<Text>,
+        request_id -> Uuid,
+        state -> Text,
+        failure -> Nullable<Text>,
+        format -> Text,
+        size -> Int4,
+        digest -> Bytea,
+        header_row -> Int4,
+        layout -> Jsonb,
+        other_sheets -> Int4,
+        row_count -> Int4,
+        selected -> Nullable<Array<Int4>>,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        validated_at -> Nullable<Timestamptz>,
+        ended_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     installation (only_row) {
         only_row -> Bool,
         generation -> Uuid,
@@ -682,6 +736,9 @@ diesel::joinable!(client_secrets -> clients (client_id));
 diesel::joinable!(clients -> agencies (agency_id));
 diesel::joinable!(clients -> volunteers (volunteer_id));
 diesel::joinable!(codes -> code_lists (list));
+diesel::joinable!(import_chunks -> imports (import_id));
+diesel::joinable!(import_rows -> imports (import_id));
+diesel::joinable!(imports -> agencies (agency_id));
 diesel::joinable!(merged_rows -> volunteer_merges (merge_id));
 diesel::joinable!(phone_codes -> agencies (agency_id));
 diesel::joinable!(phone_codes -> volunteers (volunteer_id));
@@ -725,6 +782,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     codes,
     coverage_figures,
     idempotency_keys,
+    import_chunks,
+    import_rows,
+    imports,
     installation,
     merged_rows,
     phone_codes,

@@ -6,6 +6,7 @@ use crate::access::store::Directory;
 use crate::access::tokens::Signer;
 use crate::audit::rules::{Event, Outcome};
 use crate::audit::store::{Recorder, Refusals};
+use crate::partners::imports::jobs::Jobs;
 use crate::platform::answer::Answer;
 use crate::platform::app::{App, UPLOADS};
 use crate::platform::clock::Clock;
@@ -71,9 +72,11 @@ pub async fn start(
     let gate = Arc::new(Gate { signer, directory: Directory::default(), limits });
     let writer = Writer::new(&target, config.database_pool)?;
     let reports = Reports::new(&target, REPORTS)?;
+    let patient = Writer::patient(&target, 2)?;
+    let jobs = Jobs::new(patient.clone());
     let address = listener.local_addr()?;
-    let workers =
-        Workers { app: app.clone(), gate: gate.clone(), target: target.clone(), writer: writer.clone(), reports };
+    let (shared, requests) = (app.clone(), writer.clone());
+    let workers = Workers { app: shared, gate: gate.clone(), target, writer, reports, jobs };
     let server = serve(workers, listener, config.workers)?;
     let mut handles = vec![server.handle()];
     if let (Some(metrics), Some(address)) = (metrics, config.admin_listen) {
@@ -83,8 +86,16 @@ pub async fn start(
     }
     let ended = tokio::spawn(server);
     let watch = AbortOnDropHandle::new(tokio::spawn(watch_keys(gate, app.clone())));
-    let (writer, requests) = (Writer::patient(&target, 2)?, writer);
-    Ok(Running { address, app, writer, requests, stop_delay: config.stop_delay, handles, ended, _watch: watch })
+    Ok(Running {
+        address,
+        app,
+        writer: patient,
+        requests,
+        stop_delay: config.stop_delay,
+        handles,
+        ended,
+        _watch: watch,
+    })
 }
 
 /// Takes up keys that are added or removed while the service runs: those that sign and those that encrypt.
@@ -148,6 +159,7 @@ struct Workers {
     target: Target,
     writer: Writer,
     reports: Reports,
+    jobs: Jobs,
 }
 
 fn serve(parts: Workers, listener: TcpListener, workers: usize) -> std::io::Result<actix_web::dev::Server> {
@@ -159,6 +171,7 @@ fn serve(parts: Workers, listener: TcpListener, workers: usize) -> std::io::Resu
             .app_data(parts.app.clone())
             .app_data(parts.gate.clone())
             .app_data(Db::new(reader, parts.writer.clone(), parts.reports.clone()))
+            .app_data(parts.jobs.clone())
             .app_data(Recorder::new(&parts.target, refusals.clone()))
             .configure(|cfg| crate::routes(&mut ServiceConfig::new(cfg)))
             .wrap(from_fn(authenticate))

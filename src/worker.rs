@@ -2,6 +2,7 @@
 //! it at once.
 use crate::access::store as access;
 use crate::agencies::clients::store as clients;
+use crate::partners::imports::work as imports;
 use crate::platform::app::App;
 use crate::platform::db::Writer;
 use crate::platform::error::ApiResult;
@@ -18,16 +19,35 @@ use std::time::Duration;
 const FOLD: i32 = 50_000;
 const EVERY: Duration = Duration::from_mins(1);
 
-/// Runs all jobs once a minute until the service stops.
+/// Runs all jobs once a minute until the service stops. Imports have turns of their own: a large one takes many minutes.
 pub async fn run(app: Arc<App>, writer: Writer) {
-    let mut turns = tokio::time::interval(EVERY);
-    turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    tokio::join!(run_jobs(&app, &writer), run_imports(&app, &writer));
+}
+
+async fn run_jobs(app: &Arc<App>, writer: &Writer) {
+    let mut turns = turns();
     while !app.is_stopping() {
         turns.tick().await;
-        if let Err(error) = turn(&app, &writer).await {
+        if let Err(error) = turn(app, writer).await {
             tracing::error!(%error, "a job failed; the next turn tries again");
         }
     }
+}
+
+async fn run_imports(app: &Arc<App>, writer: &Writer) {
+    let mut turns = turns();
+    while !app.is_stopping() {
+        turns.tick().await;
+        if let Err(error) = imports::work(app, writer).await {
+            tracing::error!(%error, "imports failed; the next turn tries again");
+        }
+    }
+}
+
+fn turns() -> tokio::time::Interval {
+    let mut turns = tokio::time::interval(EVERY);
+    turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    turns
 }
 
 /// Every job once.
@@ -43,10 +63,23 @@ pub async fn turn(app: &Arc<App>, writer: &Writer) -> ApiResult<()> {
     let assertions = writer.run(async move |c| ApiResult::Ok(clients::sweep_assertions(c, over).await?)).await?;
     let revoked = writer.run(async move |c| ApiResult::Ok(access::sweep_revoked(c, over).await?)).await?;
     let codes = writer.run(async move |c| ApiResult::Ok(phones::sweep_codes(c, now).await?)).await?;
+    let shared = app.clone();
+    let left = writer.run(async move |c| imports::sweep(c, &shared).await).await?;
     let expired = expiry::expire_due(writer, app).await?;
     let folded = writer.run(async move |c| ApiResult::Ok(statistics::fold(c).await?)).await?;
     let documents = left_over::remove(writer, app).await?;
     let sent = writer.run(async move |c| ApiResult::Ok(statistics::referrals::fold(c, FOLD).await?)).await?;
-    tracing::info!(answers, assertions, revoked, codes, documents, expired, folded, sent, "swept, expired and folded");
+    tracing::info!(
+        answers,
+        assertions,
+        revoked,
+        codes,
+        left,
+        documents,
+        expired,
+        folded,
+        sent,
+        "swept, expired and folded"
+    );
     Ok(())
 }

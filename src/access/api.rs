@@ -1,8 +1,8 @@
 //! From `Authorization` to a [`Caller`], before anything else of the request is looked at.
 use super::limits::Limits;
 use super::rules::{
-    ACTING_USER_REQUIRED, ADDRESS_NOT_ALLOWED, AgencyKind, Caller, ClientKind, LetIn, Permission, Scope, Scopes,
-    SharedCaller, Sight,
+    ACTING_USER_REQUIRED, ADDRESS_NOT_ALLOWED, ActingUser, AgencyKind, Caller, ClientKind, LetIn, Permission, Scope,
+    Scopes, SharedCaller, Sight,
 };
 use super::store::{AccessState, Directory, Standing};
 use super::tokens::{Claims, Rejected, Signer};
@@ -115,6 +115,24 @@ fn caller(
     expires_at: DateTime<Utc>,
     (request, address): (Uuid, Option<IpAddr>),
 ) -> Caller {
+    let all = of_state(state, who.acting_user, request);
+    let scopes = Scopes::parse(&who.scopes).unwrap_or_default().and(all.scopes);
+    Caller { scopes, address, expires_at, token: who.token, epoch: who.epoch, ..all }
+}
+
+/// In whose name work goes on after the answer to its request: the client, with all that the database grants it now. None:
+/// it may not call any more.
+pub fn on_behalf(
+    state: &AccessState,
+    acting_user: Option<ActingUser>,
+    request: Uuid,
+    now: DateTime<Utc>,
+) -> Option<Caller> {
+    let good = state.active && state.expires_at.is_none_or(|end| now < end);
+    good.then(|| of_state(state, acting_user, request))
+}
+
+fn of_state(state: &AccessState, acting_user: Option<ActingUser>, request: Uuid) -> Caller {
     let sight = match (state.volunteer_id, state.agency_kind, state.region_codes.first()) {
         (Some(volunteer), _, _) => Sight::Own(volunteer),
         (None, AgencyKind::Ministry, _) => Sight::Everything,
@@ -126,17 +144,17 @@ fn caller(
         client_kind: state.client_kind,
         agency: state.agency_id,
         agency_kind: state.agency_kind,
-        scopes: Scopes::parse(&who.scopes).unwrap_or_default().and(state.scope_set()),
+        scopes: state.scope_set(),
         sight,
         regions: state.region_codes.clone(),
-        acting_user: who.acting_user,
+        acting_user,
         volunteer: state.volunteer_id,
         purpose: state.purpose.clone(),
         request,
-        address,
-        expires_at,
-        token: who.token,
-        epoch: who.epoch,
+        address: None,
+        expires_at: state.expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC),
+        token: Uuid::nil(),
+        epoch: state.token_epoch,
     }
 }
 

@@ -3,10 +3,11 @@
 //! A file of volunteers has the same columns in both directions ([`fields`]): what is exported can be imported.
 pub mod exports;
 pub mod fields;
+pub mod imports;
 pub mod merges;
 
 /// Routes of this module.
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
-    cfg.configure(merges::routes);
+    cfg.configure(merges::routes).configure(imports::routes);
     cfg.service(exports::api::export_volunteers);
 }

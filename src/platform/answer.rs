@@ -38,6 +38,11 @@ impl Answer {
         Ok(Self::new(201, view, Some(version))?.header("location", location))
     }
 
+    /// 202 with a new row and its address: it is there, and the work on it goes on.
+    pub fn accepted(view: &impl Serialize, version: i32, location: String) -> ApiResult<Self> {
+        Ok(Self::new(202, view, Some(version))?.header("location", location))
+    }
+
     /// 308: the row is found at another address, for good (RFC 9110, section 15.4.9).
     pub fn moved(location: String) -> Self {
         Self { status: 308, body: vec![], headers: vec![("location".to_owned(), location)] }

@@ -255,6 +255,16 @@ impl ApiError {
         self.0.faults.iter().any(|(place, _)| matches!(place, Place::Pointer(at) if at.starts_with(pointer)))
     }
 
+    /// What is wrong, place by place.
+    pub fn faults(&self) -> &[(Place, Fault)] {
+        &self.0.faults
+    }
+
+    /// An extension member that was added.
+    pub fn told_member(&self, name: &str) -> Option<&Value> {
+        self.0.members.get(name)
+    }
+
     /// The reason.
     pub fn code(&self) -> &'static Code {
         self.0.code

@@ -282,6 +282,17 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
+/// The language of the answer, as an argument of a handler.
+impl actix_web::FromRequest for Language {
+    type Error = ApiError;
+    type Future = std::future::Ready<Result<Self, ApiError>>;
+
+    fn from_request(req: &actix_web::HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
+        let info = req.extensions().get::<RequestInfo>().map(|info| info.language);
+        std::future::ready(Ok(info.unwrap_or_default()))
+    }
+}
+
 /// The first language that both sides know (RFC 9110, section 12.5.4), by weight.
 fn language(headers: &HeaderMap) -> Language {
     let mut best = (0.0, Language::Indonesian);

@@ -94,7 +94,47 @@ impl<const MOST: usize> FromRequest for Upload<MOST> {
             let room = app.uploads.clone().try_acquire_owned().map_err(full)?;
             let content = Zeroizing::new(read_within(&req, payload, MOST, UPLOAD_DEADLINE).await?);
             let key = RequestKey::new(&app.keys, &req, key, &content);
-            Ok(Self { content_type: essence(&req), content: Arc::new(content), key, _room: room })
+            Ok(Self { content_type: media_type(&req), content: Arc::new(content), key, _room: room })
+        })
+    }
+}
+
+/// A file of a route's own kinds, sent with an `Idempotency-Key`.
+#[derive(Debug)]
+pub struct KeyedFile<T> {
+    /// What it is.
+    pub kind: T,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// The key and what it stands for.
+    pub key: RequestKey,
+}
+
+/// What a route takes as a file.
+pub trait FileKind: Sized + 'static {
+    /// Most bytes.
+    const LIMIT: usize;
+    /// So long it may take to arrive on a slow line.
+    const DEADLINE: Duration;
+    /// For the `Accept` of a 415.
+    const MEDIA_TYPES: &'static str;
+    /// Of a media type without parameters.
+    fn of(media_type: &str) -> Option<Self>;
+}
+
+impl<T: FileKind> FromRequest for KeyedFile<T> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, ApiResult<Self>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (req, payload) = (req.clone(), payload.take());
+        Box::pin(async move {
+            let key = idempotency_key(req.headers())?;
+            let other = || ApiError::from(&UNSUPPORTED_MEDIA_TYPE).header("accept", T::MEDIA_TYPES);
+            let kind = T::of(&media_type(&req)).ok_or_else(other)?;
+            let bytes = read_within(&req, payload, T::LIMIT, T::DEADLINE).await?;
+            let key = RequestKey::new(&App::of(&req)?.keys, &req, key, &bytes);
+            Ok(Self { kind, bytes, key })
         })
     }
 }
@@ -253,15 +293,15 @@ pub(super) const DUPLICATE_FIELD: Fault = Fault::new("duplicate_field", "isian a
 const UNKNOWN_FIELD: Fault = Fault::new("unknown_field", "isian tidak dikenal", "is not a known field");
 
 async fn read_json(req: &HttpRequest, payload: Payload) -> ApiResult<Vec<u8>> {
-    let essence = essence(req);
+    let essence = media_type(req);
     if essence != "application/json" && essence != "application/merge-patch+json" {
         return Err(ApiError::from(&UNSUPPORTED_MEDIA_TYPE).header("accept", "application/json"));
     }
     read_body(req, payload).await
 }
 
-/// The `Content-Type` without its parameters.
-fn essence(req: &HttpRequest) -> String {
+/// What the body says that it is, without parameters.
+fn media_type(req: &HttpRequest) -> String {
     let content_type = req.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
@@ -271,23 +311,24 @@ pub async fn read_body(req: &HttpRequest, payload: Payload) -> ApiResult<Vec<u8>
     read_within(req, payload, BODY_LIMIT, BODY_DEADLINE).await
 }
 
-async fn read_within(req: &HttpRequest, mut payload: Payload, most: usize, deadline: Duration) -> ApiResult<Vec<u8>> {
+async fn read_within(req: &HttpRequest, mut payload: Payload, limit: usize, within: Duration) -> ApiResult<Vec<u8>> {
     let length = req.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|n| n > most) {
+    if length.is_some_and(|n| n > limit) {
         return Err(ApiError::from(&BODY_TOO_LARGE));
     }
     let read = async {
-        let mut body = Vec::with_capacity(length.unwrap_or(512));
+        // Not at once for all that is announced: it may never come.
+        let mut body = Vec::with_capacity(length.unwrap_or(512).min(BODY_LIMIT));
         while let Some(chunk) = payload.next().await {
             let chunk = chunk.map_err(|_| ApiError::from(&MALFORMED))?;
-            if body.len() + chunk.len() > most {
+            if body.len() + chunk.len() > limit {
                 return Err(ApiError::from(&BODY_TOO_LARGE));
             }
             body.extend_from_slice(&chunk);
         }
         Ok(body)
     };
-    tokio::time::timeout(deadline, read).await.unwrap_or_else(|_| Err(ApiError::from(&BODY_TOO_SLOW)))
+    tokio::time::timeout(within, read).await.unwrap_or_else(|_| Err(ApiError::from(&BODY_TOO_SLOW)))
 }
 
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> ApiResult<T> {

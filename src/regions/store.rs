@@ -111,6 +111,18 @@ pub async fn names(conn: &mut &Conn, codes: &[RegionCode]) -> QueryResult<Vec<(R
     t::table.filter(t::code.eq_any(codes)).select((t::code, t::name)).load(conn).await
 }
 
+/// A region and all that lie in it, current, with their folded names.
+pub async fn named(conn: &mut Conn, region: &RegionCode) -> QueryResult<Vec<(RegionCode, String)>> {
+    // Codes are digits and dots; behind a dot stands the slash.
+    let within = t::code.ge(region).and(t::code.lt(format!("{region}/"))).and(t::last_listed.is_null());
+    t::table.filter(within).select((t::code, t::folded_name)).load(conn).await
+}
+
+/// Of these codes, which are those of regions, current or retired?
+pub async fn known(conn: &mut Conn, codes: &[RegionCode]) -> QueryResult<Vec<RegionCode>> {
+    t::table.filter(t::code.eq_any(codes)).select(t::code).load(conn).await
+}
+
 /// Whether the code is that of a region, current or retired.
 pub async fn exists(conn: &mut Conn, code: &RegionCode) -> QueryResult<bool> {
     diesel::select(diesel::dsl::exists(t::table.find(code))).get_result(conn).await

@@ -72,7 +72,12 @@ impl<'a> Case<'a> {
     }
 
     fn is_form(&self) -> bool {
-        self.content().is_some_and(|(kind, _)| kind.contains("form"))
+        self.content().is_some_and(|(kind, _)| kind.contains("urlencoded"))
+    }
+
+    /// What it takes is a file: whatever its bytes are, it says so itself (`imports.rs`).
+    fn is_file(&self) -> bool {
+        self.content().is_some_and(|(kind, _)| !kind.contains("json") && !kind.contains("urlencoded"))
     }
 
     fn content(&self) -> Option<(&'static String, &'static Value)> {
@@ -419,7 +424,7 @@ fn no_operation_takes_a_body_that_is_none() {
             // RFC 6749 knows no other status
             let oauth = |status| if case.path.starts_with("/oauth/") { 400 } else { status };
             let of_type = oauth(415);
-            for (what, body, status) in &bodies {
+            for (what, body, status) in bodies.iter().filter(|_| !case.is_file()) {
                 asked.push((
                     name(what),
                     case.right().raw(body).header("content-type", kind),
@@ -453,7 +458,8 @@ fn no_operation_takes_a_body_that_is_none() {
                 Expected::Answered,
             ));
             let squeezed = case.right().raw(b"\x1f\x8b\x08zqMARK1706024508950001").header("content-type", kind);
-            asked.push((name("squeezed"), squeezed.header("content-encoding", "gzip"), Expected::Status(400)));
+            let refused = Expected::Status(if case.is_file() { 422 } else { 400 });
+            asked.push((name("squeezed"), squeezed.header("content-encoding", "gzip"), refused));
         }
         none_wrong(asked, 1000).await;
     });

@@ -57,9 +57,11 @@ fn another_agencys_row_answers_like_a_missing_one_to_every_operation_and_role() 
             for (id, method, path, row) in &rows {
                 let operation = &document()["paths"][path][method.as_str().to_lowercase()];
                 for (role, client) in &roles {
-                    // an agency's clients are its own business alone
+                    // an agency's clients and imports are its own business alone
                     let sees = match collection(path) {
-                        "/v1/clients" => client.agency == office.client.agency && has_right(client, operation),
+                        "/v1/clients" | "/v1/imports" => {
+                            client.agency == office.client.agency && has_right(client, operation)
+                        }
                         _ => seeing.contains(role),
                     };
                     if sees {

@@ -30,6 +30,7 @@ mod duplicates;
 mod examples;
 mod exports;
 mod foreign_ids;
+mod imports;
 mod issued;
 mod journeys;
 mod journeys_referrals;

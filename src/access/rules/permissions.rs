@@ -69,6 +69,20 @@ impl Permission for RevealIdentity {
     const ACTING_USER: bool = true;
 }
 
+/// See the imports of the own agency.
+pub struct ReadImports;
+impl Permission for ReadImports {
+    const SCOPES: &'static [Scope] = &[Scope::ImportsWrite];
+}
+
+/// Register volunteers from a file. Beside its scope it takes that of registering them.
+pub struct ImportVolunteers;
+impl Permission for ImportVolunteers {
+    const SCOPES: &'static [Scope] = &[Scope::ImportsWrite];
+    const AND: &'static [Scope] = &[Scope::VolunteersWrite];
+    const ACTING_USER: bool = true;
+}
+
 /// Take volunteers out as a file: who may do that must be able to read them.
 pub struct ExportVolunteers;
 impl Permission for ExportVolunteers {

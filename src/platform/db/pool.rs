@@ -189,6 +189,12 @@ impl Writer {
         task.await.unwrap_or_else(|error| Err(unavailable(error).into()))
     }
 
+    /// Starts what goes on after the answer to a request; [`Writer::drain`] waits for it, so it must end soon when the service
+    /// is asked to stop.
+    pub fn start(&self, work: impl Future<Output = ()> + Send + 'static) {
+        drop(self.tasks.spawn_on(work, &self.home));
+    }
+
     /// Waits for transactions whose clients have gone; call before the process exits.
     pub async fn drain(&self) {
         self.tasks.close();

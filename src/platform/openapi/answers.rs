@@ -202,12 +202,12 @@ fn add_condition(operation: &mut Value) {
 
 fn add_headers(response: &mut Value, status: &str, shape: &Shape) {
     let problem = response.pointer("/content/application~1problem+json").is_some();
-    let done = matches!(status, "200" | "201");
+    let done = matches!(status, "200" | "201" | "202");
     let json = response.pointer("/content/application~1json").is_some();
     let applies = |name: &str| match name {
         "RequestId" => true,
         "ETag" => status == "304" || (done && (shape.conditional || (json && shape.secured))),
-        "Location" => matches!(status, "201" | "308"),
+        "Location" => matches!(status, "201" | "202" | "308"),
         "Link" => done && shape.pages,
         "PreferenceApplied" => done && shape.counts,
         "IdempotencyReplayed" => done && shape.key,

@@ -2,6 +2,7 @@
 pub mod documents;
 mod duplicates;
 mod list;
+mod many;
 pub mod phones;
 mod records;
 mod renewals;
@@ -9,6 +10,7 @@ pub mod sealed;
 
 pub use duplicates::{Dispute, Neighbour, absorb, disputes, full_of, neighbours, promote, release, survivor};
 pub use list::{Wanted, count, find_by_nik, find_by_phone, list};
+pub use many::{hold_many, holders_of, neighbours_of};
 pub use records::{HistoryRow, Posting, add_history, history, posted_since, postings, replace_posting};
 
 pub use renewals::{Stranded, count_posted, lock_posted, stranded};
@@ -212,17 +214,23 @@ pub async fn find_create(conn: &mut Conn, id: VolunteerId) -> QueryResult<Option
 
 /// Makes everyone who registers or changes this NIK wait until the transaction ends.
 pub async fn hold_nik(conn: &mut Conn, nik_index: &[u8]) -> QueryResult<()> {
-    let key = nik_index.first_chunk().map(|bytes| i64::from_be_bytes(*bytes)).unwrap_or_default();
-    diesel::select(pg_advisory_xact_lock(key)).execute(conn).await.map(drop)
+    diesel::select(pg_advisory_xact_lock(nik_key(nik_index))).execute(conn).await.map(drop)
 }
 
 /// Makes everyone who registers in this village wait until the transaction ends: likeness is judged among those who are
 /// there. Taken after [`hold_nik`].
 pub async fn hold_village(conn: &mut Conn, village: &RegionCode) -> QueryResult<()> {
-    // Ten digits, above zero: no NIK's key is likely to be among them, and if it is, someone waits for nothing.
+    diesel::select(pg_advisory_xact_lock(village_key(village))).execute(conn).await.map(drop)
+}
+
+fn nik_key(nik_index: &[u8]) -> i64 {
+    nik_index.first_chunk().map(|bytes| i64::from_be_bytes(*bytes)).unwrap_or_default()
+}
+
+/// Ten digits, above zero: no NIK's key is likely to be among them, and if it is, someone waits for nothing.
+fn village_key(village: &RegionCode) -> i64 {
     let digits: String = village.as_str().chars().filter(char::is_ascii_digit).collect();
-    let key: i64 = digits.parse().unwrap_or_default();
-    diesel::select(pg_advisory_xact_lock(key)).execute(conn).await.map(drop)
+    digits.parse().unwrap_or_default()
 }
 
 /// Every row with this NIK, whoever may see it, and where it is posted; merged ones have none of their own.

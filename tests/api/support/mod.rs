@@ -4,6 +4,7 @@ mod document;
 pub mod forge;
 mod history;
 pub mod office;
+pub mod register;
 
 pub use client::{Client, Reply, Request};
 pub use document::{document, operations, resolve};
