@@ -5,12 +5,10 @@ use super::rules::{
 };
 use super::store::{self, Case, CaseEvent, CasePerson, Wanted};
 use crate::access::api::Permit;
-use crate::access::rules::{
-    AgencyId, Caller, DecideCases, ReadCases, RevealIdentity, RevealPurpose, Scope, VolunteerId,
-};
+use crate::access::rules::{AgencyId, Caller, DecideCases, ReadCases, RevealIdentity, RevealPurpose, VolunteerId};
 use crate::audit::rules::Event;
 use crate::audit::store::{self as audit, Recorder};
-use crate::changes::rules::{Audience, Change, Op};
+use crate::changes::rules::{Audience, Change, ChangeType, Op};
 use crate::changes::store as changes;
 use crate::codes::rules::{Code, UNKNOWN_CODE};
 use crate::codes::store as codes;
@@ -367,11 +365,11 @@ pub async fn note_change(
     }
     audit::record(conn, &event).await?;
     let change = Change {
-        entity: "case",
+        r#type: ChangeType::Case,
         id: after.id.0,
         version: after.version,
         op: Op::Upsert,
-        scope: Scope::CasesRead,
+        redirected_to: None,
         before: before.map(audience).unwrap_or_default(),
         after: audience(after),
         at: now,

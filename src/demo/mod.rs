@@ -11,7 +11,7 @@ pub use seed::{Credential, seed};
 
 use crate::access;
 use crate::platform::clock::Clock;
-use crate::platform::config::{Config, Rates, Settings};
+use crate::platform::config::{CHANGES_KEPT, Config, Rates, Settings};
 use crate::platform::crypto::Keys;
 use crate::platform::db::{Target, migrate};
 use crate::platform::limits::Rate;
@@ -75,6 +75,7 @@ pub async fn start(options: Options) -> anyhow::Result<Demo> {
             trusted_proxies: vec![],
             // Trying things out, and measuring, should not meet a limit.
             rates: Rates::all(Rate::a_minute(1_000_000)),
+            changes_kept: CHANGES_KEPT,
         },
         database_url: cluster.url("simpul_service", DATABASE).into(),
         database_ca_file: None,

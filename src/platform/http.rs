@@ -360,6 +360,7 @@ mod tests {
             demo: false,
             trusted_proxies: vec![],
             rates: super::super::config::Rates::default(),
+            changes_kept: super::super::config::CHANGES_KEPT,
         };
         let app = Arc::new(App {
             routes: RouteTable::new(&document).unwrap(),

@@ -7,8 +7,8 @@ pub use list::{Wanted, count, find_by_nik, find_by_phone, list};
 pub use records::{HistoryRow, Posting, add_history, history, posted_since, postings, replace_posting};
 
 use super::rules::{IdentityState, Letter, NikWarning, TrainingLevel, VolunteerStatus};
-use crate::access::rules::{AgencyId, Caller, Scope, VolunteerId};
-use crate::changes::rules::{Audience, Change, Op};
+use crate::access::rules::{AgencyId, Caller, VolunteerId};
+use crate::changes::rules::{Audience, Change, ChangeType, Op};
 use crate::changes::store as changes;
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
@@ -268,11 +268,11 @@ pub async fn publish(
     at: DateTime<Utc>,
 ) -> QueryResult<()> {
     let change = Change {
-        entity: "volunteer",
+        r#type: ChangeType::Volunteer,
         id: after.id.0,
         version: after.version,
         op: Op::Upsert,
-        scope: Scope::VolunteersRead,
+        redirected_to: None,
         before: before.map(Volunteer::audience).unwrap_or_default(),
         after: after.audience(),
         at,
