@@ -1,4 +1,5 @@
--- The feed (GET /v1/changes): which rows may be served already, where a reader stands, who sees a row, how long it is kept.
+-- The feed (GET /v1/changes): which rows may be served already, where a reader stands, who sees a row, how long it
+-- is kept.
 SET lock_timeout = '2s';
 
 -- One row: the last change that is no longer kept. A cursor that stands before it has missed something.
@@ -22,13 +23,13 @@ CREATE FUNCTION follows(xid xid8, seq bigint, after_xid bigint, after_seq bigint
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (xid, seq) > (after_xid::text::xid8, after_seq);
 
--- Whether one of these regions is `region` or lies in it; with '' any will do. Each level of a code has a fixed number of
--- digits, so a code that begins like another lies in it.
+-- Whether one of these regions is `region` or lies in it. Each level of a code has a fixed number
+-- of digits, so a code that begins like another lies in it.
 CREATE FUNCTION lies_in(regions text[], region text) RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE
     RETURN strpos(',' || array_to_string(regions, ','), ',' || region) > 0;
 
--- Whether an audience (the first four) has this reader in it. `everything`: whoever anybody sees; `own_agencies`: what it
--- and its branches are party to; `own_region`: what lies in its jurisdiction; `own_volunteer`: a phone's own;
+-- Whether an audience (the first four) has this reader in it. `everything`: whoever anybody sees; `own_agencies`: what
+-- it and its branches are party to; `own_region`: what lies in its jurisdiction; `own_volunteer`: a phone's own;
 -- `around` and `home`: what is announced to a region that it lies in, and, for a phone, that lies in its office's.
 CREATE FUNCTION is_among(
     agencies uuid[], regions text[], volunteers uuid[], below text[],
@@ -40,7 +41,8 @@ CREATE FUNCTION is_among(
         OR own_volunteer = ANY (volunteers)
         OR below && around
         OR lies_in(below, home)
-        OR everything AND cardinality(agencies) + cardinality(regions) + cardinality(volunteers) + cardinality(below) > 0,
+        OR everything
+            AND cardinality(agencies) + cardinality(regions) + cardinality(volunteers) + cardinality(below) > 0,
         false);
 
 -- Removes the oldest of the first `most` rows, up to the first that is younger than `kept_from` or not served yet, and
@@ -66,8 +68,8 @@ BEGIN
     RETURN swept;
 END $$;
 
--- After a backup was restored, or a standby that had fallen behind was promoted: numbers of transactions are used again, so
--- what readers hold tells nothing any more. All of them begin anew. For the owner alone.
+-- After a backup was restored, or a standby that had fallen behind was promoted: numbers of transactions are used
+-- again, so what readers hold tells nothing any more. All of them begin anew. For the owner alone.
 CREATE FUNCTION renew_changes() RETURNS uuid LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     renewed uuid;

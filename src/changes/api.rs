@@ -48,8 +48,8 @@ pub struct ChangeFilter {
 struct FeedParams {
     /// `next_cursor` of the answer before. It carries `type`, which may be left out, or must be the same.
     cursor: Option<String>,
-    /// `now`: no changes, but the cursor behind all that there are. Not with `cursor`. With neither the feed begins with the
-    /// oldest change that is kept.
+    /// `now`: no changes, but the cursor behind all that there are. Not with `cursor`. With neither the feed begins
+    /// with the oldest change that is kept.
     #[param(inline)]
     since: Option<Since>,
     /// Most changes of an answer; more than 1000 gives 1000.
@@ -94,14 +94,14 @@ impl Asked {
 /// A change: read the row at its own address, and forget it if that answers 404.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ChangeItem {
-    /// Of what: `volunteer`, `case`, `referral`, `training_event`, `training_enrolment`, `agency`. Pass over what you do not know:
-    /// more will be added.
+    /// Of what: `volunteer`, `case`, `referral`, `training_event`, `training_enrolment`, `agency`. Pass over what you
+    /// do not know: more will be added.
     #[schema(example = "referral")]
     r#type: String,
     /// Id of the row.
     id: Uuid,
-    /// Version of the row by this change. Smaller than what you hold: you have read it already. The same: something changed
-    /// that has no version of its own.
+    /// Version of the row by this change. Smaller than what you hold: you have read it already. The same: something
+    /// changed that has no version of its own.
     version: i32,
     /// What to do.
     op: Op,
@@ -116,24 +116,33 @@ pub struct ChangeItem {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Changes {
     items: Vec<ChangeItem>,
-    /// Never null: ask again with it, at once if there is `more`, else after a while. The same as was sent as long as nothing
-    /// happens.
+    /// Never null: ask again with it, at once if there is `more`, else after a while. The same as was sent as long as
+    /// nothing happens.
     next_cursor: String,
-    /// There may be more. An answer may have no items and more: one request looks at so many changes, whomever they concern.
+    /// There may be more. An answer may have no items and more: one request looks at so many changes, whomever they
+    /// concern.
     more: bool,
 }
 
 /// Read what has changed
 ///
-/// Ids of rows that the caller may see, or saw until then: `upsert` (read it again), `removed` (forget it: it is out of your
-/// sight, or gone), `redirected`. First take a cursor with `since=now`, then read your lists whole, then ask with the cursor again
-/// and again; what was changed in between comes, and may be known already.
+/// Ids of rows that the caller may see, or saw until then: `upsert` (read it again), `removed` (forget it: it is out of
+/// your sight, or gone), `redirected`. First take a cursor with `since=now`, then read your lists whole, then ask with
+/// the cursor again and again; what was changed in between comes, and may be known already.
 ///
-/// The cursor belongs to what the caller may see. 410 `resync_required`: it is older than what is kept, the database was restored, or
-/// the caller sees something else by now. Begin anew.
+/// The cursor belongs to what the caller may see. 410 `resync_required`: it is older than what is kept, the database
+/// was restored, or the caller sees something else by now. Begin anew.
 #[utoipa::path(tag = "partners", security(("oauth2" = ["changes:read"])), params(FeedParams, ChangeFilter),
-    responses((status = 200, body = Changes, description = "Changes, perhaps none."),
-        (status = 410, body = Problem, content_type = "application/problem+json", description = "The cursor cannot be continued (`resync_required`): begin with `since=now`, then read all lists.")))]
+    responses((status = 200, body = Changes, description = "Changes, perhaps none.", example = json!({
+            "items": [
+                { "type": "referral", "id": "0194c2a0-7d3e-7c1b-9f57-1c2d3e4f5a6b", "version": 3, "op": "upsert", "at": "2026-11-25T03:00:00Z" },
+                { "type": "volunteer", "id": "0194c2a0-7d3e-7c1b-9f57-1c2d3e4f5a6c", "version": 7, "op": "removed", "at": "2026-11-25T03:00:01Z" }],
+            "next_cursor": "AQN2kXtMm3Yt0yWc", "more": false })),
+        (status = 410, body = Problem, content_type = "application/problem+json", description = "The cursor cannot be continued (`resync_required`; `errors` says why): begin with `since=now`, then read all lists.", example = json!({
+            "type": "https://simpul.example/docs/errors#resync_required", "title": "Gone", "status": 410,
+            "detail": "This cursor cannot be continued: begin again with since=now, then read all lists.",
+            "instance": "urn:uuid:0194c2a0-7d3e-7c1b-9f57-1c2d3e4f5a6b", "code": "resync_required",
+            "errors": [{ "parameter": "cursor", "code": "too_old", "detail": "what followed is not kept any more" }] }))))]
 #[get("/v1/changes")]
 pub async fn list_changes(caller: Permit<ReadChanges>, asked: Asked, db: Db) -> ApiResult<Answer> {
     let (reader, paged) = (Reader::of(&caller), &asked.paged);
@@ -180,16 +189,16 @@ pub struct Readiness {
     /// Always `ok`: anything else is a problem.
     #[schema(example = "ok")]
     status: &'static str,
-    /// For how many seconds the oldest change has been waiting to be told by `/v1/changes`: an older transaction of the database
-    /// cluster is still open. 0: none waits.
+    /// For how many seconds the oldest change has been waiting to be told by `/v1/changes`: an older transaction of the
+    /// database cluster is still open. 0: none waits.
     #[schema(example = 0, minimum = 0)]
     feed_lag_seconds: u32,
 }
 
 /// Can the service answer requests?
 ///
-/// Fails while the database cannot be reached and while the service stops, so that a balancer sends requests elsewhere. A feed
-/// that lags does not make it fail: requests are answered.
+/// Fails while the database cannot be reached and while the service stops, so that a balancer sends requests elsewhere.
+/// A feed that lags does not make it fail: requests are answered.
 #[utoipa::path(tag = "operations", responses((status = 200, body = Readiness, description = "It can.")))]
 #[get("/readyz")]
 pub async fn ready(app: Shared, db: Db) -> ApiResult<Json<Readiness>> {

@@ -56,8 +56,8 @@ impl ChangeType {
     }
 }
 
-/// Who may see a row: governments by region, source systems and others by agency, phones by volunteer, and everyone in a
-/// region.
+/// Who may see a row: governments by region, source systems and others by agency, phones by volunteer, and everyone in
+/// a region.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Audience {
     /// Agencies that see it for what they are to it.
@@ -106,8 +106,8 @@ pub struct Reader {
     pub volunteer: Option<VolunteerId>,
     /// Sees what is announced to one of these: its own region and those above.
     pub around: Vec<RegionCode>,
-    /// A phone: sees what is announced to a place in here. In which village its volunteer is posted, only `volunteers` knows, so
-    /// it is told of too much rather than too little.
+    /// A phone: sees what is announced to a place in here. In which village its volunteer is posted, only `volunteers`
+    /// knows, so it is told of too much rather than too little.
     pub home: Option<RegionCode>,
     /// Sees rows that take one of these.
     pub scopes: Vec<Scope>,

@@ -73,8 +73,8 @@ impl FromSql<Xid8, Pg> for Xid {
 type FoundRow = ((Xid, i64), (String, Uuid, i32, Op, Option<Uuid>, DateTime<Utc>), (bool, bool, bool));
 
 /// The changes after a place, oldest first, as far as they may be served, whomever they concern; no more than
-/// [`LOOKED_AT`]. Only what is here once all older transactions have ended is served: what one of them adds late would stand
-/// before what has been read.
+/// [`LOOKED_AT`]. Only what is here once all older transactions have ended is served: what one of them adds late would
+/// stand before what has been read.
 pub async fn after(conn: &mut &Conn, reader: &Reader, types: &[ChangeType], place: Place) -> QueryResult<Vec<Found>> {
     let generation = installation::table.select(installation::generation).single_value().assume_not_null();
     let wanted = t::generation

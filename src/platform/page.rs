@@ -101,7 +101,8 @@ impl<F: DeserializeOwned> FromRequest for Paged<F> {
 }
 
 impl<F: DeserializeOwned> Paged<F> {
-    /// The same for a list with pages of another size; `query` is that of the request, or what of it speaks of the list.
+    /// The same for a list with pages of another size; `query` is that of the request, or what of it speaks of the
+    /// list.
     pub fn read(req: &HttpRequest, query: &str, size: PageSize) -> ApiResult<Self> {
         let app = App::of(req)?.clone();
         let path = req.path().to_owned();

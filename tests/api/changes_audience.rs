@@ -169,7 +169,9 @@ fn a_case_that_becomes_sensitive_is_taken_out_of_the_villages_sight() {
 
 fn bimtek(region: &str) -> Value {
     let begins = Utc::now() + TimeDelta::days(10);
-    json!({ "level": "basic", "title": "Bimtek PSM", "region_code": region, "venue": "Aula", "capacity": 9,
+    // a province trains those who have had their basic training
+    let level = if region == "17" { "advanced" } else { "basic" };
+    json!({ "level": level, "title": "Bimtek PSM", "region_code": region, "venue": "Aula", "capacity": 9,
         "sessions": [{ "starts_at": begins, "ends_at": begins + TimeDelta::hours(2) }] })
 }
 
@@ -229,8 +231,8 @@ fn a_phone_is_told_of_training_anywhere_in_its_regency_and_reads_only_its_own() 
     });
 }
 
-/// Who took part sees the event for ever, and so is told of it, wherever the volunteer is by then, and although the seat was
-/// given back.
+/// Who took part sees the event for ever, and so is told of it, wherever the volunteer is by then, and although the
+/// seat was given back.
 #[test]
 fn who_took_part_and_moved_away_is_told_of_the_event() {
     run(async |app| {

@@ -237,7 +237,8 @@ async fn note(
     let event = event.region(&after.village_code).persons([after.id.0], if sees_person(caller) { FIELDS } else { &[] });
     let event = if let Some(detail) = detail { event.detail(detail) } else { event };
     audit::record(conn, &event).await?;
-    store::publish(conn, before, after, now).await?;
+    // One moment: the feed tells when the row says that it changed.
+    store::publish(conn, before, after, after.updated_at).await?;
     Ok(())
 }
 

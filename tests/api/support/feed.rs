@@ -1,15 +1,28 @@
 //! Readers of the feed.
 use super::{Client, Reply, TestApp};
+use diesel_async::RunQueryDsl;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 pub const FEED: &str = "/v1/changes";
 
-/// Waits until everything that is committed by now may be served: until what is open now, in any database of this server, has
-/// ended.
+/// Waits until everything that is committed by now may be served: until what is open now, in any database of this
+/// server, has ended.
 pub async fn settled(app: &TestApp) {
-    let (begun, end) = (Instant::now(), app.number("SELECT pg_snapshot_xmax(pg_current_snapshot())").await);
-    while app.number("SELECT changes_horizon()").await < end {
+    #[derive(diesel::QueryableByName)]
+    struct Numbers {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        oldest: i64,
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        next: i64,
+    }
+    let mut conn = app.connect().await;
+    let mut ask = async || {
+        let sql = "SELECT changes_horizon()::text::bigint AS oldest, pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next";
+        diesel::sql_query(sql).get_result::<Numbers>(&mut conn).await.unwrap()
+    };
+    let (begun, end) = (Instant::now(), ask().await.next);
+    while ask().await.oldest < end {
         assert!(begun.elapsed() < Duration::from_mins(1), "a transaction does not end");
     }
 }
@@ -21,9 +34,13 @@ pub struct Follower<'a> {
 }
 
 impl<'a> Follower<'a> {
-    /// From now on.
+    /// From now on: what is committed by now is not told.
     pub async fn new(client: Client<'a>) -> Self {
         settled(client.app).await;
+        Self::begin(client).await
+    }
+
+    async fn begin(client: Client<'a>) -> Self {
         let begin = client.get(&format!("{FEED}?since=now")).await.expect(200);
         assert_eq!((&begin.json["items"], &begin.json["more"]), (&json!([]), &json!(false)));
         Self { client, cursor: begin.json["next_cursor"].as_str().unwrap().to_owned() }
@@ -62,21 +79,23 @@ pub struct Followers<'a>(Vec<(&'static str, Follower<'a>)>);
 impl<'a> Followers<'a> {
     /// Every role that may read the feed, from now on.
     pub async fn of_roles(app: &'a TestApp) -> Self {
-        let mut all = vec![];
-        for (role, client) in app.roles().await {
+        let (mut all, roles) = (vec![], app.roles().await);
+        settled(app).await;
+        for (role, client) in roles {
             if !["nobody", "dashboard"].contains(&role) {
-                all.push((role, Follower::new(client).await));
+                all.push((role, Follower::begin(client).await));
             }
         }
         Self(all)
     }
 
-    /// What each was told since the last time, a line for those that were told the same; whoever was told nothing is left out.
-    /// Rows are called by their names.
+    /// What each was told since the last time, a line for those that were told the same; whoever was told nothing is
+    /// left out. Rows are called by their names.
     pub async fn heard(&mut self, names: &[(&str, &str)]) -> Vec<String> {
         let mut lines: Vec<(String, Vec<&str>)> = vec![];
+        settled(self.0[0].1.client.app).await;
         for (role, follower) in &mut self.0 {
-            let told: Vec<String> = follower.news().await.iter().map(|item| told(item, names)).collect();
+            let told: Vec<String> = follower.read(1000).await.iter().map(|item| told(item, names)).collect();
             let told = told.join(", ");
             match lines.iter_mut().find(|(same, _)| *same == told) {
                 _ if told.is_empty() => {}
