@@ -8,7 +8,7 @@ use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::dsl::not;
 use diesel::pg::{Pg, PgValue};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz};
+use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
@@ -37,28 +37,36 @@ pub async fn publish(conn: &mut Conn, change: &Change) -> QueryResult<()> {
     diesel::insert_into(t::table).values(row).execute(conn).await.map(drop)
 }
 
-#[diesel::declare_sql_function]
-extern "SQL" {
-    /// Every transaction before this one has ended.
-    fn changes_horizon() -> Xid8;
-    /// Whether a row stands after a place.
-    fn follows(xid: Xid8, seq: BigInt, after_xid: BigInt, after_seq: BigInt) -> Bool;
-    /// Whether an audience has this reader in it.
-    fn is_among(
-        agencies: Array<diesel::sql_types::Uuid>,
-        regions: Array<Text>,
-        volunteers: Array<diesel::sql_types::Uuid>,
-        below: Array<Text>,
-        everything: Bool,
-        own_agencies: Array<diesel::sql_types::Uuid>,
-        own_region: Nullable<Text>,
-        own_volunteer: Nullable<diesel::sql_types::Uuid>,
-        around: Array<Text>,
-        home: Nullable<Text>,
-    ) -> Bool;
-    /// Removes the oldest rows; how many that were.
-    fn sweep_changes(kept_from: Timestamptz, most: BigInt) -> BigInt;
+/// Functions of our own migration.
+mod functions {
+    #![expect(clippy::too_many_arguments, reason = "an audience has four parts, a reader six")]
+    use crate::schema::sql_types::Xid8;
+    use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid};
+
+    #[diesel::declare_sql_function]
+    extern "SQL" {
+        /// Every transaction before this one has ended.
+        fn changes_horizon() -> Xid8;
+        /// Whether a row stands after a place.
+        fn follows(xid: Xid8, seq: BigInt, after_xid: BigInt, after_seq: BigInt) -> Bool;
+        /// Whether an audience has this reader in it.
+        fn is_among(
+            agencies: Array<Uuid>,
+            regions: Array<Text>,
+            volunteers: Array<Uuid>,
+            below: Array<Text>,
+            everything: Bool,
+            own_agencies: Array<Uuid>,
+            own_region: Nullable<Text>,
+            own_volunteer: Nullable<Uuid>,
+            around: Array<Text>,
+            home: Nullable<Text>,
+        ) -> Bool;
+        /// Removes the oldest rows; how many that were.
+        fn sweep_changes(kept_from: Timestamptz, most: BigInt) -> BigInt;
+    }
 }
+use functions::{changes_horizon, follows, is_among, sweep_changes};
 
 /// Number of a transaction. PostgreSQL counts them from the beginning and never anew, so it is never too large.
 #[derive(Debug, Clone, Copy, FromSqlRow)]
