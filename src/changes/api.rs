@@ -38,6 +38,7 @@ crate::text_enum! {
 pub struct ChangeFilter {
     /// Only of these; may be repeated.
     #[serde(default)]
+    #[param(inline)]
     r#type: Vec<ChangeType>,
 }
 
