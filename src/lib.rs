@@ -9,6 +9,8 @@ pub mod worker;
 
 pub mod docs;
 
+pub mod partners;
+
 pub mod statistics;
 
 pub mod training;
@@ -40,7 +42,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 /// Every route of the service, in the order a newcomer should read them.
 pub fn routes(cfg: &mut ServiceConfig) {
-    cfg.configure(statistics::routes)
+    cfg.configure(partners::routes)
+        .configure(statistics::routes)
         .configure(training::routes)
         .configure(referrals::routes)
         .configure(cases::routes)
@@ -89,6 +92,7 @@ pub fn error_codes() -> Vec<&'static Code> {
         training::rules::CODES,
         cases::rules::CODES,
         referrals::rules::CODES,
+        partners::merges::rules::CODES,
     ]
     .concat()
 }

@@ -295,6 +295,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    merged_rows (merge_id, entity, row_id) {
+        merge_id -> Uuid,
+        entity -> Text,
+        row_id -> Uuid,
+    }
+}
+
+diesel::table! {
     phone_codes (id) {
         id -> Uuid,
         volunteer_id -> Uuid,
@@ -565,6 +573,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    volunteer_merges (id) {
+        id -> Uuid,
+        survivor_id -> Uuid,
+        duplicate_id -> Uuid,
+        at -> Timestamptz,
+        agency_id -> Uuid,
+        acting_user -> Nullable<Text>,
+        reason -> Text,
+        list -> Nullable<Text>,
+        filled -> Array<Text>,
+        undone_at -> Nullable<Timestamptz>,
+        undone_by -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
     volunteer_people (volunteer_id) {
         volunteer_id -> Uuid,
         name -> Text,
@@ -586,6 +610,7 @@ diesel::table! {
         nik_last_four -> Nullable<Text>,
         nik_warnings -> Array<Text>,
         identity_state -> Text,
+        disputed_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -626,6 +651,8 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         updated_by -> Uuid,
+        merged_into -> Nullable<Uuid>,
+        merged_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -640,6 +667,7 @@ diesel::joinable!(client_secrets -> clients (client_id));
 diesel::joinable!(clients -> agencies (agency_id));
 diesel::joinable!(clients -> volunteers (volunteer_id));
 diesel::joinable!(codes -> code_lists (list));
+diesel::joinable!(merged_rows -> volunteer_merges (merge_id));
 diesel::joinable!(phone_codes -> agencies (agency_id));
 diesel::joinable!(phone_codes -> volunteers (volunteer_id));
 diesel::joinable!(referral_history -> agencies (agency_id));
@@ -681,6 +709,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     coverage_figures,
     idempotency_keys,
     installation,
+    merged_rows,
     phone_codes,
     referral_counts,
     referral_history,
@@ -697,6 +726,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     training_sessions,
     volunteer_figures,
     volunteer_history,
+    volunteer_merges,
     volunteer_people,
     volunteer_postings,
     volunteers,

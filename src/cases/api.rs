@@ -364,6 +364,11 @@ pub async fn note_change(
         store::add_history(conn, &line).await?;
     }
     audit::record(conn, &event).await?;
+    publish(conn, before, after).await
+}
+
+/// Publishes a change of a case, to those who saw it before and those who see it now.
+pub async fn publish(conn: &mut Conn, before: Option<&Case>, after: &Case) -> ApiResult<()> {
     let change = Change {
         r#type: ChangeType::Case,
         id: after.id.0,
@@ -372,10 +377,9 @@ pub async fn note_change(
         redirected_to: None,
         before: before.map(audience).unwrap_or_default(),
         after: audience(after),
-        at: now,
+        at: after.updated_at,
     };
-    changes::publish(conn, &change).await?;
-    Ok(())
+    Ok(changes::publish(conn, &change).await?)
 }
 
 /// The stored answer, if the caller still sees the case; the access is recorded with this transaction.

@@ -6,6 +6,7 @@
 pub mod api;
 pub mod history;
 pub mod person;
+pub mod reassign;
 pub mod rules;
 pub mod store;
 

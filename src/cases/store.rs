@@ -331,6 +331,25 @@ pub async fn save(conn: &mut Conn, case: &Case, now: DateTime<Utc>) -> QueryResu
         .await
 }
 
+/// Gives the cases of one volunteer (only these, if some are named) to another; returns them as they are now.
+pub async fn reassign(
+    conn: &mut Conn,
+    from: VolunteerId,
+    to: VolunteerId,
+    only: Option<&[Uuid]>,
+    now: DateTime<Utc>,
+) -> QueryResult<Vec<Case>> {
+    let everything = only.is_none().into_sql::<Bool>();
+    let theirs = cases::table
+        .filter(cases::volunteer_id.eq(from))
+        .filter(everything.or(cases::id.eq_any(only.unwrap_or_default())));
+    diesel::update(theirs)
+        .set((cases::volunteer_id.eq(to), cases::version.eq(cases::version + 1), cases::updated_at.eq(now)))
+        .returning(Case::as_returning())
+        .get_results(conn)
+        .await
+}
+
 /// Writes a person whose case is locked.
 pub async fn save_person(conn: &mut Conn, person: &CasePerson) -> QueryResult<()> {
     diesel::update(case_people::table.find(person.id)).set(person).execute(conn).await.map(drop)

@@ -173,7 +173,7 @@ pub async fn list_changes(caller: Permit<ReadChanges>, asked: Asked, db: Db) -> 
         version: change.version,
         op,
         at: change.at,
-        redirected_to: change.redirected_to,
+        redirected_to: change.redirected_to.filter(|_| op == Op::Redirected),
     });
     let answer = Answer::ok(&Changes { items: items.collect(), next_cursor, more: told.more })?;
     Ok(if let Some(link) = link { answer.header("link", link) } else { answer })

@@ -85,7 +85,7 @@ pub struct Change {
     pub redirected_to: Option<Uuid>,
     /// Nobody, for a new row.
     pub before: Audience,
-    /// Nobody, for a row that is gone.
+    /// Nobody, for a row that is gone; of a redirected one, those who see the other one.
     pub after: Audience,
     /// When.
     pub at: DateTime<Utc>,
@@ -252,10 +252,11 @@ impl Found {
             return None;
         }
         match (self.op, self.before, self.after) {
-            (_, false, false) => None,
-            (Op::Redirected, ..) => Some(Op::Redirected),
+            // Who never saw the row has nothing to replace.
+            (_, false, false) | (Op::Redirected | Op::Removed, false, true) => None,
             (Op::Upsert, _, true) => Some(Op::Upsert),
-            (Op::Removed, ..) | (Op::Upsert, true, false) => Some(Op::Removed),
+            (Op::Redirected, true, true) => Some(Op::Redirected),
+            (_, true, false) | (Op::Removed, true, true) => Some(Op::Removed),
         }
     }
 }
@@ -310,8 +311,9 @@ mod tests {
         assert_eq!(told(Op::Upsert, true, true), Some(Op::Upsert));
         assert_eq!(told(Op::Upsert, true, false), Some(Op::Removed));
         assert_eq!(told(Op::Removed, true, false), Some(Op::Removed));
-        assert_eq!(told(Op::Redirected, true, false), Some(Op::Redirected));
-        assert_eq!(told(Op::Redirected, false, true), Some(Op::Redirected));
+        assert_eq!(told(Op::Redirected, true, true), Some(Op::Redirected));
+        assert_eq!(told(Op::Redirected, true, false), Some(Op::Removed));
+        assert_eq!(told(Op::Redirected, false, true), None);
         for op in Op::ALL {
             assert_eq!(told(*op, false, false), None);
             assert_eq!(Found { wanted: false, ..found(1, *op, true, true) }.told(), None);

@@ -216,6 +216,8 @@ impl Maker<'_> {
             created_at: at,
             updated_at: at,
             updated_by: by,
+            merged_into: None,
+            merged_at: None,
         };
         volunteer.post_to(village);
         Ok(volunteer)
@@ -252,6 +254,7 @@ impl Maker<'_> {
             nik_last_four: Some(serial),
             nik_warnings: vec![],
             identity_state: IdentityState::Sole,
+            disputed_at: None,
         })
     }
 

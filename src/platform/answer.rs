@@ -38,6 +38,13 @@ impl Answer {
         Ok(Self::new(201, view, Some(version))?.header("location", location))
     }
 
+    /// 308: the row is found at another address, for good (RFC 9110, section 15.4.9).
+    pub fn moved(location: String) -> ApiResult<Self> {
+        let mut answer = Self::new(308, &serde_json::json!({}), None)?.header("location", location);
+        answer.headers.retain(|(name, _)| name != "etag");
+        Ok(answer)
+    }
+
     fn new(status: u16, view: &impl Serialize, version: Option<i32>) -> ApiResult<Self> {
         let body = serde_json::to_vec(view).map_err(|_| ApiError::internal("answer cannot be written as JSON"))?;
         let hash = crypto::short_hash(&body);

@@ -15,6 +15,7 @@ mod json;
 pub mod jwk;
 pub mod limits;
 pub mod moment;
+pub mod names;
 pub mod network;
 pub mod nik;
 pub mod openapi;

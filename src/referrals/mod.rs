@@ -9,6 +9,7 @@ pub mod cases;
 pub mod create;
 pub mod expiry;
 pub mod moves;
+pub mod reassign;
 pub mod rules;
 pub mod store;
 pub mod view;

@@ -18,6 +18,7 @@ use diesel::expression::SelectableExpression;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
+use uuid::Uuid;
 
 /// A referral as stored; it does not tell who the person is.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -406,6 +407,29 @@ pub async fn lock_all(conn: &mut Conn, case: CaseId) -> QueryResult<Vec<Referral
         .order(referrals::id)
         .for_update()
         .load(conn)
+        .await
+}
+
+/// Gives the referrals of one volunteer (only these, if some are named) to another; returns them as they are now.
+pub async fn reassign(
+    conn: &mut Conn,
+    from: VolunteerId,
+    to: VolunteerId,
+    only: Option<&[Uuid]>,
+    now: DateTime<Utc>,
+) -> QueryResult<Vec<Referral>> {
+    let everything = only.is_none().into_sql::<Bool>();
+    let theirs = referrals::table
+        .filter(referrals::volunteer_id.eq(from))
+        .filter(everything.or(referrals::id.eq_any(only.unwrap_or_default())));
+    diesel::update(theirs)
+        .set((
+            referrals::volunteer_id.eq(to),
+            referrals::version.eq(referrals::version + 1),
+            referrals::updated_at.eq(now),
+        ))
+        .returning(Referral::as_returning())
+        .get_results(conn)
         .await
 }
 

@@ -4,6 +4,7 @@
 //! A regency's office organises basic training, a province's advanced training. Whoever changes an event or takes a seat
 //! first locks the event's row, and no seat is taken but by the database's own count.
 pub mod api;
+pub mod reassign;
 pub mod rules;
 pub mod store;
 

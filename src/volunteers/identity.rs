@@ -44,6 +44,7 @@ pub async fn take_nik(
     let index = nik_index(app, nik);
     store::hold_nik(conn, &index).await?;
     person.identity_state = dispute(conn, caller, person.volunteer_id, &index).await?;
+    person.disputed_at = (person.identity_state == IdentityState::Disputed).then(|| app.clock.now());
     Ok(())
 }
 
@@ -82,7 +83,7 @@ pub fn stated_status(caller: &Caller, has_nik: bool, stated: Option<NikStatus>) 
 pub fn forget_nik(person: &mut Person) {
     (person.nik, person.nik_index, person.nik_last_four) = (None, None, None);
     person.nik_warnings = vec![];
-    person.identity_state = IdentityState::Sole;
+    (person.identity_state, person.disputed_at) = (IdentityState::Sole, None);
 }
 
 /// The NIK in full.

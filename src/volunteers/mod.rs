@@ -5,13 +5,16 @@
 //! in a row of their own ([`store::Person`]) and leave only through a view made for the caller, after that was recorded.
 pub mod api;
 pub mod identity;
+pub mod phones;
 pub mod register;
 pub mod rules;
 pub mod store;
 
 /// Routes of this module.
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
-    use api::{actions, identity, phones, postings, read, register, update};
+    use api::{actions, duplicates, identity, phones, postings, read, register, update};
+    // Before `/{id}`, which would take it for one.
+    cfg.service(duplicates::list_duplicate_volunteers);
     cfg.service(read::list_volunteers).service(register::create_volunteer).service(identity::search_volunteers);
     cfg.service(read::read_volunteer).service(update::update_volunteer).service(identity::reveal_volunteer);
     cfg.service(actions::verify_volunteer).service(actions::select_volunteer).service(actions::activate_volunteer);

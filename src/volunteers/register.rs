@@ -1,9 +1,11 @@
 //! Registering a volunteer, whoever does it: an office or a village over HTTP, or an import.
 use super::identity::{stated_status, take_nik, warn};
+use super::rules::likeness::{Traits, alike};
 use super::rules::{
-    HistoryAction, IdentityState, Letter, TrainingLevel, VolunteerStatus, check_birth_date, check_certificate,
+    HistoryAction, IdentityState, Letter, TrainingLevel, VOLUNTEER_ALIKE, VolunteerStatus, check_birth_date,
+    check_certificate,
 };
-use super::store::{self, Full, HistoryRow, Person, Posting, Volunteer};
+use super::store::{self, Full, HistoryRow, Neighbour, Person, Posting, Volunteer};
 use crate::access::rules::{Caller, VolunteerId};
 use crate::audit::{rules::Event, store as audit};
 use crate::codes::rules::{Code, UNKNOWN_CODE};
@@ -20,6 +22,7 @@ use crate::regions::rules::TimeZone;
 use crate::regions::store as regions;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 /// A candidate.
@@ -60,6 +63,17 @@ pub struct NewVolunteer {
     /// Codes of the list `psm-functions`.
     #[serde(default)]
     pub(crate) functions: Vec<Code>,
+    /// It is another person than those who are alike. An equal NIK cannot be overridden.
+    pub(crate) override_duplicate: Option<Override>,
+}
+
+/// Why somebody is registered although others are alike.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Override {
+    /// Code of the list `duplicate-reasons`, of the group `override`.
+    #[schema(example = "namesakes")]
+    pub(crate) reason: Code,
 }
 
 /// A registration.
@@ -94,7 +108,9 @@ pub async fn register(conn: &mut Conn, app: &App, caller: &Caller, entry: Entry)
         volunteer.effective_on = letter.date;
         volunteer.appoint(letter);
     }
+    let reason = new.override_duplicate.as_ref().map(|duplicate| duplicate.reason.clone());
     let person = identify(conn, app, caller, volunteer.id, new, today).await?;
+    check_alike(conn, &volunteer, &person, reason.as_ref(), today).await?;
     let full = (volunteer, person);
     let (posting, first) = beginning(app, caller, &full.0);
     store::create(conn, &full, &posting, &first).await.map_err(|error| {
@@ -102,9 +118,52 @@ pub async fn register(conn: &mut Conn, app: &App, caller: &Caller, entry: Entry)
         error.on_constraint("volunteer_people_one_nik", || ApiError::from(&CONFLICT))
     })?;
     let event = Event::by(caller, "volunteer.create", app.clock.new_id(), now).subject("volunteer", full.0.id);
+    let event = if let Some(reason) = &reason { event.detail(reason.as_str()) } else { event };
     audit::record(conn, &event.region(&full.0.village_code).persons([full.0.id.0], shown)).await?;
     store::publish(conn, None, &full.0, now).await?;
     Ok(full)
+}
+
+/// Others of the village who may be the same person: refused, unless it is said that they are others.
+async fn check_alike(
+    conn: &mut Conn,
+    volunteer: &Volunteer,
+    person: &Person,
+    reason: Option<&Code>,
+    today: NaiveDate,
+) -> ApiResult<()> {
+    store::hold_village(conn, &volunteer.village_code).await?;
+    if let Some(reason) = reason {
+        return check_duplicate_reason(conn, reason, "override", "/override_duplicate/reason", today).await;
+    }
+    let neighbours = store::neighbours(conn, &volunteer.village_code).await?;
+    let candidates = candidates(person, &neighbours);
+    if candidates.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::from(&VOLUNTEER_ALIKE).member("candidates", candidates))
+}
+
+/// Those who are alike, as the caller is told of them: no name.
+fn candidates(person: &Person, neighbours: &[Neighbour]) -> Vec<Value> {
+    let stated = Traits { name: &person.name, birth_date: person.birth_date };
+    let same = |other: &&Neighbour| alike(stated, Traits { name: &other.name, birth_date: other.birth_date });
+    neighbours.iter().filter(same).map(|other| json!({ "id": other.id, "status": other.status })).collect()
+}
+
+/// A reason is a code of the list `duplicate-reasons` that belongs to the act.
+pub async fn check_duplicate_reason(
+    conn: &mut Conn,
+    reason: &Code,
+    act: &str,
+    pointer: &str,
+    today: NaiveDate,
+) -> ApiResult<()> {
+    let known = codes::valid(conn, "duplicate-reasons", std::slice::from_ref(reason), today).await?;
+    if known.first().is_some_and(|code| code.group_code.as_deref() == Some(act)) {
+        return Ok(());
+    }
+    Err(ApiError::rule(pointer, UNKNOWN_CODE))
 }
 
 /// The first posting, and the first row of the history.
@@ -160,6 +219,8 @@ fn candidate(app: &App, caller: &Caller, body: &NewVolunteer, now: DateTime<Utc>
         created_at: now,
         updated_at: now,
         updated_by: caller.agency,
+        merged_into: None,
+        merged_at: None,
     };
     volunteer.post_to(&body.village_code);
     volunteer
@@ -200,6 +261,7 @@ async fn identify(
         nik_last_four: None,
         nik_warnings: vec![],
         identity_state: IdentityState::Sole,
+        disputed_at: None,
     };
     if let Some(nik) = &body.nik {
         take_nik(conn, app, caller, &mut person, nik, today).await?;

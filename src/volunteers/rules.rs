@@ -1,4 +1,6 @@
 //! What a volunteer may be, who decides on one, and which moves there are. Pure.
+pub mod likeness;
+
 use crate::access::rules::{AgencyKind, Caller, Sight};
 use crate::platform::error::{ApiError, Fault};
 use crate::platform::nik::{Nik, NikStatus, Sex};
@@ -10,6 +12,11 @@ use chrono::NaiveDate;
 error_codes! {
     /// The NIK is that of a volunteer whom the caller sees: `id` names it.
     VOLUNTEER_EXISTS = (409, "volunteer_exists", "NIK ini sudah terdaftar.", "This NIK is already registered.");
+    /// Others are alike in name, birth date and village: `candidates` names them. `override_duplicate` says that it is another
+    /// person.
+    VOLUNTEER_ALIKE = (409, "volunteer_alike", "Sudah ada PSM yang serupa.", "There are volunteers who are alike.");
+    /// The row has been merged: `id` names the one that the person is found under.
+    VOLUNTEER_MERGED = (409, "volunteer_merged", "Data ini sudah digabung dengan data lain.", "This record has been merged into another one.");
     /// The volunteer is not in a status that the act begins from: `state`, `since` and `by` tell.
     VOLUNTEER_STATE_CONFLICT = (409, "volunteer_state_conflict", "Status PSM tidak memungkinkan tindakan ini.", "The status of the volunteer does not allow this act.");
     /// The caller sees the volunteer but does not decide on it.
@@ -117,6 +124,8 @@ text_enum! {
         Sole = "sole",
         /// A row that the registering agency cannot see has it too.
         Disputed = "disputed",
+        /// The row has been merged into another one and lends it the NIK no longer.
+        Merged = "merged",
     }
 }
 

@@ -3,7 +3,7 @@ use crate::cases::{KOTO_JAYA, elder, patient, report};
 use crate::phones::{Phone, code};
 use crate::referrals::{ELDER_CARE, REACTIVATION, act, ask};
 use crate::support::feed::{FEED, Follower, Followers};
-use crate::support::{Client, Reply, TestApp, run};
+use crate::support::{Client, Reply, TestApp, a_name, run};
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ const BANDAR_RATU: &str = "17.06.02.1018";
 const BENGKULU_SELATAN: &str = "17.01.01.2001";
 
 async fn propose(by: &Client<'_>, village: &str) -> String {
-    let new = json!({ "village_code": village, "name": "Budi Hartono", "nik_status": "none" });
+    let new = json!({ "village_code": village, "name": a_name(), "nik_status": "none" });
     by.post("/v1/volunteers", new).await.expect(201).id()
 }
 
@@ -51,6 +51,36 @@ fn a_candidate_is_told_to_the_governments_above_and_a_transfer_to_both_sides() {
         // whoever has forgotten it is told nothing more
         patch(&app.neighbour_regency().await, &format!("/v1/volunteers/{id}"), json!({ "occupation": "Petani" })).await;
         assert_eq!(all.heard(&names).await, ["ministry, province, neighbour: upsert Budi 5"]);
+    });
+}
+
+/// Two rows that were one person: whoever saw the one that is no more, and sees the other, is told which id to use. Who does
+/// not see the other learns nothing of it.
+#[test]
+fn a_merged_volunteer_leads_to_the_other_and_tells_nobody_else_of_it() {
+    run(async |app| {
+        let province = app.province().await;
+        let merge = async |survivor: &str, twin: &str| {
+            let at = |id: &str| format!("/v1/volunteers/{id}");
+            let version = province.get(&at(twin)).await.expect(200).json["version"].clone();
+            let order = json!({ "duplicate_id": twin, "duplicate_version": version, "reason": "registered_twice" });
+            act(&province, &at(survivor), "merge", order).await.expect(200);
+        };
+        let (regency, neighbour) = (app.regency().await, app.neighbour_regency().await);
+        let (one, two) = (propose(&regency, KOTO_JAYA).await, propose(&regency, KOTO_JAYA).await);
+        let three = propose(&neighbour, BENGKULU_SELATAN).await;
+        let names = [(one.as_str(), "one"), (two.as_str(), "two"), (three.as_str(), "three")];
+        let mut all = Followers::of_roles(app).await;
+        merge(&one, &two).await;
+        let within = ["ministry, province, regency, village: upsert one 2, redirected two 2 to one"];
+        assert_eq!(all.heard(&names).await, within);
+        merge(&three, &one).await;
+        let across = [
+            "ministry, province: upsert three 2, redirected one 3 to three",
+            "regency, village: removed one 3",
+            "neighbour: upsert three 2",
+        ];
+        assert_eq!(all.heard(&names).await, across);
     });
 }
 

@@ -27,6 +27,7 @@ mod cutoff;
 mod demo;
 mod demo_counts;
 mod docs;
+mod duplicates;
 mod examples;
 mod foreign_ids;
 mod issued;

@@ -1,6 +1,6 @@
 //! A volunteer's phone: its code, its registration, its end.
 use crate::clients::{by_key, ed25519};
-use crate::support::{Client, Reply, TestApp, rounds, run, within_a_second};
+use crate::support::{Client, Reply, TestApp, a_name, rounds, run, within_a_second};
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -11,7 +11,7 @@ const ENDED: [&str; 2] = ["invalid_grant", "the code is unknown, used or over: a
 
 /// The path of a new volunteer.
 async fn volunteer(by: &Client<'_>, village: &str) -> String {
-    let new = json!({ "village_code": village, "name": "Budi Hartono", "nik_status": "none" });
+    let new = json!({ "village_code": village, "name": a_name(), "nik_status": "none" });
     format!("/v1/volunteers/{}", by.post("/v1/volunteers", new).await.expect(201).id())
 }
 

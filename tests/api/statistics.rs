@@ -1,5 +1,5 @@
 //! Figures about volunteers and coverage, and the lists that they equal.
-use crate::support::{Client, Reply, TestApp, rounds, run};
+use crate::support::{Client, Reply, TestApp, a_name, rounds, run};
 use serde_json::{Value, json};
 use simpul::platform::error::ApiResult;
 use simpul::statistics::store;
@@ -174,7 +174,8 @@ fn figures_follow_every_change_and_their_etag_with_them() {
         assert_eq!((same.status, same.header("etag")), (304, first.header("etag")));
         assert_ne!(figures().await.json["as_of"], first.json["as_of"]);
 
-        let made = regency.post("/v1/volunteers", json!({ "village_code": village, "name": "Budi" })).await.expect(201);
+        let made =
+            regency.post("/v1/volunteers", json!({ "village_code": village, "name": a_name() })).await.expect(201);
         let path = format!("/v1/volunteers/{}", made.id());
         dashboard
             .get("/v1/statistics/volunteers?region=17.06")
@@ -214,7 +215,7 @@ fn figures_hold_while_volunteers_change_and_rows_are_folded() {
         for _ in 0..rounds(20) {
             let posts = (0..12).map(|n| {
                 let village = if n % 2 == 0 { "17.06.02.1009" } else { "17.06.02.1018" };
-                regency.post("/v1/volunteers", json!({ "village_code": village, "name": "Budi" })).settled()
+                regency.post("/v1/volunteers", json!({ "village_code": village, "name": a_name() })).settled()
             });
             let folds = async {
                 for _ in 0..6 {

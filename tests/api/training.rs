@@ -1,5 +1,5 @@
 //! Training, from the preparation of an event to the level that follows.
-use crate::support::{Client, Reply, TestApp, rounds, run};
+use crate::support::{Client, Reply, TestApp, a_name, rounds, run};
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -38,8 +38,8 @@ async fn publish(client: &Client<'_>, body: Value) -> String {
 /// Ids of new candidates of a village.
 async fn candidates(client: &Client<'_>, village: &str, count: usize) -> Vec<String> {
     let mut ids = vec![];
-    for n in 0..count {
-        let new = json!({ "village_code": village, "name": format!("Budi Hartono {n}"), "nik_status": "none" });
+    for _ in 0..count {
+        let new = json!({ "village_code": village, "name": a_name(), "nik_status": "none" });
         ids.push(client.post("/v1/volunteers", new).await.expect(201).id());
     }
     ids

@@ -1,5 +1,5 @@
 //! Volunteers, from the proposal of a candidate to the end of the service.
-use crate::support::{Client, Reply, TestApp, rounds, run, within_a_second};
+use crate::support::{Client, Reply, TestApp, a_name, rounds, run, within_a_second};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -14,7 +14,7 @@ fn siti(village: &str) -> Value {
 
 /// Without a NIK, which may be none.
 fn somebody(village: &str) -> Value {
-    json!({ "village_code": village, "name": "Budi Hartono", "nik_status": "none" })
+    json!({ "village_code": village, "name": a_name(), "nik_status": "none" })
 }
 
 async fn register(client: &Client<'_>, body: Value) -> Reply {

@@ -1,7 +1,7 @@
 //! What is decided on an event's state. Six routes, one path through [`decide`].
 use super::create::{NewSession, check_counts};
 use super::update::set_sessions;
-use super::{TrainingEventView, answer, check_organiser, check_version, conflict, derive_levels, note, replay};
+use super::{TrainingEventView, answer, check_organiser, check_version, conflict, note, replay};
 use crate::access::api::Permit;
 use crate::access::rules::{Caller, DecideTraining, SharedCaller, VolunteerId};
 use crate::codes::rules::{Code, UNKNOWN_CODE};
@@ -16,6 +16,7 @@ use crate::platform::moment::Moment;
 use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
 use crate::platform::text::Text;
 use crate::regions::rules::TimeZone;
+use crate::training::reassign::derive_levels;
 use crate::training::rules::{EventAction, EventState, TrainingEventId, TrainingResult, check_enrolment_time, next};
 use crate::training::store::{self, EventHistoryRow, TrainingEvent};
 use actix_web::post;

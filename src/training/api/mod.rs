@@ -9,7 +9,7 @@ pub mod update;
 
 use super::rules::{EventLevel, EventState, NOT_THE_ORGANISER, TRAINING_STATE_CONFLICT, TrainingEventId, organises};
 use super::store::{self, Session, TrainingEvent};
-use crate::access::rules::{AgencyId, Caller, VolunteerId};
+use crate::access::rules::{AgencyId, Caller};
 use crate::audit::{rules::Event, store as audit};
 use crate::codes::rules::Code;
 use crate::platform::answer::Answer;
@@ -20,12 +20,8 @@ use crate::platform::idempotency::Replay;
 use crate::platform::input::IfMatch;
 use crate::platform::region_code::RegionCode;
 use crate::regions::rules::TimeZone;
-use crate::training::rules::level_of;
-use crate::volunteers::rules::TrainingLevel;
-use crate::volunteers::store as volunteers;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// A part of an event.
@@ -172,23 +168,4 @@ fn conflict(event: &TrainingEvent) -> ApiError {
         .member("state", event.state)
         .member("since", event.state_since)
         .member("by", event.state_by)
-}
-
-/// Derives the levels of these volunteers anew from all that they passed. In the order of their ids, so that two events
-/// that end at once do not wait for each other.
-async fn derive_levels(
-    conn: &mut Conn,
-    of: &[VolunteerId],
-    now: DateTime<Utc>,
-) -> ApiResult<BTreeMap<VolunteerId, TrainingLevel>> {
-    let mut events: BTreeMap<VolunteerId, Vec<EventLevel>> = of.iter().map(|id| (*id, vec![])).collect();
-    for (id, level) in store::passed(conn, of).await? {
-        events.entry(id).or_default().push(level);
-    }
-    let mut levels = BTreeMap::new();
-    for (id, passed) in events {
-        let volunteer = volunteers::set_level(conn, id, level_of(passed), now).await?;
-        levels.insert(id, volunteer.level);
-    }
-    Ok(levels)
 }

@@ -1,6 +1,6 @@
 //! Who passed. All or nothing: it is one decision of the organiser.
 use super::attend::{check_length, check_once};
-use super::{check_organiser, conflict, derive_levels, replay};
+use super::{check_organiser, conflict, replay};
 use crate::access::api::Permit;
 use crate::access::rules::{Caller, DecideTraining, VolunteerId};
 use crate::audit::rules::Event;
@@ -12,6 +12,7 @@ use crate::platform::error::{ApiError, ApiResult, Fault};
 use crate::platform::idempotency::Attempt;
 use crate::platform::input::{Keyed, PathId};
 use crate::platform::openapi::IdempotencyHeader;
+use crate::training::reassign::derive_levels;
 use crate::training::rules::{EnrolmentState, TrainingEventId, TrainingResult};
 use crate::training::store::{self, TrainingEvent};
 use crate::volunteers::rules::TrainingLevel;

@@ -211,6 +211,46 @@ pub async fn of_volunteer(conn: &mut &Conn, caller: &Caller, id: VolunteerId) ->
         .await
 }
 
+/// The events that are not over in which these have seats, an event for each seat.
+pub async fn open_seats(conn: &mut Conn, of: &[VolunteerId]) -> QueryResult<Vec<TrainingEventId>> {
+    training_enrolments::table
+        .inner_join(training_events::table)
+        .filter(training_enrolments::volunteer_id.eq_any(of))
+        .filter(training_enrolments::state.eq(EnrolmentState::Enrolled))
+        .filter(training_events::state.ne_all([EventState::Completed, EventState::Cancelled]))
+        .select(training_enrolments::event_id)
+        .load(conn)
+        .await
+}
+
+/// Gives the seats of one volunteer (only these, if some are named) to another who has none in the same event; returns
+/// them as they are now, each with the organiser. Attendance goes with its seat.
+pub async fn reassign(
+    conn: &mut Conn,
+    from: VolunteerId,
+    to: VolunteerId,
+    only: Option<&[Uuid]>,
+) -> QueryResult<Vec<(Enrolment, AgencyId)>> {
+    let everything = only.is_none().into_sql::<Bool>();
+    let own = training_enrolments::table.filter(training_enrolments::volunteer_id.eq(to));
+    let taken: Vec<TrainingEventId> = own.select(training_enrolments::event_id).load(conn).await?;
+    let theirs = training_enrolments::table
+        .filter(training_enrolments::volunteer_id.eq(from))
+        .filter(training_enrolments::event_id.ne_all(taken))
+        .filter(everything.or(training_enrolments::id.eq_any(only.unwrap_or_default())));
+    let change =
+        (training_enrolments::volunteer_id.eq(to), training_enrolments::version.eq(training_enrolments::version + 1));
+    let moved: Vec<EnrolmentId> =
+        diesel::update(theirs).set(change).returning(training_enrolments::id).get_results(conn).await?;
+    training_enrolments::table
+        .inner_join(training_events::table)
+        .filter(training_enrolments::id.eq_any(moved))
+        .select((Enrolment::as_select(), training_events::organiser_id))
+        .order(training_enrolments::id)
+        .load(conn)
+        .await
+}
+
 /// Publishes a change of an enrolment: to the organiser, the volunteer's phone and the governments of the posting.
 pub async fn publish_enrolment(
     conn: &mut Conn,
@@ -226,14 +266,26 @@ pub async fn publish_enrolment(
         volunteers: vec![enrolment.volunteer_id],
         below: vec![],
     };
+    let before = if is_new { Audience::default() } else { audience.clone() };
+    publish_seat(conn, enrolment, before, audience, at).await
+}
+
+/// Publishes a change of an enrolment, to those who saw it before and those who see it now.
+pub async fn publish_seat(
+    conn: &mut Conn,
+    enrolment: &Enrolment,
+    before: Audience,
+    after: Audience,
+    at: DateTime<Utc>,
+) -> QueryResult<()> {
     let change = Change {
         r#type: ChangeType::TrainingEnrolment,
         id: enrolment.id.0,
         version: enrolment.version,
         op: Op::Upsert,
         redirected_to: None,
-        before: if is_new { Audience::default() } else { audience.clone() },
-        after: audience,
+        before,
+        after,
         at,
     };
     changes::publish(conn, &change).await

@@ -1,6 +1,5 @@
 //! What is decided on a volunteer's status. The eleven routes of `actions` all go through [`decide`].
-use super::phones::cut_off_phone;
-use super::{VolunteerView, check_version, keep, note, replay};
+use super::{VolunteerView, check_version, find_locked, keep, note, replay};
 use crate::access::rules::{SharedCaller, VolunteerId};
 use crate::codes::rules::{Code, UNKNOWN_CODE};
 use crate::codes::store as codes;
@@ -13,6 +12,7 @@ use crate::platform::input::IfMatch;
 use crate::platform::moment::Day;
 use crate::platform::text::Text;
 use crate::regions::rules::TimeZone;
+use crate::volunteers::phones::{LEFT, cut_off_phone};
 use crate::volunteers::rules::{
     Letter, NOT_THE_AUTHORITY, VOLUNTEER_STATE_CONFLICT, VolunteerAction, VolunteerStatus, check_effective, may_decide,
     next,
@@ -35,9 +35,6 @@ pub struct Step {
     pub(super) note: Option<Text<2000>>,
 }
 
-/// Why the phone of who is no volunteer here any more is disabled: a code of `client-reasons`.
-pub(super) const LEFT: &str = "volunteer_left";
-
 /// A decision, whichever it is.
 #[derive(Clone)]
 pub(super) struct Decision {
@@ -58,7 +55,7 @@ pub(super) async fn decide(decision: Decision, db: Db) -> ApiResult<Answer> {
             Attempt::Replay(kept) => return replay(c, &app, &caller, kept).await,
             Attempt::Fresh(ticket) => ticket,
         };
-        let (mut volunteer, person) = store::lock_full(c, &caller, id).await?;
+        let (mut volunteer, person) = find_locked(c, &caller, id).await?;
         if !may_decide(&caller, &volunteer.village_code) {
             return Err(ApiError::from(&NOT_THE_AUTHORITY));
         }

@@ -1,6 +1,7 @@
 //! Endpoints under `/v1/volunteers`, and what they show.
 pub mod actions;
 mod decide;
+pub mod duplicates;
 pub mod identity;
 pub mod phones;
 pub mod postings;
@@ -8,14 +9,14 @@ pub mod read;
 pub mod register;
 pub mod update;
 
-use super::rules::{NikWarning, TrainingLevel, VolunteerStatus};
+use super::rules::{NikWarning, TrainingLevel, VOLUNTEER_MERGED, VolunteerStatus};
 use super::store::{self, Full, Person, Volunteer};
 use crate::access::rules::{AgencyId, Caller, Scope, VolunteerId};
 use crate::audit::{rules::Event, store as audit};
 use crate::codes::rules::Code;
 use crate::platform::answer::Answer;
 use crate::platform::app::App;
-use crate::platform::db::Conn;
+use crate::platform::db::{Conn, Db};
 use crate::platform::error::{ApiError, ApiResult, STALE};
 use crate::platform::idempotency::{Replay, Ticket};
 use crate::platform::input::IfMatch;
@@ -24,6 +25,7 @@ use crate::platform::person::{AgeBand, initials};
 use crate::platform::region_code::RegionCode;
 use crate::regions::rules::TimeZone;
 use chrono::{DateTime, NaiveDate, Utc};
+use diesel::OptionalExtension;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -179,7 +181,8 @@ pub struct VolunteerView {
 }
 
 impl VolunteerView {
-    fn of((volunteer, mut person): Full, caller: &Caller, now: DateTime<Utc>) -> Self {
+    /// Of a row that the caller sees.
+    pub fn of((volunteer, mut person): Full, caller: &Caller, now: DateTime<Utc>) -> Self {
         let open = sees_person(caller);
         let letter = volunteer.sk_number.zip(volunteer.sk_date).zip(volunteer.sk_official).filter(|_| open);
         let warnings = std::mem::take(&mut person.nik_warnings);
@@ -234,7 +237,7 @@ async fn note(
 ) -> ApiResult<()> {
     let now = app.clock.now();
     let event = Event::by(caller, action, app.clock.new_id(), now).subject("volunteer", after.id);
-    let event = event.region(&after.village_code).persons([after.id.0], if sees_person(caller) { FIELDS } else { &[] });
+    let event = event.region(&after.village_code).persons([after.id.0], shown_fields(caller));
     let event = if let Some(detail) = detail { event.detail(detail) } else { event };
     audit::record(conn, &event).await?;
     // One moment: the feed tells when the row says that it changed.
@@ -243,13 +246,19 @@ async fn note(
 }
 
 /// Keeps the answer of a change. The id stands twice in what is kept if the person is shown in it.
-async fn keep(ticket: Ticket, conn: &mut Conn, caller: &Caller, answer: Answer, id: VolunteerId) -> ApiResult<Answer> {
+pub async fn keep(
+    ticket: Ticket,
+    conn: &mut Conn,
+    caller: &Caller,
+    answer: Answer,
+    id: VolunteerId,
+) -> ApiResult<Answer> {
     let subjects = if sees_person(caller) { vec![id.0, id.0] } else { vec![id.0] };
     ticket.keep(conn, answer, &subjects).await
 }
 
 /// Sends a kept answer again to who still sees all that is in it, and records that.
-async fn replay(conn: &mut Conn, app: &App, caller: &Caller, kept: Replay) -> ApiResult<Answer> {
+pub async fn replay(conn: &mut Conn, app: &App, caller: &Caller, kept: Replay) -> ApiResult<Answer> {
     let id = VolunteerId(kept.subjects.first().copied().unwrap_or_default());
     let volunteer = store::find(&mut &*conn, caller, id).await?;
     if kept.subjects.len() > 1 {
@@ -259,7 +268,8 @@ async fn replay(conn: &mut Conn, app: &App, caller: &Caller, kept: Replay) -> Ap
     Ok(kept.answer)
 }
 
-fn check_version(volunteer: &Volunteer, sent: IfMatch) -> ApiResult<()> {
+/// Refuses a change that is based on an older version.
+pub fn check_version(volunteer: &Volunteer, sent: IfMatch) -> ApiResult<()> {
     if volunteer.version == sent.0 {
         return Ok(());
     }
@@ -267,4 +277,25 @@ fn check_version(volunteer: &Volunteer, sent: IfMatch) -> ApiResult<()> {
         .member("version", volunteer.version)
         .member("updated_at", volunteer.updated_at)
         .member("updated_by", volunteer.updated_by))
+}
+
+/// What of a person an answer to this caller shows.
+pub fn shown_fields(caller: &Caller) -> &'static [&'static str] {
+    if sees_person(caller) { FIELDS } else { &[] }
+}
+
+/// A volunteer whom the caller sees, held. One that has been merged is told from one that is missing, if the caller sees
+/// what it was merged into: a change must not land on another row unseen.
+pub async fn find_locked(conn: &mut Conn, caller: &Caller, id: VolunteerId) -> ApiResult<Full> {
+    if let Some(full) = store::lock_full(conn, caller, id).await.optional()? {
+        return Ok(full);
+    }
+    let survivor = store::survivor(&mut &*conn, caller, id).await?;
+    Err(ApiError::from(&VOLUNTEER_MERGED).member("id", survivor))
+}
+
+/// Where to read a volunteer who is not found under this id: 308 if it was merged into one that the caller sees.
+pub async fn elsewhere(db: &Db, app: &App, caller: &Caller, id: VolunteerId, below: &str) -> ApiResult<Answer> {
+    let survivor = db.read(async |c| store::survivor(c, caller, id).await).await?;
+    Answer::moved(format!("{}/v1/volunteers/{survivor}{below}", app.settings.public_url))
 }

@@ -24,6 +24,7 @@ use crate::platform::input::{Body, Keyed, NoBody, PathId};
 use crate::platform::jwk::{PublicJwk, PublicKey};
 use crate::platform::openapi::IdempotencyHeader;
 use crate::platform::text::Line;
+use crate::volunteers::phones::cut_off_phone;
 use crate::volunteers::rules::{NOT_THE_AUTHORITY, may_decide};
 use crate::volunteers::store::phones::{self, PhoneCode};
 use crate::volunteers::store::{self, Volunteer};
@@ -143,19 +144,6 @@ pub struct DisabledPhone {
     /// null: there was a code, and no phone yet.
     #[schema(required)]
     client_id: Option<ClientId>,
-}
-
-/// Ends the phone of a volunteer, and the code for the next one. Returns the phone; `None` if there was neither.
-pub(super) async fn cut_off_phone(
-    conn: &mut Conn,
-    volunteer: VolunteerId,
-    reason: &str,
-    now: DateTime<Utc>,
-) -> ApiResult<Option<Option<ClientId>>> {
-    let codes = phones::end_codes(conn, volunteer, now).await?;
-    let disabled = clients::disable_phones(conn, volunteer, reason, now).await?;
-    let phone = disabled.first().map(|client| client.id);
-    Ok((codes > 0 || phone.is_some()).then_some(phone))
 }
 
 /// Disable a volunteer's phone

@@ -1,7 +1,6 @@
 //! Where a volunteer is and was posted.
-use super::decide::{LEFT, conflict};
-use super::phones::cut_off_phone;
-use super::{VolunteerView, check_version, keep, note, replay};
+use super::decide::conflict;
+use super::{VolunteerView, check_version, elsewhere, find_locked, keep, note, replay};
 use crate::access::api::Permit;
 use crate::access::rules::{AgencyId, DecideVolunteers, ReadVolunteers, VolunteerId};
 use crate::platform::answer::Answer;
@@ -14,6 +13,7 @@ use crate::platform::moment::Day;
 use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
 use crate::platform::region_code::RegionCode;
 use crate::regions::rules::TimeZone;
+use crate::volunteers::phones::{LEFT, cut_off_phone};
 use crate::volunteers::register::check_village;
 use crate::volunteers::rules::{NOT_THE_AUTHORITY, check_effective, may_decide};
 use crate::volunteers::store::{self, Posting};
@@ -63,16 +63,17 @@ pub struct Postings {
 ///
 /// Where it is and was posted, oldest first; two never overlap.
 #[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:read"])), params(("id" = VolunteerId, Path, description = "Id of the volunteer.")),
-    responses((status = 200, body = Postings, description = "The postings.")))]
+    responses((status = 200, body = Postings, description = "The postings."), (status = 308, description = "Merged into another volunteer: `Location` has that one's.")))]
 #[get("/v1/volunteers/{id}/postings")]
 pub async fn read_volunteer_postings(
     caller: Permit<ReadVolunteers>,
     id: PathId<VolunteerId>,
+    app: Shared,
     db: Db,
 ) -> ApiResult<Answer> {
     let rows = db.read(async |c| store::postings(c, &caller, id.0).await).await?;
     if rows.is_empty() {
-        return Err(ApiError::not_found());
+        return elsewhere(&db, &app, &caller, id.0, "/postings").await;
     }
     Answer::ok(&Postings { items: rows.into_iter().map(PostingView::from).collect() })
 }
@@ -109,7 +110,7 @@ pub async fn transfer_volunteer(
             Attempt::Replay(kept) => return replay(c, &app, &caller, kept).await,
             Attempt::Fresh(ticket) => ticket,
         };
-        let (mut volunteer, person) = store::lock_full(c, &caller, id.0).await?;
+        let (mut volunteer, person) = find_locked(c, &caller, id.0).await?;
         let (now, to) = (app.clock.now(), transfer.body.village_code);
         if !may_decide(&caller, &volunteer.village_code) || !may_decide(&caller, &to) {
             return Err(ApiError::from(&NOT_THE_AUTHORITY));

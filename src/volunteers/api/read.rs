@@ -1,5 +1,5 @@
 //! Reading volunteers and their history.
-use super::{VolunteerView, sees_person, showing};
+use super::{VolunteerView, elsewhere, sees_person, showing};
 use crate::access::api::Permit;
 use crate::access::rules::{AgencyId, ReadVolunteers, VolunteerId};
 use crate::audit::{rules::Event, store::Recorder};
@@ -7,7 +7,7 @@ use crate::codes::rules::Code;
 use crate::platform::answer::Answer;
 use crate::platform::app::Shared;
 use crate::platform::db::Db;
-use crate::platform::error::{ApiError, ApiResult};
+use crate::platform::error::ApiResult;
 use crate::platform::input::PathId;
 use crate::platform::nik::Sex;
 use crate::platform::openapi::PreferHeader;
@@ -18,6 +18,7 @@ use crate::volunteers::rules::{HistoryAction, TrainingLevel, VolunteerStatus};
 use crate::volunteers::store::{self, HistoryRow, Wanted};
 use actix_web::get;
 use chrono::{DateTime, NaiveDate, Utc};
+use diesel::OptionalExtension;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -98,7 +99,7 @@ pub async fn list_volunteers(
 
 /// Read a volunteer
 #[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:read"])), params(("id" = VolunteerId, Path, description = "Id of the volunteer.")),
-    responses((status = 200, body = VolunteerView, description = "The volunteer.")))]
+    responses((status = 200, body = VolunteerView, description = "The volunteer."), (status = 308, description = "Merged into another volunteer: `Location` has that one.")))]
 #[get("/v1/volunteers/{id}")]
 pub async fn read_volunteer(
     caller: Permit<ReadVolunteers>,
@@ -107,7 +108,8 @@ pub async fn read_volunteer(
     db: Db,
     recorder: Recorder,
 ) -> ApiResult<Answer> {
-    let full = db.read(async |c| store::find_full(c, &caller, id.0).await).await?;
+    let found = db.read(async |c| store::find_full(c, &caller, id.0).await.optional()).await?;
+    let Some(full) = found else { return elsewhere(&db, &app, &caller, id.0, "").await };
     if let Some(event) = showing(&caller, &app, "volunteer.read", [&full.0]) {
         recorder.record(event).await?;
     }
@@ -164,7 +166,7 @@ pub struct VolunteerHistory {
 ///
 /// Every change of the status since the registration, oldest first.
 #[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:read"])), params(("id" = VolunteerId, Path, description = "Id of the volunteer.")),
-    responses((status = 200, body = VolunteerHistory, description = "The history.")))]
+    responses((status = 200, body = VolunteerHistory, description = "The history."), (status = 308, description = "Merged into another volunteer: `Location` has that one's.")))]
 #[get("/v1/volunteers/{id}/history")]
 pub async fn read_volunteer_history(
     caller: Permit<ReadVolunteers>,
@@ -174,7 +176,7 @@ pub async fn read_volunteer_history(
     recorder: Recorder,
 ) -> ApiResult<Answer> {
     let rows = db.read(async |c| store::history(c, &caller, id.0).await).await?;
-    let (_, village) = rows.first().ok_or_else(ApiError::not_found)?;
+    let Some((_, village)) = rows.first() else { return elsewhere(&db, &app, &caller, id.0, "/history").await };
     if sees_person(&caller) {
         // Notes are free text about a person.
         let event = Event::by(&caller, "volunteer.read_history", app.clock.new_id(), app.clock.now());

@@ -1,5 +1,5 @@
 //! Registering a candidate.
-use super::{FIELDS, VolunteerView, keep, replay, sees_person, showing};
+use super::{VolunteerView, keep, replay, showing, shown_fields};
 use crate::access::api::Permit;
 use crate::access::rules::{Caller, ProposeVolunteers, VolunteerId};
 use crate::audit::store as audit;
@@ -55,7 +55,7 @@ pub async fn create_volunteer(
             let answer = Answer::row(&VolunteerView::of(full, &caller, now), version)?;
             return keep(ticket, c, &caller, answer, id).await;
         }
-        let shown = if sees_person(&caller) { FIELDS } else { &[] };
+        let shown = shown_fields(&caller);
         let entry = Entry { new: body, digest: Some(digest.to_vec()), letter: None, shown };
         let full = register(c, &app, &caller, entry).await?;
         let (id, version) = (full.0.id, full.0.version);

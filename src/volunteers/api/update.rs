@@ -1,5 +1,5 @@
 //! Changing what is known of a volunteer. The status is never patched.
-use super::{VolunteerView, check_version, note};
+use super::{VolunteerView, check_version, find_locked, note};
 use crate::access::api::Permit;
 use crate::access::rules::{Caller, VolunteerId, WriteVolunteers};
 use crate::codes::rules::Code;
@@ -101,17 +101,22 @@ pub async fn update_volunteer(
 ) -> ApiResult<Answer> {
     let (caller, app, patch) = (permit.caller(), app.0, patch.0);
     db.write(async move |c| {
-        let full = store::lock_full(c, &caller, id.0).await?;
+        let full = find_locked(c, &caller, id.0).await?;
         if !may_decide(&caller, &full.0.village_code) {
             return Err(ApiError::from(&NOT_THE_AUTHORITY));
         }
         check_version(&full.0, version)?;
-        let before = full.0.clone();
+        let (before, held) = (full.0.clone(), full.1.nik_index.clone());
         let (mut volunteer, person) = apply(c, &app, &caller, full, patch).await?;
         let now = app.clock.now();
         store::save(c, &mut volunteer, caller.agency, now).await?;
         let saved = store::save_person(c, &person).await.map_err(ApiError::from);
         saved.map_err(|error| error.on_constraint("volunteer_people_one_nik", || ApiError::from(&CONFLICT)))?;
+        if let Some(given_up) = held.filter(|index| person.nik_index.as_ref() != Some(index)) {
+            // Whoever registered it later has it undisputed now.
+            store::hold_nik(c, &given_up).await?;
+            store::promote(c, &given_up).await?;
+        }
         note(c, &app, &caller, "volunteer.update", Some(&before), &volunteer, None).await?;
         let version = volunteer.version;
         Answer::row(&VolunteerView::of((volunteer, person), &caller, now), version)

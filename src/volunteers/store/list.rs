@@ -41,7 +41,7 @@ fn within(query: Narrowed<'_>, region: RegionCode) -> Narrowed<'_> {
 
 /// The one predicate of list and count: what the caller sees ([`visible_to`], as an index finds it), as it was asked for.
 fn narrowed<'a>(caller: &Caller, wanted: &'a Wanted) -> Narrowed<'a> {
-    let all = t::table.inner_join(volunteer_people::table).into_boxed();
+    let all = t::table.inner_join(volunteer_people::table).filter(t::merged_into.is_null()).into_boxed();
     let mut query = match caller.sight.reach(wanted.region.as_ref()) {
         Reach::Everywhere => all,
         Reach::Within(region) => within(all, region),

@@ -1,8 +1,10 @@
 //! Every SQL statement on volunteers, who they are, their postings and their history.
+mod duplicates;
 mod list;
 pub mod phones;
 mod records;
 
+pub use duplicates::{Dispute, Neighbour, absorb, disputes, full_of, neighbours, promote, release, survivor};
 pub use list::{Wanted, count, find_by_nik, find_by_phone, list};
 pub use records::{HistoryRow, Posting, add_history, history, posted_since, postings, replace_posting};
 
@@ -73,6 +75,10 @@ pub struct Volunteer {
     pub updated_at: DateTime<Utc>,
     /// Agency of the last change.
     pub updated_by: AgencyId,
+    /// The row that the person is found under.
+    pub merged_into: Option<VolunteerId>,
+    /// Since when.
+    pub merged_at: Option<DateTime<Utc>>,
 }
 
 impl Volunteer {
@@ -143,6 +149,8 @@ pub struct Person {
     pub nik_warnings: Vec<NikWarning>,
     /// Whether it is that of this row only.
     pub identity_state: IdentityState,
+    /// When it was found that it is not.
+    pub disputed_at: Option<DateTime<Utc>>,
 }
 
 impl std::fmt::Debug for Person {
@@ -156,10 +164,11 @@ pub type Full = (Volunteer, Person);
 
 #[auto_type(type_alias, type_name = "Visible")]
 fn in_window(from: String, until: String, own: VolunteerId) -> _ {
-    t::village_code.ge(from).and(t::village_code.lt(until)).or(t::id.eq(own))
+    t::merged_into.is_null().and(t::village_code.ge(from).and(t::village_code.lt(until)).or(t::id.eq(own)))
 }
 
-/// The volunteers that a caller sees: governments those of their region, a phone itself, source systems none.
+/// The volunteers that a caller sees: governments those of their region, a phone itself, source systems none. Who has been
+/// merged is seen in the other row ([`survivor`]).
 pub fn visible_to(caller: &Caller) -> Visible {
     let window = caller.sight.window();
     in_window(window.from, window.until, window.own)
@@ -188,11 +197,20 @@ pub async fn hold_nik(conn: &mut Conn, nik_index: &[u8]) -> QueryResult<()> {
     diesel::select(pg_advisory_xact_lock(key)).execute(conn).await.map(drop)
 }
 
-/// Every row with this NIK, whoever may see it, and where it is posted.
+/// Makes everyone who registers in this village wait until the transaction ends: likeness is judged among those who are
+/// there. Taken after [`hold_nik`].
+pub async fn hold_village(conn: &mut Conn, village: &RegionCode) -> QueryResult<()> {
+    // Ten digits, above zero: no NIK's key is likely to be among them, and if it is, someone waits for nothing.
+    let digits: String = village.as_str().chars().filter(char::is_ascii_digit).collect();
+    let key: i64 = digits.parse().unwrap_or_default();
+    diesel::select(pg_advisory_xact_lock(key)).execute(conn).await.map(drop)
+}
+
+/// Every row with this NIK, whoever may see it, and where it is posted; merged ones have none of their own.
 pub async fn nik_holders(conn: &mut Conn, nik_index: &[u8]) -> QueryResult<Vec<(VolunteerId, RegionCode)>> {
     t::table
         .inner_join(volunteer_people::table)
-        .filter(volunteer_people::nik_index.eq(nik_index))
+        .filter(volunteer_people::nik_index.eq(nik_index).and(t::merged_into.is_null()))
         .select((t::id, t::village_code))
         .order(t::id)
         .load(conn)
@@ -258,6 +276,34 @@ pub async fn set_level(
         diesel::update(t::table.find(id)).set(change).returning(Volunteer::as_returning()).get_result(conn).await?;
     publish(conn, Some(&before), &after, now).await?;
     Ok(after)
+}
+
+/// A merged row and its person, held, whoever may see it: the caller has been found to see what it was merged into.
+pub async fn lock_merged(conn: &mut Conn, id: VolunteerId) -> QueryResult<Full> {
+    let one = t::table.inner_join(volunteer_people::table).filter(t::id.eq(id).and(t::merged_into.is_not_null()));
+    one.select((Volunteer::as_select(), Person::as_select())).for_update().first(conn).await
+}
+
+/// Publishes that a row leads to another one from now on: to those who saw it and see that one. Who does not see that one
+/// is told that the row is gone.
+pub async fn publish_redirect(
+    conn: &mut Conn,
+    before: &Volunteer,
+    after: &Volunteer,
+    to: &Volunteer,
+    at: DateTime<Utc>,
+) -> QueryResult<()> {
+    let change = Change {
+        r#type: ChangeType::Volunteer,
+        id: after.id.0,
+        version: after.version,
+        op: Op::Redirected,
+        redirected_to: Some(to.id.0),
+        before: before.audience(),
+        after: to.audience(),
+        at,
+    };
+    changes::publish(conn, &change).await
 }
 
 /// Publishes a change of a volunteer, to those who saw it before and those who see it now.

@@ -110,6 +110,8 @@ impl<'a> Followers<'a> {
 /// A change in words: what to do, with what, in which version.
 fn told(item: &Value, names: &[(&str, &str)]) -> String {
     let (id, of) = (item["id"].as_str().unwrap(), item["type"].as_str().unwrap());
-    let name = names.iter().find(|(known, _)| *known == id).map_or(of, |(_, name)| *name);
-    format!("{} {name} {}", item["op"].as_str().unwrap(), item["version"])
+    let name = |id: &str| names.iter().find(|(known, _)| *known == id).map(|(_, name)| *name);
+    let to = item.get("redirected_to").map(|to| format!(" to {}", name(to.as_str().unwrap()).unwrap()));
+    let (op, version) = (item["op"].as_str().unwrap(), &item["version"]);
+    format!("{op} {} {version}{}", name(id).unwrap_or(of), to.unwrap_or_default())
 }

@@ -32,6 +32,11 @@ pub fn rounds(full: u32) -> u32 {
     if all { full } else { full.div_ceil(20).max(3) }
 }
 
+/// A name like nobody else's: two of one name in one village would be taken for one person.
+pub fn a_name() -> String {
+    format!("Budi {}", uuid::Uuid::now_v7().simple())
+}
+
 /// Runs a test against an app of its own.
 pub fn run(test: impl AsyncFnOnce(&TestApp)) {
     run_with(|_| (), test);

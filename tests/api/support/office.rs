@@ -1,5 +1,5 @@
 //! Rows for every operation with an id, made by one office that is party to all of them.
-use super::{Client, TestApp, document, resolve};
+use super::{Client, TestApp, a_name, document, resolve};
 use chrono::{TimeDelta, Utc};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -137,7 +137,7 @@ impl<'a> Office<'a> {
             let made = |at: &'static str, body| async move { self.client.post(at, body).await.expect(201) };
             match at.as_str() {
                 "/v1/volunteers" => {
-                    made("/v1/volunteers", json!({ "village_code": place, "name": "Budi", "nik_status": "none" }))
+                    made("/v1/volunteers", json!({ "village_code": place, "name": a_name(), "nik_status": "none" }))
                         .await
                         .id()
                 }

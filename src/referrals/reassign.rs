@@ -1,0 +1,24 @@
+//! A volunteer's referrals given to another one: when two rows turn out to be one person, and back.
+use super::{moves::publish, store};
+use crate::access::rules::VolunteerId;
+use crate::platform::db::Conn;
+use crate::platform::error::ApiResult;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+/// Moves all referrals (only these, if some are named) and publishes that; returns their ids.
+pub async fn reassign(
+    conn: &mut Conn,
+    from: VolunteerId,
+    to: VolunteerId,
+    only: Option<&[Uuid]>,
+    now: DateTime<Utc>,
+) -> ApiResult<Vec<Uuid>> {
+    let moved = store::reassign(conn, from, to, only, now).await?;
+    for after in &moved {
+        let mut before = after.clone();
+        before.volunteer_id = Some(from);
+        publish(conn, Some(&before), after, now).await?;
+    }
+    Ok(moved.into_iter().map(|referral| referral.id.0).collect())
+}
