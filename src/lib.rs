@@ -52,8 +52,9 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .configure(agencies::routes)
         .configure(regions::routes)
         .configure(codes::routes)
+        .configure(changes::routes)
         .configure(audit::routes);
-    cfg.service(platform::app::live).service(platform::app::ready).service(platform::app::read_document);
+    cfg.service(platform::app::live).service(platform::app::read_document);
     cfg.configure(docs::routes);
 }
 
@@ -85,6 +86,7 @@ pub fn error_codes() -> Vec<&'static Code> {
     [
         platform::error::CODES,
         access::rules::CODES,
+        changes::rules::CODES,
         agencies::rules::CODES,
         agencies::clients::rules::CODES,
         partners::imports::rules::CODES,

@@ -179,6 +179,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql_types::Xid8;
+
+    changes_swept (only_row) {
+        only_row -> Bool,
+        xid -> Xid8,
+        seq -> Int8,
+    }
+}
+
+diesel::table! {
     client_assertions (client_id, jti_hash) {
         client_id -> Uuid,
         jti_hash -> Bytea,
@@ -774,6 +785,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     case_people,
     cases,
     changes,
+    changes_swept,
     client_assertions,
     client_keys,
     client_secrets,

@@ -2,6 +2,7 @@
 //! it at once.
 use crate::access::store as access;
 use crate::agencies::clients::store as clients;
+use crate::changes::store as changes;
 use crate::partners::imports::work as imports;
 use crate::platform::app::App;
 use crate::platform::db::Writer;
@@ -17,6 +18,9 @@ use std::time::Duration;
 
 /// Changes of referrals that are summed up at a time.
 const FOLD: i32 = 50_000;
+/// Changes that are removed at a time, and how often in a turn at most: what is left waits for the next one.
+const SWEEP: i64 = 5_000;
+const SWEEPS: usize = 100;
 const EVERY: Duration = Duration::from_mins(1);
 
 /// Runs all jobs once a minute until the service stops. Imports have turns of their own: a large one takes many minutes.
@@ -69,6 +73,7 @@ pub async fn turn(app: &Arc<App>, writer: &Writer) -> ApiResult<()> {
     let folded = writer.run(async move |c| ApiResult::Ok(statistics::fold(c).await?)).await?;
     let documents = left_over::remove(writer, app).await?;
     let sent = writer.run(async move |c| ApiResult::Ok(statistics::referrals::fold(c, FOLD).await?)).await?;
+    let changes = sweep_changes(app, writer).await?;
     tracing::info!(
         answers,
         assertions,
@@ -76,10 +81,25 @@ pub async fn turn(app: &Arc<App>, writer: &Writer) -> ApiResult<()> {
         codes,
         left,
         documents,
+        changes,
         expired,
         folded,
         sent,
         "swept, expired and folded"
     );
     Ok(())
+}
+
+/// Removes changes that are no longer kept, a transaction for each few; returns how many.
+async fn sweep_changes(app: &App, writer: &Writer) -> ApiResult<i64> {
+    let kept_from = app.clock.now() - app.settings.changes_kept;
+    let mut all = 0;
+    for _ in 0..SWEEPS {
+        let swept = writer.run(async move |c| ApiResult::Ok(changes::sweep(c, kept_from, SWEEP).await?)).await?;
+        all += swept;
+        if swept < SWEEP {
+            break;
+        }
+    }
+    Ok(all)
 }

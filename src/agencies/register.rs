@@ -1,9 +1,8 @@
 //! Registering an agency, whoever does it: the ministry over HTTP, or an operator on the host.
 use super::rules::{AGENCY_EXISTS, check_regions};
 use super::store::{self, Agency};
-use crate::access::rules::Scope;
 use crate::audit::{rules::Event, store as audit};
-use crate::changes::rules::{Audience, Change, Op};
+use crate::changes::rules::{Audience, Change, ChangeType, Op};
 use crate::changes::store as changes;
 use crate::platform::db::Conn;
 use crate::platform::error::{ApiError, ApiResult, Fault, ID_TAKEN};
@@ -45,12 +44,11 @@ pub async fn announce(conn: &mut Conn, event: Event, agency: &Agency, now: DateT
     audit::record(conn, &event.regions(&agency.region_codes)).await?;
     let audience = Audience { agencies: vec![agency.id], regions: agency.region_codes.clone(), ..Audience::default() };
     let change = Change {
-        entity: "agency",
+        r#type: ChangeType::Agency,
         id: agency.id.0,
         version: agency.version,
         op: Op::Upsert,
         redirected_to: None,
-        scope: Scope::ChangesRead,
         before: if agency.version == 1 { Audience::default() } else { audience.clone() },
         after: audience,
         at: now,

@@ -5,12 +5,10 @@ use super::rules::{
 };
 use super::store::{self, Case, CaseEvent, CasePerson, Wanted};
 use crate::access::api::Permit;
-use crate::access::rules::{
-    AgencyId, Caller, DecideCases, ReadCases, RevealIdentity, RevealPurpose, Scope, VolunteerId,
-};
+use crate::access::rules::{AgencyId, Caller, DecideCases, ReadCases, RevealIdentity, RevealPurpose, VolunteerId};
 use crate::audit::rules::Event;
 use crate::audit::store::{self as audit, Recorder};
-use crate::changes::rules::{Audience, Change, Op};
+use crate::changes::rules::{Audience, Change, ChangeType, Op};
 use crate::changes::store as changes;
 use crate::codes::rules::{Code, UNKNOWN_CODE};
 use crate::codes::store as codes;
@@ -372,12 +370,11 @@ pub async fn note_change(
 /// Publishes a change of a case, to those who saw it before and those who see it now.
 pub async fn publish(conn: &mut Conn, before: Option<&Case>, after: &Case) -> ApiResult<()> {
     let change = Change {
-        entity: "case",
+        r#type: ChangeType::Case,
         id: after.id.0,
         version: after.version,
         op: Op::Upsert,
         redirected_to: None,
-        scope: Scope::CasesRead,
         before: before.map(audience).unwrap_or_default(),
         after: audience(after),
         at: after.updated_at,

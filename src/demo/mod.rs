@@ -11,7 +11,7 @@ pub use seed::{Credential, seed};
 
 use crate::access;
 use crate::platform::clock::Clock;
-use crate::platform::config::{Config, ObjectPlace, Rates, Settings};
+use crate::platform::config::{CHANGES_KEPT, Config, ObjectPlace, Rates, Settings};
 use crate::platform::crypto::Keys;
 use crate::platform::db::{Target, migrate};
 use crate::platform::limits::Rate;
@@ -79,6 +79,7 @@ pub async fn start(options: Options) -> anyhow::Result<Demo> {
             rates: Rates::all(Rate::a_minute(1_000_000)),
             temp_dir: std::env::temp_dir(),
             objects: ObjectPlace::Directory(documents),
+            changes_kept: CHANGES_KEPT,
         },
         database_url: cluster.url("simpul_service", DATABASE).into(),
         database_ca_file: None,

@@ -1,10 +1,9 @@
-//! What all parts of one running service share, and the routes that tell whether it runs.
+//! What all parts of one running service share, and the routes that tell of it without a database.
 use super::answer::Answer;
 use super::clock::Clock;
 use super::config::Settings;
 use super::crypto::Keys;
-use super::db::Db;
-use super::error::{ApiError, ApiResult, UNAVAILABLE};
+use super::error::{ApiError, ApiResult};
 use super::http::RouteTable;
 use super::objects::Objects;
 use actix_web::web::Json;
@@ -68,7 +67,7 @@ impl std::ops::Deref for Shared {
     }
 }
 
-/// Whether the service is well.
+/// Whether the process is well.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Health {
     /// Always `ok`: anything else is a problem.
@@ -83,20 +82,6 @@ pub struct Health {
 #[get("/livez")]
 pub async fn live() -> Json<Health> {
     Json(Health { status: "ok" })
-}
-
-/// Can the service answer requests?
-///
-/// Fails while the database cannot be reached and while the service stops, so that a balancer sends requests elsewhere.
-#[utoipa::path(tag = "operations", operation_id = "ready", responses((status = 200, body = Health, description = "It can.")))]
-#[get("/readyz")]
-pub async fn ready(app: Shared, db: Db) -> ApiResult<Json<Health>> {
-    use diesel_async::RunQueryDsl;
-    if app.is_stopping() {
-        return Err(ApiError::from(&UNAVAILABLE).header("retry-after", 5));
-    }
-    db.read(async |c| diesel::select(diesel::dsl::now).execute(c).await).await?;
-    Ok(Json(Health { status: "ok" }))
 }
 
 /// Read the document

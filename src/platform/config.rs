@@ -2,6 +2,7 @@
 use super::limits::Rate;
 use super::network::Network;
 use super::telemetry::LogFormat;
+use chrono::TimeDelta;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -22,6 +23,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<Network>,
     /// How often one may call.
     pub rates: Rates,
+    /// How long changes are kept for who reads the feed.
+    pub changes_kept: TimeDelta,
     /// Where workbooks grow while they are put together.
     pub temp_dir: PathBuf,
     /// Where files are that belong to rows.
@@ -221,9 +224,18 @@ impl Config {
         let issuer = env.get("TOKEN_ISSUER").map_or_else(|| public_url.clone(), str::to_owned);
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let (trusted_proxies, rates, temp_dir) = (trusted_proxies(&mut env), rates(&mut env), temp_dir(&mut env));
-        let objects = object_place(&mut env);
+        let (objects, changes_kept) = (object_place(&mut env), changes_kept(&mut env));
         let config = Self {
-            settings: Settings { issuer, demo: false, public_url, trusted_proxies, rates, temp_dir, objects },
+            settings: Settings {
+                issuer,
+                demo: false,
+                public_url,
+                trusted_proxies,
+                rates,
+                changes_kept,
+                temp_dir,
+                objects,
+            },
             database_url: database_url.into(),
             database_ca_file: ca_file(&mut env),
             database_pool: positive(&mut env, "DATABASE_POOL", 8),
@@ -259,6 +271,19 @@ fn positive(env: &mut Environment, name: &str, default: usize) -> usize {
         env.faults.push(format!("{name} is not a number from 1 to 512"));
     }
     number
+}
+
+/// How long changes are kept, unless configured otherwise.
+pub const CHANGES_KEPT: TimeDelta = TimeDelta::days(30);
+
+fn changes_kept(env: &mut Environment) -> TimeDelta {
+    const WHY: &str = "a number of days from 1 to 3650";
+    let days = env.parse("CHANGES_RETENTION_DAYS", CHANGES_KEPT.num_days(), WHY);
+    if !(1..=3650).contains(&days) {
+        env.faults.push(format!("CHANGES_RETENTION_DAYS is not {WHY}"));
+        return CHANGES_KEPT;
+    }
+    TimeDelta::days(days)
 }
 
 fn stop_delay(env: &mut Environment) -> Duration {
@@ -383,6 +408,7 @@ mod tests {
             ("LISTEN", "eighty"),
             ("WORKERS", "0"),
             ("STOP_DELAY", "301"),
+            ("CHANGES_RETENTION_DAYS", "0"),
             ("LOG_FORMAT", "xml"),
             ("PUBLIC_URL", "http://simpul.example"),
             ("DATA_KEYS_DIR", "/nowhere/at/all"),
@@ -420,6 +446,7 @@ mod tests {
         assert_eq!(config.settings.issuer, "https://api.example");
         assert!(!config.settings.demo);
         assert_eq!(config.stop_delay, Duration::from_secs(5));
+        assert_eq!(config.settings.changes_kept, TimeDelta::days(30));
         assert_eq!(config.settings.rates.client, Rate::a_minute(300));
         assert_eq!(config.settings.rates.agency, Rates::default().agency);
         let proxies: Vec<String> = config.settings.trusted_proxies.iter().copied().map(String::from).collect();

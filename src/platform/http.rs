@@ -373,6 +373,7 @@ mod tests {
             rates: super::super::config::Rates::default(),
             temp_dir: std::env::temp_dir(),
             objects: super::super::config::ObjectPlace::Directory(std::env::temp_dir()),
+            changes_kept: super::super::config::CHANGES_KEPT,
         };
         let keys = Arc::new(super::super::crypto::Keys::load(&dir, false).unwrap());
         let app = Arc::new(App {

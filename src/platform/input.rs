@@ -268,7 +268,8 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
     }
 }
 
-pub(super) fn parse_query<T: DeserializeOwned>(query: &str) -> ApiResult<T> {
+/// Query parameters as `T`, of a query that is only part of the request's.
+pub fn parse_query<T: DeserializeOwned>(query: &str) -> ApiResult<T> {
     // `+`, `%` and invalid UTF-8 are decoded leniently by the URL standard; a replacement character tells.
     let pairs = url::form_urlencoded::parse(query.as_bytes());
     for (name, value) in pairs {

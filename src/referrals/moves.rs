@@ -9,11 +9,11 @@ use super::rules::{
 use super::store::history::{self, ReferralEvent};
 use super::store::{self, Referral, Scene};
 use super::view::persons;
-use crate::access::rules::{AgencyId, Caller, Scope, SharedCaller};
+use crate::access::rules::{AgencyId, Caller, SharedCaller};
 use crate::audit::{rules::Event, store as audit};
 use crate::cases::api::{check_code, state_conflict};
 use crate::cases::store as cases;
-use crate::changes::rules::{Audience, Change, Op};
+use crate::changes::rules::{Audience, Change, ChangeType, Op};
 use crate::changes::store as changes;
 use crate::codes::rules::Code;
 use crate::platform::answer::Answer;
@@ -399,12 +399,11 @@ pub fn audience(referral: &Referral) -> Audience {
 /// Publishes a change of a referral, to those who saw it before and those who see it now.
 pub async fn publish(conn: &mut Conn, before: Option<&Referral>, after: &Referral, at: DateTime<Utc>) -> ApiResult<()> {
     let change = Change {
-        entity: "referral",
+        r#type: ChangeType::Referral,
         id: after.id.0,
         version: after.version,
         op: Op::Upsert,
         redirected_to: None,
-        scope: Scope::ReferralsRead,
         before: before.map(audience).unwrap_or_default(),
         after: audience(after),
         at,

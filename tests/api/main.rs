@@ -18,6 +18,8 @@ mod audit;
 mod authorization;
 mod bad_input;
 mod cases;
+mod changes;
+mod changes_audience;
 mod clients;
 mod codes;
 mod contract;

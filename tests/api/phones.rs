@@ -15,7 +15,7 @@ async fn volunteer(by: &Client<'_>, village: &str) -> String {
     format!("/v1/volunteers/{}", by.post("/v1/volunteers", new).await.expect(201).id())
 }
 
-async fn code(by: &Client<'_>, volunteer: &str) -> String {
+pub async fn code(by: &Client<'_>, volunteer: &str) -> String {
     let made = by.post(&format!("{volunteer}/phone/codes"), json!({})).await.expect(200);
     made.json["code"].as_str().unwrap().to_owned()
 }
@@ -25,7 +25,7 @@ async fn register(app: &TestApp, body: Value) -> Reply {
 }
 
 /// A phone: a key that never leaves it, and the client that it became.
-struct Phone<'a> {
+pub struct Phone<'a> {
     app: &'a TestApp,
     key: EncodingKey,
     id: String,
@@ -33,7 +33,7 @@ struct Phone<'a> {
 }
 
 impl<'a> Phone<'a> {
-    async fn new(app: &'a TestApp, code: &str) -> Self {
+    pub async fn new(app: &'a TestApp, code: &str) -> Self {
         let (jwk, key) = ed25519("phone");
         let made = register(app, json!({ "code": code, "key": jwk, "name": "Samsung A14" })).await.expect(201);
         let of = |name: &str| made.json[name].as_str().unwrap().to_owned();
@@ -49,7 +49,7 @@ impl<'a> Phone<'a> {
         within_a_second(async || self.buys().await.status == 401).await;
     }
 
-    async fn sign_in(&self) -> Client<'a> {
+    pub async fn sign_in(&self) -> Client<'a> {
         let token = self.buys().await.expect(200).json["access_token"].as_str().unwrap().to_owned();
         self.app.nobody().with_token(&token)
     }

@@ -30,6 +30,12 @@ impl Permission for ReadAudit {
     const SCOPES: &'static [Scope] = &[Scope::AuditRead];
 }
 
+/// Read the feed of changes, each caller those of rows of its sight.
+pub struct ReadChanges;
+impl Permission for ReadChanges {
+    const SCOPES: &'static [Scope] = &[Scope::ChangesRead];
+}
+
 /// See volunteers, each caller those of its sight.
 pub struct ReadVolunteers;
 impl Permission for ReadVolunteers {

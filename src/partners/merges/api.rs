@@ -170,7 +170,7 @@ async fn merge(
     store::add_moved(conn, merge.id, MovedRow::TrainingEnrolment, &seats).await?;
     cut_off_phone(conn, gone.id, LEFT, now).await?;
     volunteers::publish(conn, Some(&before), &survivor, now).await?;
-    volunteers::publish_redirect(conn, &gone, &duplicate, now).await?;
+    volunteers::publish_redirect(conn, &gone, &duplicate, &survivor, now).await?;
     training::derive_levels(conn, &[survivor.id], now).await?;
     record(conn, app, caller, "volunteer.merge", (&survivor, &duplicate), Some(&merge.reason)).await
 }

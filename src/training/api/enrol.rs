@@ -216,7 +216,7 @@ pub async fn create_enrolment(
         let event = store::lock(c, &caller, id.0).await?;
         check_open(&caller, &event, now)?;
         let enrolment = take_seat(c, &app, &caller, &event, &volunteer).await?;
-        let row = note(c, &app, &caller, "training_enrolment.create", &enrolment, event.organiser_id).await?;
+        let row = note(c, &app, &caller, "training_enrolment.create", &enrolment, &event).await?;
         let (enrolment_id, version) = (enrolment.id, enrolment.version);
         let location = format!("{}/v1/training-enrolments/{enrolment_id}", app.settings.public_url);
         let answer = Answer::created(&EnrolmentView::of(row, vec![], false), version, location)?;
@@ -334,7 +334,7 @@ pub async fn withdraw_enrolment(
         (enrolment.state, enrolment.state_by) = (EnrolmentState::Withdrawn, caller.agency);
         enrolment.state_since = app.clock.now();
         store::save_enrolment(c, &mut enrolment).await?;
-        let row = note(c, &app, &caller, "training_enrolment.withdraw", &enrolment, event.organiser_id).await?;
+        let row = note(c, &app, &caller, "training_enrolment.withdraw", &enrolment, &event).await?;
         let answer = Answer::row(&EnrolmentView::of(row, vec![], false), enrolment.version)?;
         ticket.keep(c, answer, &[id.0.0]).await
     })
@@ -357,21 +357,22 @@ fn check_enrolled(enrolment: &Enrolment, sent: IfMatch) -> ApiResult<()> {
     Ok(())
 }
 
-/// Audit and outbox of a change of an enrolment; returns it as it is now.
+/// Audit and outbox of a change of an enrolment, and of the seats that are left by it; returns it as it is now.
 async fn note(
     conn: &mut Conn,
     app: &App,
     caller: &Caller,
     action: &str,
     enrolment: &Enrolment,
-    organiser: AgencyId,
+    of: &TrainingEvent,
 ) -> ApiResult<Participant> {
     let now = app.clock.now();
     let row = store::find_enrolment(&mut &*conn, caller, enrolment.id).await?;
     let event = Event::by(caller, action, app.clock.new_id(), now).subject("training_enrolment", enrolment.id);
     let event = event.persons([enrolment.volunteer_id.0], &["training"]).region(&row.village_code);
     audit::record(conn, &event).await?;
-    store::publish_enrolment(conn, enrolment, organiser, &row.village_code, enrolment.version == 1, now).await?;
+    store::publish_enrolment(conn, enrolment, of.organiser_id, &row.village_code, enrolment.version == 1, now).await?;
+    store::publish(conn, Some(of), of, now).await?;
     Ok(row)
 }
 

@@ -144,7 +144,7 @@ async fn note(
     let event = event.region(&after.region_code);
     let event = if let Some(reason) = &after.reason { event.detail(reason.as_str()) } else { event };
     audit::record(conn, &event).await?;
-    store::publish(conn, before, after).await?;
+    store::publish(conn, before, after, after.updated_at).await?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Who has a seat, and what came of it.
-use crate::access::rules::{AgencyId, Caller, Scope, VolunteerId};
-use crate::changes::rules::{Audience, Change, Op};
+use crate::access::rules::{AgencyId, Caller, VolunteerId};
+use crate::changes::rules::{Audience, Change, ChangeType, Op};
 use crate::changes::store as changes;
 use crate::platform::db::Conn;
 use crate::platform::region_code::RegionCode;
@@ -168,6 +168,17 @@ pub async fn enrolled(conn: &mut Conn, event: TrainingEventId) -> QueryResult<Ve
         .await
 }
 
+/// Who has or had a seat, and the village of each.
+pub async fn takers(conn: &mut Conn, event: TrainingEventId) -> QueryResult<Vec<(VolunteerId, RegionCode)>> {
+    training_enrolments::table
+        .inner_join(volunteers::table)
+        .filter(training_enrolments::event_id.eq(event))
+        .select((volunteers::id, volunteers::village_code))
+        .order(volunteers::id)
+        .load(conn)
+        .await
+}
+
 /// The levels of the events that these volunteers passed; one that was called off counts for nobody.
 pub async fn passed(conn: &mut Conn, volunteers: &[VolunteerId]) -> QueryResult<Vec<(VolunteerId, EventLevel)>> {
     training_enrolments::table
@@ -268,12 +279,11 @@ pub async fn publish_seat(
     at: DateTime<Utc>,
 ) -> QueryResult<()> {
     let change = Change {
-        entity: "training_enrolment",
+        r#type: ChangeType::TrainingEnrolment,
         id: enrolment.id.0,
         version: enrolment.version,
         op: Op::Upsert,
         redirected_to: None,
-        scope: Scope::TrainingRead,
         before,
         after,
         at,

@@ -1,6 +1,6 @@
 //! Events, their sessions and their history.
-use crate::access::rules::{AgencyId, Caller, Scope};
-use crate::changes::rules::{Audience, Change, Op};
+use crate::access::rules::{AgencyId, Caller};
+use crate::changes::rules::{Audience, Change, ChangeType, Op};
 use crate::changes::store as changes;
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
@@ -320,9 +320,14 @@ pub async fn is_empty(conn: &mut Conn) -> QueryResult<bool> {
 }
 
 /// Publishes a change of an event, to those whom [`visible_to`] shows it: to the organiser and the governments above it,
-/// and, once it is announced, to the governments above its region, to everyone in that, and to those who are enrolled.
-pub async fn publish(conn: &mut Conn, before: Option<&TrainingEvent>, after: &TrainingEvent) -> QueryResult<()> {
-    let enrolled = super::enrolled(conn, after.id).await?;
+/// and, once it is announced, to the governments above its region, to everyone in that, and to those who took or take part.
+pub async fn publish(
+    conn: &mut Conn,
+    before: Option<&TrainingEvent>,
+    after: &TrainingEvent,
+    at: DateTime<Utc>,
+) -> QueryResult<()> {
+    let taken = super::takers(conn, after.id).await?;
     let audience = |event: &TrainingEvent| {
         let mut audience = Audience {
             agencies: vec![event.organiser_id],
@@ -332,22 +337,23 @@ pub async fn publish(conn: &mut Conn, before: Option<&TrainingEvent>, after: &Tr
         if event.state != EventState::Draft {
             audience.regions.push(event.region_code.clone());
             audience.below.push(event.region_code.clone());
-            audience.volunteers.extend(enrolled.iter().map(|(id, _)| *id));
+            // Most are posted where it is announced anyway.
+            let away = taken.iter().filter(|(_, village)| !event.region_code.contains(village));
+            audience.volunteers.extend(away.map(|(id, _)| *id));
         }
         audience.regions.sort();
         audience.regions.dedup();
         audience
     };
     let change = Change {
-        entity: "training_event",
+        r#type: ChangeType::TrainingEvent,
         id: after.id.0,
         version: after.version,
         op: Op::Upsert,
         redirected_to: None,
-        scope: Scope::TrainingRead,
         before: before.map(audience).unwrap_or_default(),
         after: audience(after),
-        at: after.updated_at,
+        at,
     };
     changes::publish(conn, &change).await
 }

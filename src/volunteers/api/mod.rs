@@ -252,7 +252,8 @@ async fn note(
     let event = event.regions(places).persons([after.id.0], shown_fields(caller));
     let event = if let Some(detail) = detail { event.detail(detail) } else { event };
     audit::record(conn, &event).await?;
-    store::publish(conn, before, after, now).await?;
+    // One moment: the feed tells when the row says that it changed.
+    store::publish(conn, before, after, after.updated_at).await?;
     Ok(())
 }
 

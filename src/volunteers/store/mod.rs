@@ -16,8 +16,8 @@ pub use records::{HistoryRow, Posting, add_history, history, posted_since, posti
 pub use renewals::{Stranded, count_posted, lock_posted, stranded};
 
 use super::rules::{IdentityState, Letter, NikWarning, SupervisorKind, TrainingLevel, VolunteerStatus};
-use crate::access::rules::{AgencyId, Caller, Scope, VolunteerId};
-use crate::changes::rules::{Audience, Change, Op};
+use crate::access::rules::{AgencyId, Caller, VolunteerId};
+use crate::changes::rules::{Audience, Change, ChangeType, Op};
 use crate::changes::store as changes;
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
@@ -311,22 +311,23 @@ pub async fn lock_merged(conn: &mut Conn, id: VolunteerId) -> QueryResult<Full> 
     one.select((Volunteer::as_select(), Person::as_select())).for_update().first(conn).await
 }
 
-/// Publishes that a row leads to another one from now on, to those who saw it.
+/// Publishes that a row leads to another one from now on: to those who saw it and see that one. Who does not see that one
+/// is told that the row is gone.
 pub async fn publish_redirect(
     conn: &mut Conn,
     before: &Volunteer,
     after: &Volunteer,
+    to: &Volunteer,
     at: DateTime<Utc>,
 ) -> QueryResult<()> {
     let change = Change {
-        entity: "volunteer",
+        r#type: ChangeType::Volunteer,
         id: after.id.0,
         version: after.version,
         op: Op::Redirected,
-        redirected_to: after.merged_into.map(Uuid::from),
-        scope: Scope::VolunteersRead,
+        redirected_to: Some(to.id.0),
         before: before.audience(),
-        after: after.audience(),
+        after: to.audience(),
         at,
     };
     changes::publish(conn, &change).await
@@ -340,12 +341,11 @@ pub async fn publish(
     at: DateTime<Utc>,
 ) -> QueryResult<()> {
     let change = Change {
-        entity: "volunteer",
+        r#type: ChangeType::Volunteer,
         id: after.id.0,
         version: after.version,
         op: Op::Upsert,
         redirected_to: None,
-        scope: Scope::VolunteersRead,
         before: before.map(Volunteer::audience).unwrap_or_default(),
         after: after.audience(),
         at,

@@ -1,6 +1,7 @@
 //! The test app: one server and one database per test, clients per role, every answer held against the document.
 mod client;
 mod document;
+pub mod feed;
 pub mod forge;
 mod history;
 pub mod office;
@@ -15,7 +16,7 @@ use simpul::access::rules::{AgencyKind, ClientKind};
 use simpul::demo::Credential;
 use simpul::demo::cluster::{self, TestCluster, test_cluster};
 use simpul::platform::clock::Clock;
-use simpul::platform::config::{Config, ObjectPlace, Rates, Settings};
+use simpul::platform::config::{CHANGES_KEPT, Config, ObjectPlace, Rates, Settings};
 use simpul::platform::crypto::Keys;
 use simpul::platform::db::{Target, migrate};
 use simpul::platform::limits::Rate;
@@ -404,6 +405,7 @@ pub fn config(base: &str, database_url: &str) -> Config {
             rates: Rates::all(Rate::a_minute(1_000_000)),
             temp_dir: std::env::temp_dir(),
             objects: ObjectPlace::Directory(shared_dir().join("documents")),
+            changes_kept: CHANGES_KEPT,
         },
         database_url: database_url.to_owned().into(),
         database_ca_file: None,
