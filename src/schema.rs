@@ -284,6 +284,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    name_words (written, word) {
+        written -> Bool,
+        word -> Text,
+        checked_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     phone_codes (id) {
         id -> Uuid,
         volunteer_id -> Uuid,
@@ -575,6 +583,9 @@ diesel::table! {
         nik_last_four -> Nullable<Text>,
         nik_warnings -> Array<Text>,
         identity_state -> Text,
+        search_words -> Array<Text>,
+        search_version -> Int2,
+        search_tokens -> Array<Text>,
     }
 }
 
@@ -615,6 +626,7 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         updated_by -> Uuid,
+        posted_on -> Nullable<Date>,
     }
 }
 
@@ -669,6 +681,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     coverage_figures,
     idempotency_keys,
     installation,
+    name_words,
     phone_codes,
     referral_counts,
     referral_history,
