@@ -4,6 +4,8 @@
 //! The social office of the posting's regency decides, the province above it may, a village proposes. Personal data are
 //! in a row of their own ([`store::Person`]) and leave only through a view made for the caller, after that was recorded.
 pub mod api;
+pub mod identity;
+pub mod register;
 pub mod rules;
 pub mod store;
 

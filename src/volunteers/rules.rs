@@ -204,6 +204,27 @@ pub fn may_propose(caller: &Caller, village: &RegionCode) -> bool {
     (own_village && here) || may_decide(caller, village)
 }
 
+/// The letter (surat keputusan) by which a volunteer is appointed.
+#[derive(Debug, Clone)]
+pub struct Letter {
+    /// Its number.
+    pub number: String,
+    /// Its date.
+    pub date: NaiveDate,
+    /// Who signed it.
+    pub official: String,
+}
+
+impl Letter {
+    /// Refuses one that is not made out yet.
+    pub fn check(&self, today: NaiveDate) -> Result<(), ApiError> {
+        if self.date > today {
+            return Err(ApiError::rule("/sk_date", Fault::new("in_the_future", "belum tiba", "has not come yet")));
+        }
+        Ok(())
+    }
+}
+
 /// A PSM is at least this old (Permensos 10/2019).
 pub const MINIMUM_AGE: u32 = 18;
 

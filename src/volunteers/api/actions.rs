@@ -1,6 +1,6 @@
 //! The routes of decisions on a volunteer's status, and what each carries.
 use super::VolunteerView;
-use super::decide::{Decision, Letter, Step, decide};
+use super::decide::{Decision, Step, decide};
 use crate::access::api::Permit;
 use crate::access::rules::{DecideVolunteers, VolunteerId};
 use crate::codes::rules::Code;
@@ -12,7 +12,7 @@ use crate::platform::input::{IfMatch, Keyed, PathId};
 use crate::platform::moment::Day;
 use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
 use crate::platform::text::{Line, Text};
-use crate::volunteers::rules::VolunteerAction;
+use crate::volunteers::rules::{Letter, VolunteerAction};
 use actix_web::post;
 use serde::Deserialize;
 use utoipa::ToSchema;

@@ -14,7 +14,8 @@ use crate::platform::moment::Day;
 use crate::platform::text::Text;
 use crate::regions::rules::TimeZone;
 use crate::volunteers::rules::{
-    NOT_THE_AUTHORITY, VOLUNTEER_STATE_CONFLICT, VolunteerAction, VolunteerStatus, check_effective, may_decide, next,
+    Letter, NOT_THE_AUTHORITY, VOLUNTEER_STATE_CONFLICT, VolunteerAction, VolunteerStatus, check_effective, may_decide,
+    next,
 };
 use crate::volunteers::store::{self, HistoryRow, Volunteer};
 use chrono::NaiveDate;
@@ -32,14 +33,6 @@ pub struct Step {
     /// Code of the list `volunteer-reasons`.
     pub(super) reason: Option<Code>,
     pub(super) note: Option<Text<2000>>,
-}
-
-/// The letter, as stored.
-#[derive(Debug, Clone)]
-pub(super) struct Letter {
-    pub(super) number: String,
-    pub(super) date: NaiveDate,
-    pub(super) official: String,
 }
 
 /// Why the phone of who is no volunteer here any more is disabled: a code of `client-reasons`.
@@ -121,11 +114,8 @@ async fn check(
     volunteer: &Volunteer,
     today: NaiveDate,
 ) -> ApiResult<NaiveDate> {
-    if let Some(letter) = letter
-        && letter.date > today
-    {
-        let fault = Fault::new("in_the_future", "belum tiba", "has not come yet");
-        return Err(ApiError::rule("/sk_date", fault));
+    if let Some(letter) = letter {
+        letter.check(today)?;
     }
     // A letter may be older than the day on which its steps were typed in.
     let effective_on = step.effective_on.map(Day::date).or(letter.map(|letter| letter.date)).unwrap_or(today);
@@ -149,8 +139,6 @@ fn move_to(volunteer: &mut Volunteer, to: VolunteerStatus, letter: Option<Letter
     volunteer.ended_from = to.has_ended().then_some(volunteer.status);
     volunteer.status = to;
     if let Some(letter) = letter {
-        volunteer.sk_number = Some(letter.number);
-        volunteer.sk_date = Some(letter.date);
-        volunteer.sk_official = Some(letter.official);
+        volunteer.appoint(letter);
     }
 }

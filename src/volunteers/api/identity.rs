@@ -1,6 +1,4 @@
 //! Personal numbers: searching by one, and showing one in full. Both for a purpose, both recorded before the answer.
-use super::register::nik_index;
-use super::update::open_nik;
 use super::{FIELDS, VolunteerView};
 use crate::access::api::Permit;
 use crate::access::rules::{RevealIdentity, RevealPurpose, SearchVolunteers, VolunteerId};
@@ -12,6 +10,7 @@ use crate::platform::error::{ApiError, ApiResult, Fault};
 use crate::platform::input::{Body, PathId};
 use crate::platform::nik::{Nik, NikStatus};
 use crate::platform::person::Phone;
+use crate::volunteers::identity::{nik_index, open_nik};
 use crate::volunteers::store;
 use actix_web::post;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,6 @@
 //! Where a volunteer is and was posted.
 use super::decide::{LEFT, conflict};
 use super::phones::cut_off_phone;
-use super::register::check_village;
 use super::{VolunteerView, check_version, keep, note, replay};
 use crate::access::api::Permit;
 use crate::access::rules::{AgencyId, DecideVolunteers, ReadVolunteers, VolunteerId};
@@ -15,6 +14,7 @@ use crate::platform::moment::Day;
 use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
 use crate::platform::region_code::RegionCode;
 use crate::regions::rules::TimeZone;
+use crate::volunteers::register::check_village;
 use crate::volunteers::rules::{NOT_THE_AUTHORITY, check_effective, may_decide};
 use crate::volunteers::store::{self, Posting};
 use actix_web::{get, post};

@@ -1,5 +1,4 @@
 //! Changing what is known of a volunteer. The status is never patched.
-use super::register::{check_functions, check_year, dispute, nik_context, nik_index, seal_nik, stated_status, warn};
 use super::{VolunteerView, check_version, note};
 use crate::access::api::Permit;
 use crate::access::rules::{Caller, VolunteerId, WriteVolunteers};
@@ -15,7 +14,9 @@ use crate::platform::openapi::IfMatchHeader;
 use crate::platform::person::{Email, Phone};
 use crate::platform::text::{Line, Text, fold};
 use crate::regions::rules::TimeZone;
-use crate::volunteers::rules::{IdentityState, NOT_THE_AUTHORITY, check_birth_date, check_certificate, may_decide};
+use crate::volunteers::identity::{forget_nik, open_nik, stated_status, take_nik, warn};
+use crate::volunteers::register::{check_functions, check_year};
+use crate::volunteers::rules::{NOT_THE_AUTHORITY, check_birth_date, check_certificate, may_decide};
 use crate::volunteers::store::{self, Full, Person};
 use actix_web::patch;
 use serde::Deserialize;
@@ -141,9 +142,7 @@ async fn apply(
     if let Some(nik) = &new_nik {
         forget_nik(&mut person);
         if let Some(nik) = nik {
-            store::hold_nik(conn, &nik_index(app, nik)).await?;
-            seal_nik(app, &mut person, nik, today)?;
-            person.identity_state = dispute(conn, caller, volunteer.id, &nik_index(app, nik)).await?;
+            take_nik(conn, app, caller, &mut person, nik, today).await?;
         }
     }
     if new_nik.is_some() || stated.is_some() {
@@ -186,19 +185,4 @@ fn describe(person: &mut Person, patch: VolunteerPatch) {
             *field = new;
         }
     }
-}
-
-fn forget_nik(person: &mut Person) {
-    (person.nik, person.nik_index, person.nik_last_four) = (None, None, None);
-    person.nik_warnings = vec![];
-    person.identity_state = IdentityState::Sole;
-}
-
-/// The NIK in full.
-pub(super) fn open_nik(app: &App, person: &Person) -> ApiResult<Option<Nik>> {
-    let Some(sealed) = &person.nik else { return Ok(None) };
-    let closed = |_| ApiError::internal("a stored NIK does not open");
-    let plain = app.keys.decrypt(&nik_context(person.volunteer_id), sealed).map_err(closed)?;
-    let nik = Nik::parse(&plain).map_err(|_fault| ApiError::internal("a stored NIK does not parse"))?;
-    Ok(Some(nik))
 }

@@ -6,7 +6,7 @@ mod records;
 pub use list::{Wanted, count, find_by_nik, find_by_phone, list};
 pub use records::{HistoryRow, Posting, add_history, history, posted_since, postings, replace_posting};
 
-use super::rules::{IdentityState, NikWarning, TrainingLevel, VolunteerStatus};
+use super::rules::{IdentityState, Letter, NikWarning, TrainingLevel, VolunteerStatus};
 use crate::access::rules::{AgencyId, Caller, Scope, VolunteerId};
 use crate::changes::rules::{Audience, Change, Op};
 use crate::changes::store as changes;
@@ -83,6 +83,13 @@ impl Volunteer {
         self.regency_code = at(RegionLevel::Regency);
         self.district_code = at(RegionLevel::District);
         self.village_code = village.clone();
+    }
+
+    /// Notes the letter by which it is appointed.
+    pub fn appoint(&mut self, letter: Letter) {
+        self.sk_number = Some(letter.number);
+        self.sk_date = Some(letter.date);
+        self.sk_official = Some(letter.official);
     }
 
     /// Who sees it: the governments of its village and above, and its phone.
@@ -181,17 +188,15 @@ pub async fn hold_nik(conn: &mut Conn, nik_index: &[u8]) -> QueryResult<()> {
     diesel::select(pg_advisory_xact_lock(key)).execute(conn).await.map(drop)
 }
 
-/// The undisputed row with this NIK, whoever may see it.
-pub async fn nik_holder(conn: &mut Conn, nik_index: &[u8]) -> QueryResult<Option<Volunteer>> {
+/// Every row with this NIK, whoever may see it, and where it is posted.
+pub async fn nik_holders(conn: &mut Conn, nik_index: &[u8]) -> QueryResult<Vec<(VolunteerId, RegionCode)>> {
     t::table
         .inner_join(volunteer_people::table)
-        .filter(
-            volunteer_people::nik_index.eq(nik_index).and(volunteer_people::identity_state.ne(IdentityState::Disputed)),
-        )
-        .select(Volunteer::as_select())
-        .first(conn)
+        .filter(volunteer_people::nik_index.eq(nik_index))
+        .select((t::id, t::village_code))
+        .order(t::id)
+        .load(conn)
         .await
-        .optional()
 }
 
 /// Inserts a volunteer with the person, the first posting and the first row of the history.
