@@ -8,7 +8,7 @@ use crate::platform::error::ApiResult;
 use crate::platform::idempotency;
 use crate::referrals::expiry;
 use crate::statistics::store as statistics;
-use crate::volunteers::store::phones;
+use crate::volunteers::store::{phones, search};
 use chrono::TimeDelta;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +29,25 @@ pub async fn run(app: Arc<App>, writer: Writer) {
     }
 }
 
+/// Names whose words are made anew in one transaction, and in one turn.
+const NAMES: (i64, usize) = (500, 20_000);
+/// Words that are looked at for whether anybody still has them, in one turn.
+const WORDS: i32 = 500;
+
+/// What names are found by: those of rows that a former version wrote, and no longer than somebody has them.
+async fn keep_words(app: &Arc<App>, writer: &Writer) -> ApiResult<usize> {
+    let (now, mut made) = (app.clock.now(), 0);
+    while made < NAMES.1 && !app.is_stopping() {
+        let done = writer.run(async move |c| ApiResult::Ok(search::refresh_words(c, NAMES.0).await?)).await?;
+        made += done;
+        if done == 0 {
+            break;
+        }
+    }
+    writer.run(async move |c| ApiResult::Ok(search::sweep_words(c, WORDS, now).await?)).await?;
+    Ok(made)
+}
+
 /// Every job once.
 pub async fn turn(app: &Arc<App>, writer: &Writer) -> ApiResult<()> {
     let now = app.clock.now();
@@ -38,9 +57,10 @@ pub async fn turn(app: &Arc<App>, writer: &Writer) -> ApiResult<()> {
     let assertions = writer.run(async move |c| ApiResult::Ok(clients::sweep_assertions(c, over).await?)).await?;
     let revoked = writer.run(async move |c| ApiResult::Ok(access::sweep_revoked(c, over).await?)).await?;
     let codes = writer.run(async move |c| ApiResult::Ok(phones::sweep_codes(c, now).await?)).await?;
+    let words = keep_words(app, writer).await?;
     let expired = expiry::expire_due(writer, app).await?;
     let folded = writer.run(async move |c| ApiResult::Ok(statistics::fold(c).await?)).await?;
     let sent = writer.run(async move |c| ApiResult::Ok(statistics::referrals::fold(c, FOLD).await?)).await?;
-    tracing::info!(answers, assertions, revoked, codes, expired, folded, sent, "swept, expired and folded");
+    tracing::info!(answers, assertions, revoked, codes, words, expired, folded, sent, "swept, expired and folded");
     Ok(())
 }

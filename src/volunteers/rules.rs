@@ -1,4 +1,6 @@
 //! What a volunteer may be, who decides on one, and which moves there are. Pure.
+pub mod search;
+
 use crate::access::rules::{AgencyKind, Caller, Sight};
 use crate::platform::error::{ApiError, Fault};
 use crate::platform::nik::{Nik, NikStatus, Sex};

@@ -6,6 +6,7 @@ pub mod phones;
 pub mod postings;
 pub mod read;
 pub mod register;
+pub mod search;
 pub mod update;
 
 use super::rules::{NikWarning, TrainingLevel, VolunteerStatus};
