@@ -1,7 +1,8 @@
 //! From `Authorization` to a [`Caller`], before anything else of the request is looked at.
 use super::limits::{Limits, granted};
 use super::rules::{
-    ACTING_USER_REQUIRED, ADDRESS_NOT_ALLOWED, AgencyKind, Budget, Caller, ClientKind, Permission, Scope, SharedCaller, Sight,
+    ACTING_USER_REQUIRED, ADDRESS_NOT_ALLOWED, AgencyKind, Budget, Caller, ClientKind, Permission, Scope, SharedCaller,
+    Sight,
 };
 use super::store::{AccessState, Directory, Standing};
 use super::tokens::{Claims, Rejected, Signer};

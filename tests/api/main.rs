@@ -32,6 +32,7 @@ mod journeys;
 mod journeys_referrals;
 mod killed;
 mod limits;
+mod names;
 mod oauth;
 mod operator;
 mod phones;

@@ -2,7 +2,7 @@
 use super::read::{AgeFilter, SexFilter, VolunteerFilter};
 use super::{VolunteerView, showing};
 use crate::access::api::Permit;
-use crate::access::rules::{Caller, ReadVolunteers, Reach, VolunteerId};
+use crate::access::rules::{Caller, Reach, ReadVolunteers, VolunteerId};
 use crate::audit::store::Recorder;
 use crate::codes::rules::Code;
 use crate::platform::answer::Answer;
@@ -97,11 +97,8 @@ pub async fn search_volunteer_names(
     let asked = Asked::of(search.name.as_str());
     let wanted = search.filter().wanted(now);
     let (ids, more) = Search { db: &db, caller: &caller, wanted: &wanted, asked: &asked }.find(limit).await?;
-    let mut rows = if ids.is_empty() {
-        vec![]
-    } else {
-        db.read(async |c| store::of_ids(c, &caller, &wanted, &ids).await).await?
-    };
+    let mut rows =
+        if ids.is_empty() { vec![] } else { db.read(async |c| store::of_ids(c, &caller, &wanted, &ids).await).await? };
     rows.sort_by_key(|(volunteer, _)| ids.iter().position(|id| *id == volunteer.id));
     if let Some(event) = showing(&caller, &app, "volunteer.search_names", rows.iter().map(|(volunteer, _)| volunteer)) {
         recorder.record(event).await?;
@@ -182,7 +179,8 @@ impl Search<'_> {
         let good = |found: &Found| found.values().filter(|rank| **rank <= Rank::Written).count();
         let written: Vec<String> = self.asked.written.iter().map(|word| written_token(word)).collect();
         let as_written = |all: Vec<String>| Tokens { all, any: vec![] };
-        let many = good(found) > limit || self.add(found, &as_written(written.clone()), Among::Indexed).await? == full();
+        let many =
+            good(found) > limit || self.add(found, &as_written(written.clone()), Among::Indexed).await? == full();
         if many {
             let mut whole = written;
             whole.push(count_token(self.asked.written.len()));
@@ -218,7 +216,8 @@ impl Search<'_> {
 
     /// All words in any spelling; the last may be longer.
     fn spelled(&self, begun: &[String]) -> Tokens {
-        let (last, first) = self.asked.words.split_last().map(|(last, first)| (last.clone(), first)).unwrap_or_default();
+        let (last, first) =
+            self.asked.words.split_last().map(|(last, first)| (last.clone(), first)).unwrap_or_default();
         let mut any = vec![last];
         any.extend_from_slice(begun);
         Tokens { all: first.to_vec(), any: vec![any] }

@@ -123,7 +123,8 @@ pub fn one_letter_off(word: &str) -> Vec<String> {
     let mut all = BTreeSet::new();
     for at in 0..=letters.len() {
         let (before, behind) = letters.split_at(at);
-        let mut add = |middle: &[char], rest: &[char]| all.insert(before.iter().chain(middle).chain(rest).collect::<String>());
+        let mut add =
+            |middle: &[char], rest: &[char]| all.insert(before.iter().chain(middle).chain(rest).collect::<String>());
         for letter in 'a'..='z' {
             add(&[letter], behind);
             add(&[letter], behind.get(1..).unwrap_or_default());
@@ -181,9 +182,14 @@ mod tests {
 
     #[test]
     fn letters_amiss_are_counted() {
-        for (one, other, amiss) in
-            [("siti", "siti", 0), ("siti", "siit", 1), ("siti", "sti", 1), ("siti", "sitti", 1), ("siti", "saty", 2), ("", "ab", 2)]
-        {
+        for (one, other, amiss) in [
+            ("siti", "siti", 0),
+            ("siti", "siit", 1),
+            ("siti", "sti", 1),
+            ("siti", "sitti", 1),
+            ("siti", "saty", 2),
+            ("", "ab", 2),
+        ] {
             assert_eq!((distance(one, other), distance(other, one)), (amiss, amiss), "{one} {other}");
         }
         let near = one_letter_off("siti");

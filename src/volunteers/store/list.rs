@@ -57,7 +57,8 @@ impl Wanted {
 }
 
 pub(super) type Narrowed<'a> = IntoBoxed<'a, InnerJoin<t::table, volunteer_people::table>, Pg>;
-type Condition = Box<dyn BoxableExpression<InnerJoinQuerySource<t::table, volunteer_people::table>, Pg, SqlType = Bool>>;
+type Condition =
+    Box<dyn BoxableExpression<InnerJoinQuerySource<t::table, volunteer_people::table>, Pg, SqlType = Bool>>;
 
 fn within(query: Narrowed<'_>, region: RegionCode) -> Narrowed<'_> {
     match region.level() {

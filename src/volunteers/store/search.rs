@@ -76,12 +76,7 @@ pub async fn named(
 }
 
 /// Volunteers of these ids, if they still are as they are wanted.
-pub async fn of_ids(
-    conn: &mut &Conn,
-    caller: &Caller,
-    wanted: &Wanted,
-    ids: &[VolunteerId],
-) -> QueryResult<Vec<Full>> {
+pub async fn of_ids(conn: &mut &Conn, caller: &Caller, wanted: &Wanted, ids: &[VolunteerId]) -> QueryResult<Vec<Full>> {
     let found = narrowed(caller, wanted).filter(t::id.eq_any(ids));
     found.select((Volunteer::as_select(), Person::as_select())).load(conn).await
 }
@@ -129,5 +124,8 @@ pub async fn sweep_words(conn: &mut Conn, most: i32, now: DateTime<Utc>) -> Quer
 #[diesel::declare_sql_function]
 extern "SQL" {
     /// Removes words that nobody has; how many it looked at.
-    fn sweep_name_words(most: diesel::sql_types::Integer, at: diesel::sql_types::Timestamptz) -> diesel::sql_types::BigInt;
+    fn sweep_name_words(
+        most: diesel::sql_types::Integer,
+        at: diesel::sql_types::Timestamptz,
+    ) -> diesel::sql_types::BigInt;
 }
