@@ -231,7 +231,10 @@ impl Search<'_> {
         if near.is_empty() {
             return Ok(None);
         }
-        let known = self.db.read(async |c| store::words_like(c, &near, &long).await).await?;
+        let mut known = self.db.read(async |c| store::words_known(c, &near).await).await?;
+        if !long.is_empty() {
+            known.extend(self.db.read(async |c| store::words_alike(c, &long).await).await?);
+        }
         let mut tokens = Tokens::default();
         let mut any_meant = false;
         for (at, word) in words.iter().enumerate() {
@@ -259,5 +262,6 @@ fn meant(word: &str, known: &[String]) -> Vec<String> {
     let near = known.iter().map(|other| (distance(word, other), other));
     let mut near: Vec<(usize, &String)> = near.filter(|(amiss, _)| (1..=tolerance(word)).contains(amiss)).collect();
     near.sort_unstable();
+    near.dedup();
     near.into_iter().take(MEANT).map(|(_, other)| other.clone()).collect()
 }

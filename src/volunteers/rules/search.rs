@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(rank("Soekarno", "Sukarno"), Rank::Spelled(0));
         assert_eq!(rank("Nuraini", "Hj. Siti Nur Aini"), Rank::Spelled(0));
         assert_eq!(rank("Soek", "Guntur Sukarno"), Rank::Spelled(1));
-        assert_eq!(rank("Siit", "Siti Aminah"), Rank::Mistyped(1));
+        assert_eq!(rank("Siri", "Siti Aminah"), Rank::Mistyped(1));
         assert_eq!(rank("Sukrano Guntr", "Guntur Sukarno"), Rank::Mistyped(2));
         assert!(Rank::Beginning < Rank::Spelled(0) && Rank::Spelled(1) < Rank::Mistyped(0));
         assert!(Asked::of(" .-").is_empty());

@@ -93,15 +93,21 @@ pub async fn words_beginning(conn: &mut &Conn, written: &str, compared: &str) ->
 
 diesel::infix_operator!(Similar, " % ", backend: diesel::pg::Pg);
 
-/// Words, as names are compared, that are among `near` or have many groups of three letters in common with one of `long`.
-pub async fn words_like(conn: &mut &Conn, near: &[String], long: &[String]) -> QueryResult<Vec<String>> {
-    let compared = n::table.select(n::word).filter(n::written.eq(false)).into_boxed();
-    let mut like: Box<dyn BoxableExpression<n::table, diesel::pg::Pg, SqlType = diesel::sql_types::Bool>> =
-        Box::new(n::word.eq_any(near.to_vec()));
-    for word in long {
-        like = Box::new(like.or(Similar::new(n::word, word.clone().into_sql::<diesel::sql_types::Text>())));
-    }
-    compared.filter(like).limit(MOST_WORDS).load(conn).await
+/// Those of these words, as names are compared, that occur.
+pub async fn words_known(conn: &mut &Conn, words: &[String]) -> QueryResult<Vec<String>> {
+    let known = n::table.filter(n::written.eq(false).and(n::word.eq_any(words)));
+    known.select(n::word).limit(MOST_WORDS).load(conn).await
+}
+
+/// Words, as names are compared, that have many groups of three letters in common with one of these. A statement of its own:
+/// nothing that stands beside it with "or" tells the planner how much there is to compare.
+pub async fn words_alike(conn: &mut &Conn, words: &[String]) -> QueryResult<Vec<String>> {
+    type Alike = Box<dyn BoxableExpression<n::table, diesel::pg::Pg, SqlType = diesel::sql_types::Bool>>;
+    let alike = |word: &String| -> Alike {
+        Box::new(Similar::new(n::word, word.clone().into_sql::<diesel::sql_types::Text>()))
+    };
+    let Some(any) = words.iter().map(alike).reduce(|all, one| Box::new(all.or(one))) else { return Ok(vec![]) };
+    n::table.filter(n::written.eq(false)).filter(any).select(n::word).limit(MOST_WORDS).load(conn).await
 }
 
 /// Makes the words of up to so many names anew that were made by former rules, or by a version of the service that knew none;
