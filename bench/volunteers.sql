@@ -1,5 +1,5 @@
--- A country's worth of volunteers: psql -v volunteers=500000 -f volunteers.sql, as the superuser, after seed.sql. The same rows
--- on every machine; invented people, whose NIK opens with no key. One transaction: all or nothing.
+-- A country's worth of volunteers: psql -v volunteers=500000 -f volunteers.sql, as the superuser, after seed.sql and with its
+-- variables. The same rows on every machine; invented people, whose NIK opens with no key. One transaction: all or nothing.
 --
 -- Row n has ids made of n, as in seed.sql. Words of names are drawn as they occur: the first of the list below in every
 -- seventh name, 20,000 rare ones after it, most of which a few people have.
@@ -117,6 +117,10 @@ INSERT INTO coverage_figures (village_code, active, folded)
 SELECT village_code, count(*), true FROM volunteers WHERE status = 'active' GROUP BY 1;
 
 DO $$ DECLARE i dropped; BEGIN FOR i IN SELECT * FROM dropped LOOP EXECUTE i.definition; END LOOP; END $$;
+
+-- That all is done, and with which rows: the last word of the last transaction.
+CREATE SCHEMA IF NOT EXISTS bench;
+CREATE TABLE bench.seeded AS SELECT :rows::bigint AS rows, :volunteers::bigint AS volunteers, :'digest'::text AS digest;
 COMMIT;
 VACUUM (ANALYZE);
 CHECKPOINT;
