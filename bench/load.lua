@@ -2,6 +2,7 @@
 -- of its own.
 local token, path = os.getenv("BENCH_TOKEN"), os.getenv("BENCH_PATH")
 local rows, kind, round = tonumber(os.getenv("BENCH_ROWS")), tonumber(os.getenv("BENCH_KIND")), os.getenv("BENCH_ROUND")
+local which = tonumber(os.getenv("BENCH_WHICH"))
 local bodies = {}
 local threads, sent = 0, 0
 
@@ -28,10 +29,10 @@ function init()
   end
 end
 
--- The id that seed.sql gives to row n.
+-- The id that the seeds give to row n of the table that `which` stands for.
 local function seeded_id(n)
   local time = string.format("0%x", 1700000000000 + n)
-  return time:sub(1, 8) .. "-" .. time:sub(9, 12) .. "-7000-8000-000000000003"
+  return time:sub(1, 8) .. "-" .. time:sub(9, 12) .. string.format("-7000-8000-%012x", which)
 end
 
 function request()
@@ -50,6 +51,7 @@ end
 function done(summary, latency)
   local e = summary.errors
   local failed = e.connect + e.read + e.write + e.timeout
-  io.write(string.format('{"requests":%d,"seconds":%f,"p99":%f,"failed":%d,"refused":%d}\n', summary.requests,
-    summary.duration / 1e6, latency:percentile(99) / 1000, failed, e.status))
+  io.write(string.format('{"requests":%d,"seconds":%f,"p50":%f,"p95":%f,"p99":%f,"failed":%d,"refused":%d}\n',
+    summary.requests, summary.duration / 1e6, latency:percentile(50) / 1000, latency:percentile(95) / 1000,
+    latency:percentile(99) / 1000, failed, e.status))
 end

@@ -45,10 +45,10 @@ def stop(process: subprocess.Popen) -> None:
 class Database:
     """The demo, for its PostgreSQL, its agencies and their clients. It idles while the service is measured."""
 
-    def __init__(self, program: str, data_dir: pathlib.Path, rows: int):
-        self.program, self.data_dir, self.rows = program, data_dir, rows
-        seed = (HERE / "seed.sql").read_bytes()
-        self.digest = hashlib.sha256(seed).hexdigest()[:16]
+    def __init__(self, program: str, data_dir: pathlib.Path, rows: int, volunteers: int):
+        self.program, self.data_dir, self.rows, self.volunteers = program, data_dir, rows, volunteers
+        self.seeds = [HERE / "seed.sql", HERE / "volunteers.sql"]
+        self.digest = hashlib.sha256(b"".join(seed.read_bytes() for seed in self.seeds)).hexdigest()[:16]
         self.start()
         if not self.is_seeded():
             self.seed()
@@ -87,7 +87,7 @@ class Database:
     def is_seeded(self) -> bool:
         if self.sql("SELECT to_regclass('bench.seeded')") == "":
             return False
-        if self.sql("SELECT rows, digest FROM bench.seeded") != f"{self.rows}|{self.digest}":
+        if self.sql("SELECT * FROM bench.seeded") != f"{self.rows}|{self.volunteers}|{self.digest}":
             say(f"{self.data_dir} holds other rows: making it anew")
             self.stop()
             shutil.rmtree(self.data_dir)
@@ -96,9 +96,11 @@ class Database:
         return True
 
     def seed(self) -> None:
-        say(f"seeding {self.rows:,} referrals into {self.data_dir}: some minutes")
+        say(f"seeding {self.rows:,} referrals and {self.volunteers:,} volunteers into {self.data_dir}: some minutes")
         started = time.monotonic()
-        self.psql("-v", f"rows={self.rows}", "-v", f"digest={self.digest}", "-f", str(HERE / "seed.sql"))
+        variables = {"rows": self.rows, "volunteers": self.volunteers, "digest": self.digest}
+        for seed in self.seeds:
+            self.psql(*[word for name, value in variables.items() for word in ("-v", f"{name}={value}")], "-f", str(seed))
         say(f"seeded in {time.monotonic() - started:.0f} s")
 
     def log(self) -> pathlib.Path:

@@ -4,7 +4,7 @@ Every figure stands beside one of pgbench, which sends the very statements that 
 PostgreSQL's log, see statements.py), over the same socket, with as many connections, in turn with the service: the
 machine may be shared, so only ratios of one run mean something. docs/performance.md says how to read them.
 
-    python3 bench/run.py [--rows N] [--rounds N] [--seconds N] [--data-dir DIR] [--explain] [--write]
+    python3 bench/run.py [--rows N] [--volunteers N] [--rounds N] [--seconds N] [--data-dir DIR] [--explain] [--write]
 """
 
 import argparse
@@ -34,7 +34,14 @@ BY_ID, BY_ID_SHOWN = "by id, person masked", "by id, person shown and recorded"
 # As the sessions of the service are, src/platform/db.
 READER, WRITER = "-c plan_cache_mode=force_generic_plan", "-c synchronous_commit=on"
 # Nobody may read them to the end to answer a request.
-LARGE = ("referrals", "cases", "case_people", "referral_counts", "regions")
+LARGE = (
+    "referrals", "cases", "case_people", "referral_counts", "regions", "volunteers", "volunteer_people", "name_words",
+)
+# Which ids are whose, see seed.sql and volunteers.sql.
+REFERRALS, VOLUNTEERS = 3, 6
+# Whoever waits for an answer waits for it alone: searches are measured by how long one takes, with as many at a time as there
+# are cores.
+SEARCHERS, SEARCH_P95 = 2, 30
 # A village in each of eight regencies of Bengkulu: one regency counts its cases one after the other.
 VILLAGES = [
     "17.01.01.2001", "17.02.06.1004", "17.03.01.2001", "17.04.01.2001",
@@ -54,9 +61,17 @@ class Load:
     table: str
     # Rows whose n modulo 20 is this, see seed.sql; None: the path is whole.
     kind: int | None = None
+    which: int = REFERRALS
     bodies: list[dict] | None = None
     # Of the ratio; None: it is compared with another load and not with pgbench.
     goal: float | None = None
+    connections: int = 64
+    # Milliseconds; None: it is measured by how many there are in a second.
+    p95: float | None = None
+
+    @property
+    def creates(self) -> bool:
+        return self.path == "/v1/cases"
 
 
 @dataclasses.dataclass
@@ -64,6 +79,8 @@ class Figure:
     """What was measured of a load: one number a round."""
 
     service: list[float] = dataclasses.field(default_factory=list)
+    service_p50: list[float] = dataclasses.field(default_factory=list)
+    service_p95: list[float] = dataclasses.field(default_factory=list)
     service_p99: list[float] = dataclasses.field(default_factory=list)
     pgbench: list[float] = dataclasses.field(default_factory=list)
     pgbench_p99: list[float] = dataclasses.field(default_factory=list)
@@ -87,6 +104,32 @@ def loads(service: Service) -> list[Load]:
         Load("figures of a province, a month", office, "officer", f"{figures}?period=2026-10", counts, goal=0.8),
         Load("figures of a province, a year", office, "dashboard", f"{figures}?period=2026", counts, goal=0.8),
         Load("case with a first referral", office, "officer", "/v1/cases", "idempotency_keys", bodies=cases, goal=0.8),
+        *volunteer_loads(),
+    ]
+
+
+def volunteer_loads() -> list[Load]:
+    ministry, regency = ("Kementerian Sosial", "officer"), ("Dinas Sosial Kabupaten Mukomuko", "officer")
+    people, several = "volunteer_people", "status=active&level=basic&sex=female&age_band=25-44&has_phone=true&posted_from=2024-06-01"
+    return [
+        Load("volunteer by id, recorded", *ministry, "/v1/volunteers/", people, kind=0, which=VOLUNTEERS),
+        Load("list of 50 volunteers of a regency", *regency, "/v1/volunteers?limit=50", people),
+        Load("the same by six filters", *regency, f"/v1/volunteers?limit=50&{several}", people),
+        # Exports of all that a list shows belong here.
+        *[
+            Load(f"search: {what}", *who, "/v1/volunteers/search-names", people, bodies=[{"name": name} for name in names],
+                 connections=SEARCHERS, p95=SEARCH_P95)
+            for what, who, names in [
+                ("a common word, in a regency", regency, ["Siti", "Muhammad", "Achmad", "Nur"]),
+                ("a common word, in the country", ministry, ["Siti", "Muhammad", "Achmad", "Nur"]),
+                ("two words, in the country", ministry, ["Siti Rahayu", "Soekarno Putra", "Muhammad Hasibuan", "Euis Wati"]),
+                ("a rare word, in the country", ministry, ["Bukefa", "Cumofo", "Sasupa", "Tjipto Napitupulu"]),
+                ("letters amiss, in the country", ministry, ["Napitpulu", "Simanjutnak", "Raymawati", "Hasibaun"]),
+                ("three letters, in the country", ministry, ["sit", "ban", "soe", "nap"]),
+                ("one letter, in the country", ministry, ["s", "b", "m", "d"]),
+                ("all of these", ministry, ["Siti", "Achmad", "Siti Rahayu", "Bukefa", "Napitpulu", "sit", "Soekarno Putra", "s"]),
+            ]
+        ],
     ]
 
 
@@ -126,7 +169,7 @@ class Bench:
     def capture_one(self, service: Service, log: statements.Log, load: Load) -> None:
         token = service.token(load.agency, load.client)
         body, stamp = load.bodies[0] if load.bodies else None, int(time.time())
-        path = load.path + (seeded_id(load.kind) if load.kind is not None else "")
+        path = load.path + (seeded_id(load.kind, load.which) if load.kind is not None else "")
         keys: list[str] = []
 
         def request() -> dict:
@@ -139,14 +182,17 @@ class Bench:
             raise SystemExit(f"{load.name}: no statement on {load.table}: {answer}")
         script = statements.Script()
         if load.kind is not None:
-            script.differs(seeded_id(load.kind), statements.SEEDED_ID)
-            script.lines.append(f"\\set n 20 * random(0, {self.options.rows // 20 - 1}) + {load.kind}")
-        if body:
+            script.differs(seeded_id(load.kind, load.which), statements.SEEDED_ID.format(load.which))
+            script.lines.append(f"\\set n 20 * random(0, {self.rows(load) // 20 - 1}) + {load.kind}")
+        if load.creates:
             self.make_unlike(script, found, answer, keys[-1], since)
         script.add(found)
         self.scripts[load.name] = script
         self.figures[load.name].statements = len(found)
         self.look_at_plans(load, found)
+
+    def rows(self, load: Load) -> int:
+        return self.options.volunteers if load.which == VOLUNTEERS else self.options.rows
 
     @staticmethod
     def make_unlike(script: statements.Script, found: list, answer: dict, key: str, since: float) -> None:
@@ -165,7 +211,7 @@ class Bench:
         for statement in found:
             if self.options.explain:
                 say(f"\n-- {load.name}\n{statement.sql}\n-- {statement.values}")
-            if not statement.sql.startswith("SELECT") or load.bodies:
+            if not statement.sql.startswith("SELECT") or load.creates:
                 continue
             values = ", ".join("NULL" if v is None else "'" + v.replace("'", "''") + "'" for v in statement.values)
             plan = self.database.sql(
@@ -178,13 +224,14 @@ class Bench:
             if scan := re.search(rf"Seq Scan on ({'|'.join(LARGE)})\b", plan):
                 raise SystemExit(f"{load.name}: {scan[0]}\n{statement.sql}\n{plan}")
 
-    def wrk(self, service: Service, load: Load, seconds: int, connections: int = CONNECTIONS) -> subprocess.Popen:
+    def wrk(self, service: Service, load: Load, seconds: int, connections: int = 0) -> subprocess.Popen:
         self.turns += 1
         environment = {
             **ENVIRONMENT,
             "BENCH_TOKEN": service.token(load.agency, load.client),
             "BENCH_PATH": load.path,
-            "BENCH_ROWS": str(self.options.rows),
+            "BENCH_ROWS": str(self.rows(load)),
+            "BENCH_WHICH": str(load.which),
             "BENCH_ROUND": f"{int(time.time())}{self.turns:02}",
         }
         if load.kind is not None:
@@ -193,15 +240,15 @@ class Bench:
             bodies = self.scratch / "bodies"
             bodies.write_text("".join(json.dumps(body) + "\n" for body in load.bodies))
             environment["BENCH_BODIES"] = str(bodies)
-        command = ["wrk", "-t2", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", HERE / "load.lua"]
+        command = ["wrk", "-t2", f"-c{connections or load.connections}", f"-d{seconds}s", "--timeout", "10s", "-s", HERE / "load.lua"]
         return subprocess.Popen([*command, service.base], stdout=subprocess.PIPE, text=True, env=environment)
 
-    def ask(self, service: Service, load: Load, seconds: int) -> tuple[float, float]:
-        """Requests a second and p99 in milliseconds."""
+    def ask(self, service: Service, load: Load, seconds: int) -> dict:
+        """Requests a second, and percentiles in milliseconds."""
         told = wrk_answer(load, self.wrk(service, load, seconds))
         self.figures[load.name].asked += told["requests"]
         self.figures[load.name].refused += told["refused"]
-        return told["requests"] / told["seconds"], told["p99"]
+        return told | {"rate": told["requests"] / told["seconds"]}
 
     def pgbench(self, load: Load, seconds: int) -> tuple[float, float]:
         """Transactions a second and p99 in milliseconds of the same statements without the service."""
@@ -234,11 +281,13 @@ class Bench:
         figure, warm = self.figures[load.name], max(2, self.options.seconds // 3)
         for turn in range(self.options.rounds + 1):
             seconds = self.options.seconds if turn else warm
-            rate, p99 = self.ask(service, load, seconds)
+            told = self.ask(service, load, seconds)
             if turn:
-                figure.service.append(rate)
-                figure.service_p99.append(p99)
-            line = f"{load.name}: {rate:,.0f}/s, p99 {p99:.1f} ms"
+                figure.service.append(told["rate"])
+                figure.service_p50.append(told["p50"])
+                figure.service_p95.append(told["p95"])
+                figure.service_p99.append(told["p99"])
+            line = f"{load.name}: {told['rate']:,.0f}/s, p95 {told['p95']:.1f} ms, p99 {told['p99']:.1f} ms"
             if load.goal is not None:
                 rate, p99 = self.pgbench(load, seconds)
                 if turn:
@@ -271,9 +320,9 @@ def wrk_answer(load: Load, run: subprocess.Popen) -> dict:
     return told
 
 
-def seeded_id(n: int) -> str:
+def seeded_id(n: int, which: int) -> str:
     digits = f"0{1_700_000_000_000 + n:x}"
-    return f"{digits[:8]}-{digits[8:]}-7000-8000-000000000003"
+    return f"{digits[:8]}-{digits[8:]}-7000-8000-{which:012x}"
 
 
 def table(bench: Bench, wanted: list[Load], memory: float, start: float, busy: float) -> str:
@@ -283,14 +332,14 @@ def table(bench: Bench, wanted: list[Load], memory: float, start: float, busy: f
     options, postgres = bench.options, bench.database.sql("SHOW server_version").split()[0]
     lines = [
         f"Measured on {datetime.date.today()} at {commit()}, PostgreSQL {postgres},",
-        f"{os.cpu_count()} cores ({processor()}; load average before: {busy:.1f}), {options.rows:,} referrals,",
+        f"{os.cpu_count()} cores ({processor()}; load average before: {busy:.1f}), {options.rows:,} referrals, {options.volunteers:,} volunteers,",
         f"{CONNECTIONS} connections, medians of {options.rounds} rounds of {options.seconds} s.",
         f"{sum(f.refused for f in all_figures):,} of {sum(f.asked for f in all_figures):,} answers were not 200 or 201.",
         "",
         "| request | statements | req/s | pgbench/s | ratio | goal | p99 ms | pgbench's p99 | ratio | goal |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for load in wanted:
+    for load in [load for load in wanted if load.p95 is None]:
         f = bench.figures[load.name]
         rate, p99 = middle(f.service), middle(f.service_p99)
         row = [load.name, str(f.statements), f"{rate:,.0f}"]
@@ -300,6 +349,14 @@ def table(bench: Bench, wanted: list[Load], memory: float, start: float, busy: f
             best, best_p99 = middle(f.pgbench), middle(f.pgbench_p99)
             row += [f"{best:,.0f}", f"**{rate / best:.2f}**", f"≥ {load.goal:.2f}"]
             row += [f"{p99:.1f}", f"{best_p99:.1f}", f"**{p99 / best_p99:.2f}**", "≤ 1.5"]
+        lines.append("| " + " | ".join(row) + " |")
+    if searches := [load for load in wanted if load.p95 is not None]:
+        lines += ["", f"| request, {SEARCHERS} connections | statements | req/s | p50 ms | p95 ms | p99 ms | goal of p95 |"]
+        lines.append("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for load in searches:
+        f = bench.figures[load.name]
+        times = [f"{middle(f.service_p50):.1f}", f"**{middle(f.service_p95):.1f}**", f"{middle(f.service_p99):.1f}"]
+        row = [load.name, str(f.statements), f"{middle(f.service):,.0f}", *times, f"≤ {load.p95}"]
         lines.append("| " + " | ".join(row) + " |")
     lines += ["", "| figure | measured | goal |", "| --- | ---: | ---: |"]
     if (plain := bench.figures.get(BY_ID)) and (shown := bench.figures.get(BY_ID_SHOWN)):
@@ -346,6 +403,7 @@ def build() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000, help="referrals; seeded only if not there")
+    parser.add_argument("--volunteers", type=int, help="half as many as referrals, unless told; seeded only if not there")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=10, help="of a round")
     parser.add_argument("--data-dir", type=pathlib.Path, default=ROOT / ".bench")
@@ -355,11 +413,12 @@ def main() -> None:
     options = parser.parse_args()
     if options.rows < 1000 or options.rows % 20:
         parser.error("--rows is a multiple of 20, from 1000")
+    options.volunteers = options.volunteers or options.rows // 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     busy = os.getloadavg()[0]
     if busy > 0.5:
         say(f"load average {busy:.1f}: something else is running, which pgbench's many processes push aside better")
-    database = Database(build(), options.data_dir.resolve(), options.rows)
+    database = Database(build(), options.data_dir.resolve(), options.rows, options.volunteers)
     try:
         with tempfile.TemporaryDirectory(prefix="simpul-bench-") as scratch:
             bench = Bench(options, database, pathlib.Path(scratch))

@@ -148,10 +148,4 @@ BEGIN
 END $$;
 
 DO $$ DECLARE i dropped; BEGIN FOR i IN SELECT * FROM dropped LOOP EXECUTE i.definition; END LOOP; END $$;
-
--- That it is done, and with which rows: the last word of the transaction.
-CREATE SCHEMA IF NOT EXISTS bench;
-CREATE TABLE bench.seeded AS SELECT :rows::bigint AS rows, :'digest'::text AS digest;
 COMMIT;
-VACUUM (ANALYZE);
-CHECKPOINT;

@@ -13,8 +13,8 @@ from machine import Database
 
 # Asked for every request, but then remembered for half a second. (`SET` begins a session.)
 REMEMBERED = '"access_state"'
-# The id that seed.sql gives to row n, and one of a row that is made now (`{0}`: which of those of a transaction).
-SEEDED_ID = "('0' || to_hex(1700000000000 + :n::bigint) || '70008000000000000003')::uuid"
+# The id that the seeds give to row n of a table (`{0}`), and one of a row that is made now (`{0}`: which of those of a transaction).
+SEEDED_ID = "('0' || to_hex(1700000000000 + :n::bigint) || '70008000{0:012x}')::uuid"
 NEW_ID = "('0' || to_hex(:n::bigint) || '7000{0:04x}{1:012x}')::uuid"
 LOGGED = {
     "log_statement": "all",

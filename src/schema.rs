@@ -357,6 +357,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    name_words (written, word) {
+        written -> Bool,
+        word -> Text,
+        checked_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     phone_codes (id) {
         id -> Uuid,
         volunteer_id -> Uuid,
@@ -686,6 +694,9 @@ diesel::table! {
         nik_last_four -> Nullable<Text>,
         nik_warnings -> Array<Text>,
         identity_state -> Text,
+        search_words -> Array<Text>,
+        search_version -> Int2,
+        search_tokens -> Array<Text>,
         disputed_at -> Nullable<Timestamptz>,
     }
 }
@@ -727,6 +738,7 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         updated_by -> Uuid,
+        posted_on -> Nullable<Date>,
         supervisor_kind -> Nullable<Text>,
         supervisor_agency_id -> Nullable<Uuid>,
         supervisor_officer -> Nullable<Text>,
@@ -799,6 +811,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     imports,
     installation,
     merged_rows,
+    name_words,
     phone_codes,
     referral_counts,
     referral_history,

@@ -1,7 +1,7 @@
 //! Puts the service together and runs it: the only place that knows every part.
 use crate::access::api::{Gate, authenticate};
 use crate::access::limits::Limits;
-use crate::access::rules::SharedCaller;
+use crate::access::rules::{BUDGET_SPENT, SharedCaller};
 use crate::access::store::Directory;
 use crate::access::tokens::Signer;
 use crate::audit::rules::{Event, Outcome};
@@ -211,14 +211,15 @@ fn serve_metrics(metrics: PrometheusHandle, address: SocketAddr) -> anyhow::Resu
     Ok(server.map_err(|e| anyhow::anyhow!("cannot listen on {address}: {e}"))?.run())
 }
 
-/// Records what a known client was refused: no right, or no longer let in.
+/// Records what a known client was refused: no right, no longer let in, or a budget that its agency has spent.
 async fn record_refusals(
     req: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let response = next.call(req).await?;
     let status = response.status();
-    if (status == StatusCode::FORBIDDEN || status == StatusCode::UNAUTHORIZED)
+    let spent = status == StatusCode::TOO_MANY_REQUESTS && code(&response) == Some(BUDGET_SPENT.code);
+    if (status == StatusCode::FORBIDDEN || status == StatusCode::UNAUTHORIZED || spent)
         && let Some((who, event)) = refusal(&response)
         && let Some(recorder) = response.request().app_data::<Recorder>()
     {
@@ -228,11 +229,16 @@ async fn record_refusals(
     Ok(response)
 }
 
+/// Of a refusal.
+fn code<B>(response: &ServiceResponse<B>) -> Option<&'static str> {
+    Some(response.response().error()?.as_error::<ApiError>()?.code().code)
+}
+
 fn refusal<B>(response: &ServiceResponse<B>) -> Option<(Identity, Event)> {
     let req = response.request();
     let app = req.app_data::<Arc<App>>()?;
     let (info, who) = (req.extensions().get::<RequestInfo>().cloned()?, req.extensions().get::<Identity>().copied()?);
-    let code = response.response().error()?.as_error::<ApiError>()?.code().code;
+    let code = code(response)?;
     // The handler's name is verb first; an action is `resource.verb`.
     let action =
         info.operation.split_once('_').map_or_else(|| info.operation.to_string(), |(verb, on)| format!("{on}.{verb}"));

@@ -11,7 +11,7 @@ use crate::platform::idempotency;
 use crate::referrals::expiry;
 use crate::statistics::store as statistics;
 use crate::volunteers::left_over;
-use crate::volunteers::store::phones;
+use crate::volunteers::store::{phones, search};
 use chrono::TimeDelta;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +54,25 @@ fn turns() -> tokio::time::Interval {
     turns
 }
 
+/// Names whose words are made anew in one transaction, and in one turn.
+const NAMES: (i64, usize) = (500, 20_000);
+/// Words that are looked at for whether anybody still has them, in one turn.
+const WORDS: i32 = 500;
+
+/// What names are found by: those of rows that a former version wrote, and no longer than somebody has them.
+async fn keep_words(app: &Arc<App>, writer: &Writer) -> ApiResult<usize> {
+    let (now, mut made) = (app.clock.now(), 0);
+    while made < NAMES.1 && !app.is_stopping() {
+        let done = writer.run(async move |c| ApiResult::Ok(search::refresh_words(c, NAMES.0).await?)).await?;
+        made += done;
+        if done == 0 {
+            break;
+        }
+    }
+    writer.run(async move |c| ApiResult::Ok(search::sweep_words(c, WORDS, now).await?)).await?;
+    Ok(made)
+}
+
 /// Every job once.
 pub async fn turn(app: &Arc<App>, writer: &Writer) -> ApiResult<()> {
     // A key that was added is taken up; a directory that cannot be read leaves what there is.
@@ -69,6 +88,7 @@ pub async fn turn(app: &Arc<App>, writer: &Writer) -> ApiResult<()> {
     let codes = writer.run(async move |c| ApiResult::Ok(phones::sweep_codes(c, now).await?)).await?;
     let shared = app.clone();
     let left = writer.run(async move |c| imports::sweep(c, &shared).await).await?;
+    let words = keep_words(app, writer).await?;
     let expired = expiry::expire_due(writer, app).await?;
     let folded = writer.run(async move |c| ApiResult::Ok(statistics::fold(c).await?)).await?;
     let documents = left_over::remove(writer, app).await?;
@@ -79,6 +99,7 @@ pub async fn turn(app: &Arc<App>, writer: &Writer) -> ApiResult<()> {
         assertions,
         revoked,
         codes,
+        words,
         left,
         documents,
         changes,

@@ -1,15 +1,16 @@
 //! From `Authorization` to a [`Caller`], before anything else of the request is looked at.
-use super::limits::Limits;
+use super::limits::{Limits, granted};
 use super::rules::{
-    ACTING_USER_REQUIRED, ADDRESS_NOT_ALLOWED, ActingUser, AgencyKind, Caller, ClientKind, LetIn, Permission, Scope,
-    Scopes, SharedCaller, Sight,
+    ACTING_USER_REQUIRED, ADDRESS_NOT_ALLOWED, ActingUser, AgencyKind, Budget, Caller, ClientKind, LetIn, Permission,
+    Scope, Scopes, SharedCaller, Sight,
 };
 use super::store::{AccessState, Directory, Standing};
 use super::tokens::{Claims, Rejected, Signer};
 use crate::platform::app::App;
 use crate::platform::db::Db;
 use crate::platform::error::{ApiError, ApiResult, FORBIDDEN, UNAUTHENTICATED};
-use crate::platform::http::{Identity, RequestInfo};
+use crate::platform::http::{Identity, RateFields, RequestInfo};
+use crate::platform::limits::Rate;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
@@ -72,8 +73,24 @@ async fn identify(req: &ServiceRequest) -> ApiResult<Caller> {
     let (fields, counted) = gate.limits.call(&state);
     req.extensions_mut().insert(fields);
     counted?;
+    req.extensions_mut().insert(Granted(granted(&state)));
     let who = LetIn::by(&claims);
     Ok(caller(who, &state, claims.expires_at().unwrap_or_default(), (request, address)))
+}
+
+/// Requests a minute that the caller's agency was granted.
+struct Granted(Option<Rate>);
+
+/// Counts the use of a right that has a budget.
+fn spend(req: &HttpRequest, caller: &Caller, budget: Budget) -> ApiResult<()> {
+    let missing = || ApiError::internal("request without gate");
+    let gate = req.app_data::<Arc<Gate>>().ok_or_else(missing)?;
+    let granted = req.extensions().get::<Granted>().and_then(|granted| granted.0);
+    let (fields, counted) = gate.limits.spend(caller.agency, granted, budget);
+    if let Some(told) = req.extensions_mut().get_mut::<RateFields>() {
+        told.add(&fields);
+    }
+    counted
 }
 
 /// The one bearer token of the `Authorization` header (RFC 6750, section 2.1); the other two ways are not offered.
@@ -240,6 +257,9 @@ impl<P: Permission> FromRequest for Permit<P> {
             // After the right (nobody without it learns what is taken), before anything else is read.
             if let Some(info) = req.extensions().get::<RequestInfo>() {
                 info.check_query(req.query_string())?;
+            }
+            if let Some(budget) = P::BUDGET {
+                spend(req, &caller, budget)?;
             }
             Ok(Self { caller, right: PhantomData })
         }))

@@ -1,6 +1,6 @@
 //! How often one may call: a client, all clients of an agency, and at the token endpoint whoever has not proved yet who it
 //! is. Each node counts for itself.
-use super::rules::{AgencyId, ClientId};
+use super::rules::{AgencyId, BUDGET_SPENT, Budget, ClientId};
 use super::store::AccessState;
 use crate::platform::clock::Clock;
 use crate::platform::config::Rates;
@@ -26,6 +26,7 @@ pub struct Limits {
     clock: Clock,
     clients: Buckets<ClientId>,
     agencies: Buckets<AgencyId>,
+    budgets: Buckets<(AgencyId, Budget)>,
     tokens: Buckets<ClientId>,
     attempts: Buckets<Attempt>,
     held: Cache<Attempt, Duration>,
@@ -71,6 +72,7 @@ impl Limits {
             clock: clock.clone(),
             clients: Buckets::new(clock.clone(), MOST),
             agencies: Buckets::new(clock.clone(), MOST),
+            budgets: Buckets::new(clock.clone(), MOST),
             tokens: Buckets::new(clock.clone(), MOST),
             attempts: Buckets::new(clock.clone(), MOST),
             held: Cache::new(MOST),
@@ -80,7 +82,7 @@ impl Limits {
 
     /// Counts a call of a client that is let in. What stands in the answer either way, and whether it was one too many.
     pub fn call(&self, state: &AccessState) -> (RateFields, Result<(), ApiError>) {
-        let granted = state.rate_limit.and_then(|limit| u32::try_from(limit).ok()).map(Rate::a_minute);
+        let granted = granted(state);
         let agency = granted.unwrap_or(self.rates.agency);
         // An agency that was granted more or less has clients that may more or less.
         let client = granted.map_or(self.rates.client, |rate| rate.scaled(self.rates.client, self.rates.agency));
@@ -90,6 +92,19 @@ impl Limits {
         let wait = client.wait.or(agency.and_then(|agency| agency.wait));
         let fields = RateFields::of([("client", Some(client)), ("agency", agency)]);
         (fields, wait.map_or(Ok(()), |wait| Err(too_many(wait))))
+    }
+
+    /// Counts what an agency does from a budget of an hour. What stands in the answer either way, and whether it is spent. An
+    /// agency that was granted more or fewer requests has more or less of each budget.
+    pub fn spend(&self, agency: AgencyId, granted: Option<Rate>, budget: Budget) -> (RateFields, Result<(), ApiError>) {
+        let (name, rate) = match budget {
+            Budget::Searches => ("searches", self.rates.searches),
+            Budget::Reveals => ("reveals", self.rates.reveals),
+        };
+        let rate = granted.map_or(rate, |granted| rate.scaled(granted, self.rates.agency));
+        let standing = self.budgets.take((agency, budget), rate);
+        let spent = |wait| ApiError::from(&BUDGET_SPENT).header("retry-after", retry_after(wait));
+        (RateFields::of([(name, Some(standing))]), standing.wait.map_or(Ok(()), |wait| Err(spent(wait))))
     }
 
     /// Before a client has proved itself, or a phone has shown its code: so long it has to wait, if too many failed before it.
@@ -129,6 +144,11 @@ impl Limits {
         self.proven.insert((source(address), client), self.clock.elapsed() + PROVEN);
         self.tokens.take(client, self.rates.tokens).wait
     }
+}
+
+/// Requests a minute that an agency was granted, if not as many as every agency.
+pub fn granted(state: &AccessState) -> Option<Rate> {
+    state.rate_limit.and_then(|limit| u32::try_from(limit).ok()).map(Rate::a_minute)
 }
 
 /// Whole seconds, so that who waits as long is let through.

@@ -20,6 +20,8 @@ error_codes! {
     ACTING_USER_REQUIRED = (403, "acting_user_required", "Token harus memuat acting_user untuk tindakan ini.", "The token must name an acting_user for this act.");
     /// The client may call from other networks only.
     ADDRESS_NOT_ALLOWED = (403, "address_not_allowed", "Klien ini tidak boleh memanggil dari alamat ini.", "This client may not call from this address.");
+    /// The agency has searched by number, or shown identity numbers in full, as often as it may in an hour.
+    BUDGET_SPENT = (429, "budget_spent", "Jatah per jam instansi untuk pencarian nomor atau pembukaan identitas habis.", "The agency's hourly budget of searches by number, or of identity numbers shown in full, is spent.");
 }
 
 text_enum! {

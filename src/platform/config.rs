@@ -66,19 +66,24 @@ pub struct Rates {
     pub tokens: Rate,
     /// Attempts from one address, at a token or with a code, that fail.
     pub strangers: Rate,
+    /// Searches by a personal number, of all clients of an agency together.
+    pub searches: Rate,
+    /// Identity numbers shown in full, of all clients of an agency together.
+    pub reveals: Rate,
 }
 
 impl Rates {
     /// The same for everyone.
     pub fn all(rate: Rate) -> Self {
-        Self { client: rate, agency: rate, tokens: rate, strangers: rate }
+        Self { client: rate, agency: rate, tokens: rate, strangers: rate, searches: rate, reveals: rate }
     }
 }
 
 impl Default for Rates {
     fn default() -> Self {
         let [client, agency, tokens, strangers] = [1200, 6000, 60, 120].map(Rate::a_minute);
-        Self { client, agency, tokens, strangers }
+        let [searches, reveals] = [600, 1200].map(Rate::an_hour);
+        Self { client, agency, tokens, strangers, searches, reveals }
     }
 }
 
@@ -368,21 +373,22 @@ fn is_safe(url: &str) -> bool {
 }
 
 fn rates(env: &mut Environment) -> Rates {
-    const WHY: &str = "a number of requests a minute from 1 to 1000000";
-    let mut rate = |name: &str, default: Rate| {
-        let requests = env.parse(name, default.requests(), WHY);
-        if !(1..=1_000_000).contains(&requests) {
-            env.faults.push(format!("{name} is not {WHY}"));
+    const MOST: u32 = 1_000_000;
+    let mut requests = |name: &str, default: Rate, window: &str| {
+        let why = format!("a number of requests {window} from 1 to {MOST}");
+        let requests = env.parse(name, default.requests(), &why);
+        if !(1..=MOST).contains(&requests) {
+            env.faults.push(format!("{name} is not {why}"));
         }
-        Rate::a_minute(requests)
+        requests
     };
+    let mut rate = |name: &str, default: Rate| Rate::a_minute(requests(name, default, "a minute"));
     let usual = Rates::default();
-    Rates {
-        client: rate("RATE_LIMIT_CLIENT", usual.client),
-        agency: rate("RATE_LIMIT_AGENCY", usual.agency),
-        tokens: rate("RATE_LIMIT_TOKENS", usual.tokens),
-        strangers: rate("RATE_LIMIT_STRANGERS", usual.strangers),
-    }
+    let (client, agency) = (rate("RATE_LIMIT_CLIENT", usual.client), rate("RATE_LIMIT_AGENCY", usual.agency));
+    let (tokens, strangers) = (rate("RATE_LIMIT_TOKENS", usual.tokens), rate("RATE_LIMIT_STRANGERS", usual.strangers));
+    let mut budget = |name: &str, default: Rate| Rate::an_hour(requests(name, default, "an hour"));
+    let (searches, reveals) = (budget("BUDGET_SEARCHES", usual.searches), budget("BUDGET_REVEALS", usual.reveals));
+    Rates { client, agency, tokens, strangers, searches, reveals }
 }
 
 fn log_format(env: &mut Environment) -> LogFormat {
@@ -420,6 +426,8 @@ mod tests {
             ("RATE_LIMIT_AGENCY", "many"),
             ("RATE_LIMIT_TOKENS", "1000001"),
             ("RATE_LIMIT_STRANGERS", "-1"),
+            ("BUDGET_SEARCHES", "0"),
+            ("BUDGET_REVEALS", "x"),
         ];
         let said = read(&wrong).unwrap_err().to_string();
         let unset = ["SIGNING_KEYS_DIR", "DOCUMENTS_S3_ACCESS_KEY_ID", "DOCUMENTS_S3_SECRET_ACCESS_KEY"];
@@ -439,6 +447,7 @@ mod tests {
             ("DOCUMENTS_DIR", "/"),
             ("WORKERS", " "),
             ("RATE_LIMIT_CLIENT", "300"),
+            ("BUDGET_REVEALS", "40"),
             ("TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.7,"),
         ])
         .unwrap();
@@ -449,6 +458,7 @@ mod tests {
         assert_eq!(config.settings.changes_kept, TimeDelta::days(30));
         assert_eq!(config.settings.rates.client, Rate::a_minute(300));
         assert_eq!(config.settings.rates.agency, Rates::default().agency);
+        assert_eq!(config.settings.rates.reveals, Rate::an_hour(40));
         let proxies: Vec<String> = config.settings.trusted_proxies.iter().copied().map(String::from).collect();
         assert_eq!(proxies, ["10.0.0.0/8", "192.0.2.7/32"]);
         assert!(!format!("{config:?}").contains("simpul_service:x"), "a password shows");

@@ -269,6 +269,14 @@ fn finish(headers: &mut HeaderMap, info: &RequestInfo) {
 }
 
 impl RateFields {
+    /// Of one more bucket.
+    pub fn add(&mut self, other: &Self) {
+        for (all, one) in [(&mut self.policy, &other.policy), (&mut self.state, &other.state)] {
+            all.push_str(", ");
+            all.push_str(one);
+        }
+    }
+
     fn put(&self, headers: &mut HeaderMap) {
         for (name, value) in [("ratelimit-policy", &self.policy), ("ratelimit", &self.state)] {
             if let Ok(value) = HeaderValue::from_str(value) {

@@ -9,29 +9,56 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Seconds in which an empty bucket is full again.
-const WINDOW: u64 = 60;
-
-/// Requests a minute. So many may come at once; then one every 60/n seconds.
+/// The time in which an empty bucket is full again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Rate(NonZeroU32);
+enum Window {
+    Minute,
+    Hour,
+}
+
+/// Requests a minute, or an hour. So many may come at once; then one every 60/n seconds, or minutes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Rate {
+    requests: NonZeroU32,
+    window: Window,
+}
 
 impl Rate {
     /// At least one.
     pub fn a_minute(requests: u32) -> Self {
-        Self(NonZeroU32::new(requests).unwrap_or(NonZeroU32::MIN))
+        Self { requests: NonZeroU32::new(requests).unwrap_or(NonZeroU32::MIN), window: Window::Minute }
     }
 
-    /// Requests a minute.
+    /// At least one.
+    pub fn an_hour(requests: u32) -> Self {
+        Self { window: Window::Hour, ..Self::a_minute(requests) }
+    }
+
+    /// Requests in a minute or an hour.
     pub fn requests(self) -> u32 {
-        self.0.get()
+        self.requests.get()
+    }
+
+    fn seconds(self) -> u64 {
+        match self.window {
+            Window::Minute => 60,
+            Window::Hour => 3600,
+        }
+    }
+
+    fn quota(self) -> Quota {
+        match self.window {
+            Window::Minute => Quota::per_minute(self.requests),
+            Window::Hour => Quota::per_hour(self.requests),
+        }
     }
 
     /// As much of this rate as `part` is of `whole`.
     #[must_use]
     pub fn scaled(self, part: Self, whole: Self) -> Self {
         let requests = u64::from(self.requests()) * u64::from(part.requests()) / u64::from(whole.requests());
-        Self::a_minute(u32::try_from(requests).unwrap_or(u32::MAX))
+        let requests = NonZeroU32::new(u32::try_from(requests).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN);
+        Self { requests, ..self }
     }
 }
 
@@ -50,9 +77,9 @@ impl Standing {
     /// `RateLimit-Policy` and `RateLimit` of one bucket (draft-ietf-httpapi-ratelimit-headers-10): what it grants, and what is
     /// left of it with the seconds until it is full again.
     pub fn fields(&self, name: &str) -> (String, String) {
-        let (most, left) = (u64::from(self.rate.requests()), u64::from(self.left));
-        let full_in = (most.saturating_sub(left) * WINDOW).div_ceil(most);
-        (format!("\"{name}\";q={most};w={WINDOW}"), format!("\"{name}\";r={left};t={full_in}"))
+        let (most, left, window) = (u64::from(self.rate.requests()), u64::from(self.left), self.rate.seconds());
+        let full_in = (most.saturating_sub(left) * window).div_ceil(most);
+        (format!("\"{name}\";q={most};w={window}"), format!("\"{name}\";r={left};t={full_in}"))
     }
 }
 
@@ -75,7 +102,7 @@ impl<K: Eq + Hash + Clone> Buckets<K> {
     /// Takes one request out of the bucket of a key.
     pub fn take(&self, key: K, rate: Rate) -> Standing {
         let new = || -> Result<_, std::convert::Infallible> {
-            let bucket = RateLimiter::direct_with_clock(Quota::per_minute(rate.0), self.clock.clone());
+            let bucket = RateLimiter::direct_with_clock(rate.quota(), self.clock.clone());
             Ok(Arc::new(bucket.with_middleware::<StateInformationMiddleware>()))
         };
         let Ok(bucket) = self.kept.get_or_insert_with(&(key, rate), new);
@@ -124,6 +151,21 @@ mod tests {
 
     fn take_wait(standing: &Standing) -> Option<Duration> {
         standing.wait
+    }
+
+    #[test]
+    fn a_budget_is_for_an_hour() {
+        let clock = Clock::default();
+        let (buckets, rate) = (Buckets::new(clock.clone(), 10), Rate::an_hour(60));
+        while buckets.take("a", rate).wait.is_none() {}
+        let refused = buckets.take("a", rate);
+        assert!(refused.wait.is_some_and(|wait| wait > Duration::from_secs(59) && wait <= Duration::from_mins(1)));
+        let (policy, state) = refused.fields("reveals");
+        assert_eq!((policy.as_str(), state.as_str()), ("\"reveals\";q=60;w=3600", "\"reveals\";r=0;t=3600"));
+        clock.advance(TimeDelta::minutes(1));
+        assert_eq!(buckets.take("a", rate).left, 0);
+        let granted = rate.scaled(Rate::a_minute(50), Rate::a_minute(100));
+        assert_eq!((granted, Rate::an_hour(1) == Rate::a_minute(1)), (Rate::an_hour(30), false));
     }
 
     #[test]

@@ -159,6 +159,7 @@ impl utoipa::ToSchema for Nik {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn the_vectors_of_the_domain_page() {
@@ -204,10 +205,88 @@ mod tests {
         assert_eq!(masked(nik.last_four()), "************0001");
     }
 
-    proptest::proptest! {
+    /// A NIK by the rules, and what it tells: of a woman or a man, born on a day of this or the last century.
+    fn made() -> impl Strategy<Value = (String, NaiveDate, Sex)> {
+        let days = NaiveDate::from_ymd_opt(1900, 1, 1).unwrap();
+        let born = (0..45_000_i64).prop_map(move |day| days + chrono::TimeDelta::days(day));
+        let sex = prop::sample::select(Sex::ALL);
+        (prop::sample::select(&PROVINCES[..]), 0..10_000_u32, born, sex, 1..10_000_u32).prop_map(
+            |(province, place, born, sex, serial)| {
+                let day = born.day() + if sex == Sex::Female { 40 } else { 0 };
+                let (month, year) = (born.month(), born.year() % 100);
+                (format!("{province}{place:04}{day:02}{month:02}{year:02}{serial:04}"), born, sex)
+            },
+        )
+    }
+
+    fn with(nik: &str, at: usize, digits: &str) -> String {
+        format!("{}{digits}{}", &nik[..at], &nik[at + digits.len()..])
+    }
+
+    proptest! {
         #[test]
         fn no_text_panics(raw in "\\PC{0,40}") {
             let _ = Nik::parse(&raw);
+        }
+
+        #[test]
+        fn no_digits_panic(raw in "[0-9]{12,20}") {
+            let _ = Nik::parse(&raw).map(|nik| nik.check_born(NaiveDate::MIN));
+        }
+
+        #[test]
+        fn what_is_made_by_the_rules_tells_birth_date_and_sex((nik, born, sex) in made()) {
+            let parsed = Nik::parse(&nik).unwrap();
+            prop_assert!(parsed.agrees_with_birth_date(born));
+            prop_assert!(!parsed.agrees_with_birth_date(born + chrono::TimeDelta::days(1)));
+            prop_assert_eq!(parsed.sex(), sex);
+            prop_assert_eq!((parsed.reveal(), parsed.district(), parsed.last_four()), (nik.as_str(), &nik[..6], &nik[12..]));
+            let later = if born.year() < 2000 { born } else { born.with_year(born.year() - 100).unwrap_or(born) };
+            prop_assert!(parsed.check_born(born.max(later)).is_ok());
+        }
+
+        #[test]
+        fn spaces_dots_and_dashes_do_not_count((nik, ..) in made(), marks in prop::collection::vec((0..17_usize, "[ .-]"), 0..8)) {
+            let mut written = String::new();
+            for at in 0..=16 {
+                written.extend(marks.iter().filter(|(place, _)| *place == at).map(|(_, mark)| mark.as_str()));
+                written.push_str(nik.get(at..=at).unwrap_or_default());
+            }
+            prop_assert_eq!(Nik::parse(&written), Nik::parse(&nik));
+            prop_assert!(Nik::parse(&written).is_ok());
+        }
+
+        #[test]
+        fn one_broken_rule_is_enough((nik, ..) in made(), at in 0..16_usize, day in prop::sample::select(&[0_u32, 32, 39, 40, 72, 99][..]),
+            month in prop::sample::select(&[0_u32, 13, 99][..]), province in 0..100_u32, other in "[^0-9 .-]") {
+            let mut broken = vec![
+                nik[1..].to_owned(),
+                format!("{nik}0"),
+                with(&nik, 12, "0000"),
+                with(&nik, 6, &format!("{day:02}")),
+                with(&nik, 8, &format!("{month:02}")),
+                format!("{}{other}{}", &nik[..at], &nik[at + 1..]),
+                // 31 April; 29 February of a year that had none in either century
+                with(&with(&nik, 6, "31"), 8, "04"),
+                with(&with(&nik, 6, "2902"), 10, "01"),
+            ];
+            let province = format!("{province:02}");
+            if !PROVINCES.contains(&province.as_str()) {
+                broken.push(with(&nik, 0, &province));
+            }
+            for raw in broken {
+                prop_assert_eq!(Nik::parse(&raw), Err(MALFORMED_NIK), "{}", raw);
+            }
+        }
+
+        #[test]
+        fn nobody_is_born_tomorrow(days in 1..3_000_i64) {
+            // Of years that the last century has not got the same day of, or that lie ahead in this one alone.
+            let today = NaiveDate::from_ymd_opt(1910, 1, 1).unwrap();
+            let born = today + chrono::TimeDelta::days(days);
+            let nik = Nik::parse(&format!("170602{:02}{:02}{:02}0001", born.day(), born.month(), born.year() % 100)).unwrap();
+            prop_assert_eq!(nik.check_born(today), Err(MALFORMED_NIK));
+            prop_assert_eq!(nik.check_born(born), Ok(()));
         }
     }
 }

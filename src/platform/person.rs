@@ -2,7 +2,7 @@
 //! telephone and e-mail, parsed at the edge.
 use super::error::Fault;
 use crate::text_enum;
-use chrono::NaiveDate;
+use chrono::{Months, NaiveDate};
 use std::borrow::Cow;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, schema::Type};
 
@@ -43,6 +43,21 @@ impl AgeBand {
             45..=59 => Self::Older,
             _ => Self::Elderly,
         }
+    }
+
+    /// Who is of it on the day `today` was born after the first and not after the second day.
+    pub fn born(self, today: NaiveDate) -> (NaiveDate, NaiveDate) {
+        let (from, until) = match self {
+            Self::UnderFive => (0, 5),
+            Self::Child => (5, 12),
+            Self::Adolescent => (12, 18),
+            Self::Youth => (18, 25),
+            Self::Adult => (25, 45),
+            Self::Older => (45, 60),
+            Self::Elderly => (60, 200),
+        };
+        let before = |years: u32| today.checked_sub_months(Months::new(12 * years)).unwrap_or(today);
+        (before(until), before(from))
     }
 }
 
@@ -177,6 +192,24 @@ impl utoipa::ToSchema for Email {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_is_of_an_age_was_born_so() {
+        let first = NaiveDate::from_ymd_opt(1896, 1, 1).unwrap();
+        for today in ["2026-11-25", "2024-02-29", "2025-02-28", "2025-03-01"].map(|day| day.parse().unwrap()) {
+            for birth_date in first.iter_days().take_while(|day| *day <= today) {
+                let of: Vec<AgeBand> = AgeBand::ALL
+                    .iter()
+                    .copied()
+                    .filter(|band| {
+                        let (after, until) = band.born(today);
+                        after < birth_date && birth_date <= until
+                    })
+                    .collect();
+                assert_eq!(of, [AgeBand::of(birth_date, today)], "{birth_date} {today}");
+            }
+        }
+    }
 
     #[test]
     fn a_number_has_one_form() {

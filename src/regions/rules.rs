@@ -66,6 +66,12 @@ impl TimeZone {
         }
     }
 
+    /// Codes of the provinces in it, of those too that there may be one day.
+    pub fn provinces(self) -> Vec<RegionCode> {
+        let all = (11..=97).filter_map(|number: u8| RegionCode::parse(&number.to_string()).ok());
+        all.filter(|code| Self::of(code) == self).collect()
+    }
+
     /// The day that it is there.
     pub fn day(self, at: DateTime<Utc>) -> NaiveDate {
         let hours = match self {
@@ -153,6 +159,10 @@ mod tests {
         assert_eq!(of("91.03.01.3001"), (RegionKind::DesaAdat, TimeZone::Wit));
         assert_eq!(of("64.72"), (RegionKind::Kota, TimeZone::Wita));
         assert_eq!(of("62.71"), (RegionKind::Kota, TimeZone::Wib));
+        let provinces: Vec<RegionCode> = TimeZone::ALL.iter().flat_map(|zone| zone.provinces()).collect();
+        for region in shipped().unwrap().iter().filter(|region| region.code.level() == RegionLevel::Province) {
+            assert_eq!(provinces.iter().filter(|code| **code == region.code).count(), 1, "{}", region.code);
+        }
     }
 
     #[test]

@@ -13,11 +13,14 @@ pub mod store;
 
 /// Routes of this module.
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
-    use api::{actions, documents, duplicates, identity, links, phones, postings, read, register, renewals, update};
+    use api::{
+        actions, documents, duplicates, identity, links, phones, postings, read, register, renewals, search, update,
+    };
     // Before `/{id}`, which would take it for one.
     cfg.service(duplicates::list_duplicate_volunteers);
     cfg.service(renewals::list_retired_villages).service(renewals::follow_village);
     cfg.service(read::list_volunteers).service(register::create_volunteer).service(identity::search_volunteers);
+    cfg.service(search::search_volunteer_names);
     cfg.service(read::read_volunteer).service(update::update_volunteer).service(identity::reveal_volunteer);
     cfg.service(actions::verify_volunteer).service(actions::select_volunteer).service(actions::activate_volunteer);
     cfg.service(actions::deactivate_volunteer).service(actions::reactivate_volunteer);

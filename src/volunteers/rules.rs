@@ -1,6 +1,7 @@
 //! What a volunteer may be, who decides on one, and which moves there are. Pure.
 pub mod documents;
 pub mod likeness;
+pub mod search;
 
 use crate::access::rules::{AgencyKind, Caller, Sight};
 use crate::platform::error::{ApiError, Fault};

@@ -1,4 +1,5 @@
 //! How often one may call.
+use crate::cases::{KOTO_JAYA, patient, report};
 use crate::clients::ed25519;
 use crate::support::{Client, TestApp, run, run_with, within_a_second};
 use chrono::TimeDelta;
@@ -200,6 +201,78 @@ fn a_request_from_elsewhere_takes_nothing_from_the_client() {
         }
         let own = client.get("/v1/me").header("x-forwarded-for", "203.0.113.9").await.expect(200);
         assert!(own.header("ratelimit").starts_with("\"client\";r=19"), "{}", own.header("ratelimit"));
+    });
+}
+
+/// Personal numbers are neither tried out nor gathered: an agency has so many of both an hour.
+#[test]
+fn searches_by_number_and_reveals_have_budgets() {
+    let few = |config: &mut Config| {
+        let rates = &mut config.settings.rates;
+        (rates.agency, rates.searches, rates.reveals) = (Rate::a_minute(100_000), Rate::an_hour(4), Rate::an_hour(2));
+    };
+    run_with(few, async |app| {
+        let (regency, neighbour) = (app.regency().await, app.neighbour_regency().await);
+        let search = async |client: &Client<'_>, body: Value| {
+            client.post("/v1/volunteers/search", body).without("idempotency-key").await
+        };
+        let wanted = || json!({ "phone": "0812 0000 0001", "purpose": "identity_check" });
+        for left in (0..4).rev() {
+            // what is malformed was a try, too
+            let body = if left == 2 { json!({}) } else { wanted() };
+            let reply = search(&regency, body).await.expect(if left == 2 { 400 } else { 200 });
+            assert!(
+                reply.header("ratelimit-policy").ends_with(", \"searches\";q=4;w=3600"),
+                "{}",
+                reply.header("ratelimit-policy")
+            );
+            assert!(
+                reply.header("ratelimit").contains(&format!(", \"searches\";r={left};t=")),
+                "{}",
+                reply.header("ratelimit")
+            );
+        }
+        let spent = search(&regency, wanted()).await.problem(429, "budget_spent");
+        let wait: i64 = spent.header("retry-after").parse().unwrap();
+        assert!((1..=900).contains(&wait), "{wait}");
+        assert!(spent.header("ratelimit").ends_with(", \"searches\";r=0;t=3600"), "{}", spent.header("ratelimit"));
+        let denied = "SELECT concat_ws(' ', action, outcome, detail, acting_user) FROM audit_events WHERE detail = 'budget_spent'";
+        assert_eq!(app.texts(denied).await, ["volunteers.search denied budget_spent staf-0017"]);
+        // another agency has its own, and nobody without the right takes any of it
+        search(&neighbour, wanted()).await.expect(200);
+        let dashboard = app.dashboard().await;
+        search(&dashboard, wanted()).await.problem(403, "forbidden");
+        // by name it is no matter of numbers
+        let names = regency.post("/v1/volunteers/search-names", json!({ "name": "Siti" })).without("idempotency-key");
+        assert!(!names.await.expect(200).header("ratelimit").contains("searches"));
+
+        // one budget for whatever is shown in full
+        let reveal = async |client: &Client<'_>, path: &str| {
+            client.post(&format!("{path}/reveal"), json!({ "purpose": "eligibility" })).without("idempotency-key").await
+        };
+        let volunteer = regency.get("/v1/volunteers?limit=1").await.expect(200).json["items"][0]["id"].clone();
+        let volunteer = format!("/v1/volunteers/{}", volunteer.as_str().unwrap());
+        let case = format!("/v1/cases/{}", report(&regency, patient(KOTO_JAYA)).await.id());
+        reveal(&regency, &volunteer).await.expect(200);
+        let last = reveal(&regency, &case).await.expect(200);
+        assert!(last.header("ratelimit").contains(", \"reveals\";r=0;t="), "{}", last.header("ratelimit"));
+        let referral = format!("/v1/referrals/{}", uuid::Uuid::now_v7());
+        for path in [&volunteer, &case, &referral] {
+            reveal(&regency, path).await.problem(429, "budget_spent");
+        }
+        assert!(regency.get(&volunteer).await.expect(200).header("ratelimit").matches(';').count() == 4);
+        // it fills evenly
+        app.pass(TimeDelta::minutes(31));
+        let regency = app.regency().await;
+        reveal(&regency, &volunteer).await.expect(200);
+        reveal(&regency, &volunteer).await.problem(429, "budget_spent");
+        // with a rate of its own an agency has more in proportion
+        grant(app, &regency, json!(300_000)).await;
+        counted_by(&regency, 300_000).await;
+        for _ in 0..6 {
+            reveal(&regency, &volunteer).await.expect(200);
+        }
+        reveal(&regency, &volunteer).await.problem(429, "budget_spent");
     });
 }
 

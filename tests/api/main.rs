@@ -38,6 +38,7 @@ mod journeys;
 mod journeys_referrals;
 mod killed;
 mod limits;
+mod names;
 mod oauth;
 mod operator;
 mod phones;

@@ -9,6 +9,17 @@ pub trait Permission: 'static {
     const AND: &'static [Scope] = &[];
     /// Decisions and reveals: an officer's client must say who sits at the keyboard.
     const ACTING_USER: bool = false;
+    /// What its use is counted by, beside every request.
+    const BUDGET: Option<Budget> = None;
+}
+
+/// What an agency may do so many times an hour only: personal numbers are not tried out or gathered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Budget {
+    /// Searching by a personal number.
+    Searches,
+    /// Showing identity numbers in full.
+    Reveals,
 }
 
 /// Reference data: any token.
@@ -66,6 +77,7 @@ pub struct SearchVolunteers;
 impl Permission for SearchVolunteers {
     const SCOPES: &'static [Scope] = &[Scope::VolunteersRead];
     const ACTING_USER: bool = true;
+    const BUDGET: Option<Budget> = Some(Budget::Searches);
 }
 
 /// See identity numbers in full.
@@ -73,6 +85,7 @@ pub struct RevealIdentity;
 impl Permission for RevealIdentity {
     const SCOPES: &'static [Scope] = &[Scope::IdentityReveal];
     const ACTING_USER: bool = true;
+    const BUDGET: Option<Budget> = Some(Budget::Reveals);
 }
 
 /// See the imports of the own agency.

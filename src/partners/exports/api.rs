@@ -80,7 +80,7 @@ pub async fn export_volunteers(
         gate,
         db,
         recorder,
-        wanted: sent.filters.wanted(),
+        wanted: sent.filters.wanted(app.clock.now()),
         revealing,
     };
     // Before anything is answered: what fails here is an error like any other.

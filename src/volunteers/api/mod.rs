@@ -10,6 +10,7 @@ pub mod postings;
 pub mod read;
 pub mod register;
 pub mod renewals;
+pub mod search;
 mod supervisor;
 pub mod update;
 

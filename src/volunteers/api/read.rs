@@ -9,9 +9,11 @@ use crate::platform::app::Shared;
 use crate::platform::db::Db;
 use crate::platform::error::ApiResult;
 use crate::platform::input::PathId;
+use crate::platform::moment::Day;
 use crate::platform::nik::Sex;
 use crate::platform::openapi::PreferHeader;
 use crate::platform::page::{Page, PageParams, Paged};
+use crate::platform::person::AgeBand;
 use crate::platform::region_code::RegionCode;
 use crate::text_enum;
 use crate::volunteers::rules::{HistoryAction, TrainingLevel, VolunteerStatus};
@@ -34,36 +36,68 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// Age in whole years as a filter.
+    AgeFilter {
+        /// See [`AgeBand`].
+        UnderFive = "0-4",
+        /// See [`AgeBand`].
+        Child = "5-11",
+        /// See [`AgeBand`].
+        Adolescent = "12-17",
+        /// See [`AgeBand`].
+        Youth = "18-24",
+        /// See [`AgeBand`].
+        Adult = "25-44",
+        /// See [`AgeBand`].
+        Older = "45-59",
+        /// See [`AgeBand`].
+        Elderly = "60+",
+        /// No birth date is known.
+        Unknown = "unknown",
+    }
+}
+
 /// Which volunteers. A repeated parameter is or, different ones are and.
 #[derive(Debug, Default, Deserialize, IntoParams, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct VolunteerFilter {
     /// Posted in this region or in one that lies in it.
-    region: Option<RegionCode>,
+    pub(super) region: Option<RegionCode>,
     /// In one of these statuses.
     #[serde(default)]
-    status: Vec<VolunteerStatus>,
+    pub(super) status: Vec<VolunteerStatus>,
     /// Of one of these levels.
     #[serde(default)]
-    level: Vec<TrainingLevel>,
+    pub(super) level: Vec<TrainingLevel>,
     /// Of one of these.
     #[serde(default)]
     #[param(inline)]
-    sex: Vec<SexFilter>,
+    pub(super) sex: Vec<SexFilter>,
     /// With this function (list `psm-functions`).
-    function: Option<Code>,
+    pub(super) function: Option<Code>,
+    /// Of one of these ages today, where the volunteer is posted.
+    #[serde(default)]
+    #[param(inline)]
+    pub(super) age_band: Vec<AgeFilter>,
+    /// The current posting began on this day or later.
+    pub(super) posted_from: Option<Day>,
+    /// The current posting began before this day.
+    pub(super) posted_before: Option<Day>,
+    /// Whether a telephone number is known.
+    pub(super) has_phone: Option<bool>,
     /// Accompanied by this person: the social office's own opaque id.
     #[param(value_type = Option<String>, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._:-]+$")]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._:-]+$")]
-    supervisor: Option<ActingUser>,
+    pub(super) supervisor: Option<ActingUser>,
     /// Accompanied by somebody of this agency.
-    supervisor_agency: Option<AgencyId>,
+    pub(super) supervisor_agency: Option<AgencyId>,
 }
 
 impl VolunteerFilter {
-    /// As the one predicate of lists, counts and exports takes it.
-    pub fn wanted(&self) -> Wanted {
+    /// As the one predicate of lists, counts and exports takes it, at a moment that tells how old everyone is.
+    pub fn wanted(&self, at: DateTime<Utc>) -> Wanted {
         let sex = |filter: &SexFilter| match filter {
             SexFilter::Female => Some(Sex::Female),
             SexFilter::Male => Some(Sex::Male),
@@ -77,6 +111,11 @@ impl VolunteerFilter {
             function: self.function.clone(),
             supervisor: self.supervisor.as_ref().map(|officer| officer.as_str().to_owned()),
             supervisor_agency: self.supervisor_agency,
+            age: self.age_band.iter().map(|filter| AgeBand::parse(filter.as_str())).collect(),
+            at,
+            posted_from: self.posted_from.map(Day::date),
+            posted_before: self.posted_before.map(Day::date),
+            has_phone: self.has_phone,
         }
     }
 }
@@ -94,15 +133,21 @@ pub async fn list_volunteers(
     db: Db,
     recorder: Recorder,
 ) -> ApiResult<Answer> {
-    let (wanted, after): (_, Option<VolunteerId>) = (paged.filter.wanted(), paged.after()?);
-    let rows = db.read(async |c| store::list(c, &caller, &wanted, after, paged.limit + 1).await).await?;
-    let total =
-        if paged.count { Some(db.read(async |c| store::count(c, &caller, &wanted).await).await?) } else { None };
+    let now = app.clock.now();
+    let (wanted, after): (_, Option<VolunteerId>) = (paged.filter.wanted(now), paged.after()?);
+    let (rows, total) = if wanted.may_be_rare(&caller) {
+        let rows = db.report(async |c| store::list(&mut &*c, &caller, &wanted, after, paged.limit + 1).await).await?;
+        let count = async || db.report(async |c| store::count(&mut &*c, &caller, &wanted).await).await;
+        (rows, if paged.count { Some(count().await?) } else { None })
+    } else {
+        let rows = db.read(async |c| store::list(c, &caller, &wanted, after, paged.limit + 1).await).await?;
+        let count = async || db.read(async |c| store::count(c, &caller, &wanted).await).await;
+        (rows, if paged.count { Some(count().await?) } else { None })
+    };
     let (rows, after) = paged.cut(rows, |(volunteer, _)| volunteer.id);
     if let Some(event) = showing(&caller, &app, "volunteer.list", rows.iter().map(|(volunteer, _)| volunteer)) {
         recorder.record(event).await?;
     }
-    let now = app.clock.now();
     paged.answer(rows.into_iter().map(|full| VolunteerView::of(full, &caller, now)).collect(), after, total)
 }
 

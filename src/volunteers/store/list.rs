@@ -3,11 +3,15 @@ use super::{Full, Person, Volunteer, visible_to};
 use crate::access::rules::{AgencyId, Caller, Reach, VolunteerId};
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
+use crate::platform::db::sql::Known;
 use crate::platform::nik::Sex;
+use crate::platform::person::AgeBand;
 use crate::platform::region_code::{RegionCode, RegionLevel};
+use crate::regions::rules::TimeZone;
 use crate::schema::{volunteer_people, volunteers as t};
 use crate::volunteers::rules::{TrainingLevel, VolunteerStatus};
-use diesel::dsl::{InnerJoin, IntoBoxed, count_star};
+use chrono::{DateTime, NaiveDate, Utc};
+use diesel::dsl::{InnerJoin, InnerJoinQuerySource, IntoBoxed, count_star};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
@@ -30,9 +34,35 @@ pub struct Wanted {
     pub supervisor: Option<String>,
     /// Accompanied by somebody of this agency.
     pub supervisor_agency: Option<AgencyId>,
+    /// Of one of these ages; none in it: not known.
+    pub age: Vec<Option<AgeBand>>,
+    /// Of this moment.
+    pub at: DateTime<Utc>,
+    /// The current posting began on this day or later.
+    pub posted_from: Option<NaiveDate>,
+    /// The current posting began before this day.
+    pub posted_before: Option<NaiveDate>,
+    /// Whether a telephone number is known.
+    pub has_phone: Option<bool>,
 }
 
-type Narrowed<'a> = IntoBoxed<'a, InnerJoin<t::table, volunteer_people::table>, Pg>;
+impl Wanted {
+    /// Whether so few may be wanted, of all that the caller sees, that a list has to be read far on to fill a page: then the
+    /// best plan depends on what is asked for.
+    pub fn may_be_rare(&self, caller: &Caller) -> bool {
+        let wide = match caller.sight.reach(self.region.as_ref()) {
+            Reach::Everywhere => true,
+            Reach::Within(region) => region.level() == RegionLevel::Province,
+            Reach::Own(..) | Reach::Nowhere => false,
+        };
+        let rare = !self.age.is_empty() || self.has_phone.is_some() || self.function.is_some();
+        wide && (rare || self.posted_from.is_some() || self.posted_before.is_some())
+    }
+}
+
+pub(super) type Narrowed<'a> = IntoBoxed<'a, InnerJoin<t::table, volunteer_people::table>, Pg>;
+type Condition =
+    Box<dyn BoxableExpression<InnerJoinQuerySource<t::table, volunteer_people::table>, Pg, SqlType = Bool>>;
 
 fn within(query: Narrowed<'_>, region: RegionCode) -> Narrowed<'_> {
     match region.level() {
@@ -44,9 +74,10 @@ fn within(query: Narrowed<'_>, region: RegionCode) -> Narrowed<'_> {
 }
 
 /// The one predicate of list and count: what the caller sees ([`visible_to`], as an index finds it), as it was asked for.
-fn narrowed<'a>(caller: &Caller, wanted: &'a Wanted) -> Narrowed<'a> {
+pub(super) fn narrowed<'a>(caller: &Caller, wanted: &'a Wanted) -> Narrowed<'a> {
     let all = t::table.inner_join(volunteer_people::table).filter(t::merged_into.is_null()).into_boxed();
-    let mut query = match caller.sight.reach(wanted.region.as_ref()) {
+    let reach = caller.sight.reach(wanted.region.as_ref());
+    let mut query = match reach.clone() {
         Reach::Everywhere => all,
         Reach::Within(region) => within(all, region),
         Reach::Own(own, None) => all.filter(t::id.eq(own)),
@@ -76,7 +107,45 @@ fn narrowed<'a>(caller: &Caller, wanted: &'a Wanted) -> Narrowed<'a> {
     if let Some(officer) = &wanted.supervisor {
         query = query.filter(t::supervisor_officer.eq(officer));
     }
-    query
+    if let Some(aged) = aged(&reach, wanted) {
+        query = query.filter(aged);
+    }
+    if let Some(from) = wanted.posted_from {
+        query = query.filter(Known(t::posted_on.ge(from)));
+    }
+    if let Some(before) = wanted.posted_before {
+        query = query.filter(Known(t::posted_on.lt(before)));
+    }
+    match wanted.has_phone {
+        None => query,
+        Some(true) => query.filter(volunteer_people::phone.is_not_null()),
+        Some(false) => query.filter(volunteer_people::phone.is_null()),
+    }
+}
+
+/// Of one of the ages wanted, by the day that it is where the volunteer is posted.
+fn aged(reach: &Reach, wanted: &Wanted) -> Option<Condition> {
+    let zones = match reach {
+        Reach::Within(region) | Reach::Own(_, Some(region)) => vec![TimeZone::of(region)],
+        Reach::Everywhere | Reach::Own(_, None) | Reach::Nowhere => TimeZone::ALL.to_vec(),
+    };
+    let mut parts: Vec<Condition> = vec![];
+    for zone in &zones {
+        let today = zone.day(wanted.at);
+        for band in wanted.age.iter().flatten() {
+            let (after, until) = band.born(today);
+            let born = Known(volunteer_people::birth_date.gt(after).and(volunteer_people::birth_date.le(until)));
+            parts.push(if zones.len() == 1 {
+                Box::new(born)
+            } else {
+                Box::new(born.and(t::province_code.eq_any(zone.provinces())))
+            });
+        }
+    }
+    if wanted.age.contains(&None) {
+        parts.push(Box::new(volunteer_people::birth_date.is_null()));
+    }
+    parts.into_iter().reduce(|all, part| Box::new(all.or(part)))
 }
 
 /// A page, in the order of registration.

@@ -7,6 +7,7 @@ pub mod phones;
 mod records;
 mod renewals;
 pub mod sealed;
+pub mod search;
 
 pub use duplicates::{Dispute, Neighbour, absorb, disputes, full_of, neighbours, promote, release, survivor};
 pub use list::{Wanted, count, find_by_nik, find_by_phone, list};
@@ -15,6 +16,7 @@ pub use records::{HistoryRow, Posting, add_history, history, posted_since, posti
 
 pub use renewals::{Stranded, count_posted, lock_posted, stranded};
 
+use super::rules::search::search_words;
 use super::rules::{IdentityState, Letter, NikWarning, SupervisorKind, TrainingLevel, VolunteerStatus};
 use crate::access::rules::{AgencyId, Caller, VolunteerId};
 use crate::changes::rules::{Audience, Change, ChangeType, Op};
@@ -22,11 +24,12 @@ use crate::changes::store as changes;
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
 use crate::platform::db::sql::pg_advisory_xact_lock;
+use crate::platform::names;
 use crate::platform::nik::{NikStatus, Sex};
 use crate::platform::region_code::{RegionCode, RegionLevel};
 use crate::schema::{volunteer_people, volunteer_postings, volunteers as t};
 use chrono::{DateTime, NaiveDate, Utc};
-use diesel::dsl::auto_type;
+use diesel::dsl::{Eq, auto_type};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
@@ -251,8 +254,8 @@ pub async fn create(
     posting: &Posting,
     first: &HistoryRow,
 ) -> QueryResult<()> {
-    diesel::insert_into(t::table).values(volunteer).execute(conn).await?;
-    diesel::insert_into(volunteer_people::table).values(person).execute(conn).await?;
+    diesel::insert_into(t::table).values((volunteer, t::posted_on.eq(posting.valid_from))).execute(conn).await?;
+    diesel::insert_into(volunteer_people::table).values((person, searched(person))).execute(conn).await?;
     diesel::insert_into(volunteer_postings::table).values(posting).execute(conn).await?;
     add_history(conn, first).await
 }
@@ -267,7 +270,16 @@ pub async fn save(conn: &mut Conn, volunteer: &mut Volunteer, by: AgencyId, now:
 
 /// Writes the person of a volunteer that is locked.
 pub async fn save_person(conn: &mut Conn, person: &Person) -> QueryResult<()> {
-    diesel::update(volunteer_people::table.find(person.volunteer_id)).set(person).execute(conn).await.map(drop)
+    let change = (person, searched(person));
+    diesel::update(volunteer_people::table.find(person.volunteer_id)).set(change).execute(conn).await.map(drop)
+}
+
+/// What a person's name is found by.
+fn searched(
+    person: &Person,
+) -> (Eq<volunteer_people::search_words, Vec<String>>, Eq<volunteer_people::search_version, i16>) {
+    let words = search_words(&person.name);
+    (volunteer_people::search_words.eq(words), volunteer_people::search_version.eq(names::VERSION))
 }
 
 /// Whether no volunteer is registered yet.

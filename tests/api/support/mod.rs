@@ -284,18 +284,27 @@ impl TestApp {
         self.plan(sql, &kinds.map(|kind| format!("SET enable_{kind} = off;")).join("")).await
     }
 
+    /// The plan of a statement for these values, as the service's connections for reports make it.
+    pub async fn plan_of_values(&self, sql: &str, values: &str) -> String {
+        self.explain(&format!("SET plan_cache_mode = force_custom_plan; PREPARE it AS {sql}"), &format!("({values})"))
+            .await
+    }
+
     async fn plan(&self, sql: &str, settings: &str) -> String {
+        let binds = (1..60).take_while(|n| sql.contains(&format!("${n}"))).map(|_| "NULL").collect::<Vec<_>>();
+        let binds = if binds.is_empty() { String::new() } else { format!("({})", binds.join(",")) };
+        self.explain(&format!("SET plan_cache_mode = force_generic_plan; {settings} PREPARE it AS {sql}"), &binds).await
+    }
+
+    async fn explain(&self, prepare: &str, values: &str) -> String {
         #[derive(diesel::QueryableByName)]
         struct Line {
             #[diesel(sql_type = diesel::sql_types::Text, column_name = "QUERY PLAN")]
             text: String,
         }
-        let binds = (1..60).take_while(|n| sql.contains(&format!("${n}"))).map(|_| "NULL").collect::<Vec<_>>();
-        let binds = if binds.is_empty() { String::new() } else { format!("({})", binds.join(",")) };
         let mut conn = self.connect().await;
-        let prepare = format!("SET plan_cache_mode = force_generic_plan; {settings} PREPARE it AS {sql}");
-        conn.batch_execute(&prepare).await.unwrap();
-        let lines: Vec<Line> = diesel::sql_query(format!("EXPLAIN EXECUTE it{binds}")).load(&mut conn).await.unwrap();
+        conn.batch_execute(prepare).await.unwrap();
+        let lines: Vec<Line> = diesel::sql_query(format!("EXPLAIN EXECUTE it{values}")).load(&mut conn).await.unwrap();
         lines.into_iter().map(|line| line.text).collect::<Vec<_>>().join("\n")
     }
 
