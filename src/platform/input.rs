@@ -28,8 +28,6 @@ use zeroize::Zeroizing;
 pub const BODY_LIMIT: usize = 64 * 1024;
 /// A phone on a bad network gets this long for its 64 KiB; actix itself would wait for ever.
 const BODY_DEADLINE: Duration = Duration::from_secs(20);
-/// The same for a file: ten megabytes in it take less than 1 Mbit/s.
-const UPLOAD_DEADLINE: Duration = Duration::from_secs(120);
 
 /// A JSON object as `T`.
 #[derive(Debug)]
@@ -69,8 +67,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for Keyed<T> {
     }
 }
 
-/// A file of at most `MOST` bytes, sent with an `Idempotency-Key`. What it is, the handler tells: this reads it whatever it is.
-pub struct Upload<const MOST: usize> {
+/// A file of at most `MOST` bytes that has so many seconds to arrive, sent with an `Idempotency-Key`. What it is, the handler
+/// tells: this reads it whatever it is.
+pub struct Upload<const MOST: usize, const SECONDS: u64> {
     /// Its `Content-Type`, small, without parameters.
     pub content_type: String,
     /// All of it.
@@ -81,7 +80,7 @@ pub struct Upload<const MOST: usize> {
     _room: OwnedSemaphorePermit,
 }
 
-impl<const MOST: usize> FromRequest for Upload<MOST> {
+impl<const MOST: usize, const SECONDS: u64> FromRequest for Upload<MOST, SECONDS> {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, ApiResult<Self>>;
 
@@ -92,49 +91,9 @@ impl<const MOST: usize> FromRequest for Upload<MOST> {
             let app = App::of(&req)?;
             let full = |_| ApiError::from(&UNAVAILABLE).header("retry-after", 2);
             let room = app.uploads.clone().try_acquire_owned().map_err(full)?;
-            let content = Zeroizing::new(read_within(&req, payload, MOST, UPLOAD_DEADLINE).await?);
+            let content = Zeroizing::new(read_within(&req, payload, MOST, Duration::from_secs(SECONDS)).await?);
             let key = RequestKey::new(&app.keys, &req, key, &content);
             Ok(Self { content_type: media_type(&req), content: Arc::new(content), key, _room: room })
-        })
-    }
-}
-
-/// A file of a route's own kinds, sent with an `Idempotency-Key`.
-#[derive(Debug)]
-pub struct KeyedFile<T> {
-    /// What it is.
-    pub kind: T,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
-    /// The key and what it stands for.
-    pub key: RequestKey,
-}
-
-/// What a route takes as a file.
-pub trait FileKind: Sized + 'static {
-    /// Most bytes.
-    const LIMIT: usize;
-    /// So long it may take to arrive on a slow line.
-    const DEADLINE: Duration;
-    /// For the `Accept` of a 415.
-    const MEDIA_TYPES: &'static str;
-    /// Of a media type without parameters.
-    fn of(media_type: &str) -> Option<Self>;
-}
-
-impl<T: FileKind> FromRequest for KeyedFile<T> {
-    type Error = ApiError;
-    type Future = LocalBoxFuture<'static, ApiResult<Self>>;
-
-    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (req, payload) = (req.clone(), payload.take());
-        Box::pin(async move {
-            let key = idempotency_key(req.headers())?;
-            let other = || ApiError::from(&UNSUPPORTED_MEDIA_TYPE).header("accept", T::MEDIA_TYPES);
-            let kind = T::of(&media_type(&req)).ok_or_else(other)?;
-            let bytes = read_within(&req, payload, T::LIMIT, T::DEADLINE).await?;
-            let key = RequestKey::new(&App::of(&req)?.keys, &req, key, &bytes);
-            Ok(Self { kind, bytes, key })
         })
     }
 }

@@ -20,6 +20,7 @@ mod bad_input;
 mod cases;
 mod changes;
 mod changes_audience;
+mod clear_text;
 mod clients;
 mod codes;
 mod contract;

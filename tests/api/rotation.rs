@@ -21,10 +21,18 @@ async fn simpul(app: &TestApp, keys: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_simpul"));
     command.env_clear().current_dir(std::env::temp_dir()).arg("keys").args(arguments);
     command.env("DATABASE_URL", app.database_url("simpul_service"));
-    command.env("SIGNING_KEYS_DIR", keys).env("DATA_KEYS_DIR", keys);
+    command.env("SIGNING_KEYS_DIR", keys).env("DATA_KEYS_DIR", keys).env("DOCUMENTS_DIR", documents());
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let (said, why) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr).into_owned());
     if output.status.success() { said } else { why }
+}
+
+/// Where the app under test keeps documents.
+fn documents() -> PathBuf {
+    match support::config("", "").settings.objects {
+        simpul::platform::config::ObjectPlace::Directory(dir) => dir,
+        simpul::platform::config::ObjectPlace::Bucket(_) => panic!("not in tests"),
+    }
 }
 
 /// How many keys have sealed what is stored.

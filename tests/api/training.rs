@@ -1,4 +1,5 @@
 //! Training, from the preparation of an event to the level that follows.
+use crate::support::feed::Follower;
 use crate::support::{Client, Reply, TestApp, a_name, rounds, run};
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -516,10 +517,11 @@ fn those_enrolled_are_told_of_a_postponement() {
         let event = publish(&regency, bimtek("basic", "17.06", 9)).await;
         let own = phone.credential.as_ref().unwrap().volunteer_id.clone().unwrap();
         enrol(&phone, &event, &own).await.expect(201);
-        act(&regency, &event, "postpone", json!({ "reason": "disaster" })).await.expect(200);
-        let id = event.rsplit('/').next().unwrap();
-        let told = app.texts(&format!("SELECT volunteers_after::text || regions_after::text || below_after::text FROM changes WHERE entity_id = '{id}' ORDER BY seq DESC LIMIT 1")).await;
-        assert_eq!(told, [format!("{{{own}}}{{17.06}}{{17.06}}")]);
+        let mut phone = Follower::new(phone).await;
+        let put_off = act(&regency, &event, "postpone", json!({ "reason": "disaster" })).await.expect(200).json;
+        let told = json!({ "type": "training_event", "id": put_off["id"], "version": put_off["version"], "op": "upsert",
+            "at": put_off["updated_at"] });
+        assert_eq!(phone.news().await, [told]);
     });
 }
 

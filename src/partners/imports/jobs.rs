@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 /// Files that are being read at the same time: each may need as much memory as all else together.
 const READING: usize = 2;
@@ -47,7 +48,7 @@ impl Jobs {
         app: &Arc<App>,
         id: ImportId,
         agency: AgencyId,
-        file: (Vec<u8>, Kind),
+        file: (Arc<Zeroizing<Vec<u8>>>, Kind),
         ignored: Vec<String>,
     ) -> ApiResult<Prepared> {
         let busy = || ApiError::from(&UNAVAILABLE).header("retry-after", 10);

@@ -14,7 +14,7 @@ use crate::platform::idempotency::{Attempt, Replay, RequestKey};
 use crate::platform::input::{IfMatch, PathId, Query, Upload, path_id};
 use crate::platform::openapi::{Binary, IdempotencyHeader, IfMatchHeader};
 use crate::volunteers::rules::documents::{
-    DocumentId, DocumentKind, DocumentState, DocumentType, MOST_BYTES, MOST_DOCUMENTS, TOO_MANY_DOCUMENTS,
+    DocumentId, DocumentKind, DocumentState, DocumentType, MOST_BYTES, MOST_DOCUMENTS, MOST_SECONDS, TOO_MANY_DOCUMENTS,
 };
 use crate::volunteers::store::documents::{self, Document};
 use crate::volunteers::store::{self, Volunteer};
@@ -112,7 +112,7 @@ pub async fn create_volunteer_document(
     permit: Permit<WriteVolunteers>,
     id: PathId<VolunteerId>,
     new: Query<NewDocument>,
-    sent: Upload<MOST_BYTES>,
+    sent: Upload<MOST_BYTES, MOST_SECONDS>,
     app: Shared,
     db: Db,
 ) -> ApiResult<Answer> {
@@ -140,7 +140,7 @@ pub async fn create_volunteer_document(
 }
 
 /// The type of what was sent, if it may be that of such a document.
-fn check(kind: DocumentKind, sent: &Upload<MOST_BYTES>) -> ApiResult<DocumentType> {
+fn check(kind: DocumentKind, sent: &Upload<MOST_BYTES, MOST_SECONDS>) -> ApiResult<DocumentType> {
     let refused = || {
         let types: Vec<&str> =
             DocumentType::ALL.iter().copied().filter(|one| kind.takes(*one)).map(DocumentType::as_str).collect();

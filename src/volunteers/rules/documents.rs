@@ -48,6 +48,8 @@ text_enum! {
 
 /// Most bytes of a document.
 pub const MOST_BYTES: usize = 10 * 1024 * 1024;
+/// A phone on a bad network gets so many seconds for it.
+pub const MOST_SECONDS: u64 = 120;
 /// Most bytes of a photo.
 pub const MOST_BYTES_OF_PHOTO: usize = 5 * 1024 * 1024;
 /// Most documents of a volunteer: a list of them is one page.

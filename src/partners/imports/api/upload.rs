@@ -10,29 +10,23 @@ use crate::partners::imports::store;
 use crate::platform::answer::Answer;
 use crate::platform::app::Shared;
 use crate::platform::db::{Conn, Db};
-use crate::platform::error::{ApiError, ApiResult, Fault, Place};
+use crate::platform::error::{ApiError, ApiResult, Fault, Place, UNSUPPORTED_MEDIA_TYPE};
 use crate::platform::idempotency::{Attempt, Replay};
-use crate::platform::input::{FileKind, KeyedFile, Query};
+use crate::platform::input::{Query, Upload};
 use crate::platform::openapi::IdempotencyHeader;
 use crate::volunteers::rules::NOT_THE_AUTHORITY;
 use actix_web::post;
 use serde::Deserialize;
-use std::time::Duration;
 use utoipa::IntoParams;
 use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, schema::Type};
 
 /// Most bytes of a file.
 pub const LIMIT: usize = 32 * 1024 * 1024;
 
-impl FileKind for Kind {
-    const LIMIT: usize = LIMIT;
-    const DEADLINE: Duration = Duration::from_mins(5);
-    const MEDIA_TYPES: &'static str = "text/csv, application/vnd.openxmlformats-officedocument.spreadsheetml.sheet, application/x-ndjson, application/vnd.ms-excel, application/octet-stream";
-
-    fn of(media_type: &str) -> Option<Self> {
-        Self::of(media_type)
-    }
-}
+/// What a file may be sent as.
+const MEDIA_TYPES: &str = "text/csv, application/vnd.openxmlformats-officedocument.spreadsheetml.sheet, application/x-ndjson, application/vnd.ms-excel, application/octet-stream";
+/// A large file on a slow line has so long to arrive.
+const MOST_SECONDS: u64 = 300;
 
 /// The bytes of an Excel workbook.
 struct Workbook;
@@ -73,16 +67,19 @@ pub struct ImportOptions {
 pub async fn create_import(
     permit: Permit<ImportVolunteers>,
     options: Query<ImportOptions>,
-    file: KeyedFile<Kind>,
+    file: Upload<LIMIT, MOST_SECONDS>,
     jobs: Jobs,
     app: Shared,
     db: Db,
 ) -> ApiResult<Answer> {
     let (caller, app) = (permit.caller(), app.0);
+    let other = || ApiError::from(&UNSUPPORTED_MEDIA_TYPE).header("accept", MEDIA_TYPES);
+    let kind = Kind::of(&file.content_type).ok_or_else(other)?;
     check_authority(&caller)?;
     check_letters(&options.0.ignore)?;
-    let (id, key) = (ImportId(app.clock.new_id()), file.key);
-    let read = jobs.read(&app, id, caller.agency, (file.bytes, file.kind), options.0.ignore).await?;
+    let (id, key) = (ImportId(app.clock.new_id()), file.key.clone());
+    let read = jobs.read(&app, id, caller.agency, (file.content.clone(), kind), options.0.ignore).await?;
+    drop(file);
     let shared = app.clone();
     let answer = db
         .write(async move |c| {
