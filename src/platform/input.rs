@@ -29,7 +29,7 @@ pub const BODY_LIMIT: usize = 64 * 1024;
 /// A phone on a bad network gets this long for its 64 KiB; actix itself would wait for ever.
 const BODY_DEADLINE: Duration = Duration::from_secs(20);
 /// The same for a file: ten megabytes in it take less than 1 Mbit/s.
-const UPLOAD_DEADLINE: Duration = Duration::from_secs(120);
+const UPLOAD_DEADLINE: Duration = Duration::from_mins(2);
 
 /// A JSON object as `T`.
 #[derive(Debug)]
