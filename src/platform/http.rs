@@ -386,7 +386,7 @@ mod tests {
         let keys = Arc::new(super::super::crypto::Keys::load(&dir, false).unwrap());
         let app = Arc::new(App {
             objects: super::super::objects::Objects::open(&settings.objects, keys.clone()).unwrap(),
-            uploads: Arc::default(),
+            uploads: Arc::new(tokio::sync::Semaphore::new(1)),
             routes: RouteTable::new(&document).unwrap(),
             document: super::super::answer::Answer::ok(&document).unwrap(),
             stopping: std::sync::atomic::AtomicBool::new(false),

@@ -363,7 +363,7 @@ fn what_broke_off_is_found_again_and_what_is_shown_stays() {
 type Held = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
 
 /// As much of S3 as is asked: put, get and delete, signed.
-async fn bucket(held: Held, req: HttpRequest, body: actix_web::web::Bytes) -> HttpResponse {
+fn bucket(held: &Held, req: &HttpRequest, body: &[u8]) -> HttpResponse {
     let signed = req.headers().get("authorization").and_then(|value| value.to_str().ok());
     if !signed.is_some_and(|value| value.starts_with("AWS4-HMAC-SHA256 Credential=who/")) {
         return HttpResponse::Forbidden().finish();
@@ -408,7 +408,10 @@ fn a_bucket_holds_what_a_directory_would() {
             let shared = held.clone();
             let server = actix_web::HttpServer::new(move || {
                 let held = shared.clone();
-                let answer = move |req: HttpRequest, body: actix_web::web::Bytes| bucket(held.clone(), req, body);
+                let answer = move |req: HttpRequest, body: actix_web::web::Bytes| {
+                    let answer = bucket(&held, &req, &body);
+                    async move { answer }
+                };
                 actix_web::App::new()
                     .app_data(actix_web::web::PayloadConfig::new(20 * 1024 * 1024))
                     .default_service(actix_web::web::to(answer))

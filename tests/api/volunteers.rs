@@ -986,8 +986,8 @@ fn a_volunteer_has_a_supervisor_of_its_offices_who_finds_his_volunteers() {
             ids.collect::<Vec<_>>()
         };
         let by = |agency: &str| format!("supervisor_agency={agency}");
-        assert_eq!(listed(&regency, "supervisor=tksk-02").await, [at.clone()]);
-        assert_eq!(listed(&regency, &by(&province.agency)).await, [beside.clone()]);
+        assert_eq!(listed(&regency, "supervisor=tksk-02").await, std::slice::from_ref(&at));
+        assert_eq!(listed(&regency, &by(&province.agency)).await, std::slice::from_ref(&beside));
         assert_eq!(listed(&regency, &format!("supervisor=staf-9&{}", by(&regency.agency))).await, Vec::<String>::new());
         assert_eq!(listed(&app.neighbour_regency().await, "supervisor=tksk-02").await, Vec::<String>::new());
         // no office of elsewhere, no other agency, none that is not there: all alike
