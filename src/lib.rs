@@ -4,6 +4,7 @@
 
 pub mod demo;
 pub mod operator;
+pub mod reencrypt;
 pub mod server;
 pub mod worker;
 

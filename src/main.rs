@@ -11,12 +11,13 @@ use simpul::partners::imports::console::{self, ImportCommand};
 use simpul::platform::clock::Clock;
 use simpul::platform::config::{self, Config, Environment};
 use simpul::platform::crypto::Keys;
-use simpul::platform::db::{Target, migrate};
+use simpul::platform::db::{Target, Writer, migrate};
 use simpul::platform::telemetry;
-use simpul::{regions, server, worker};
+use simpul::{reencrypt, regions, server, worker};
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Parser)]
@@ -84,6 +85,12 @@ enum RegionsAction {
     Load {
         /// Columns code, name, postal code, last listed, as gzipped CSV; the table that comes with the service if absent
         file: Option<PathBuf>,
+        /// What became of regions that are no longer: columns `old_code`, `new_code`, as CSV
+        #[arg(long, value_name = "FILE")]
+        successors: Option<PathBuf>,
+        /// Regions that the table does not list any more are no longer: year of the last list that had them
+        #[arg(long, value_name = "YEAR", value_parser = clap::value_parser!(i16).range(1945..=2200))]
+        retire: Option<i16>,
     },
 }
 
@@ -91,6 +98,14 @@ enum RegionsAction {
 enum KeysAction {
     /// Make what is missing in the two key directories
     Create,
+    /// Make the next key that encrypts stored data; --after 0 also encrypts everything anew by it
+    Rotate {
+        /// Minutes until it encrypts: time to copy it to every node
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u16).range(0..=10080))]
+        after: u16,
+    },
+    /// Encrypt everything anew by the key that encrypts now, while the service runs
+    ReEncrypt,
     /// Make the next key that signs tokens, and remove those whose last token has ended
     RotateSigning {
         /// Minutes until it signs: time to copy it to every node, and for others to read it at /.well-known/jwks.json
@@ -115,7 +130,9 @@ async fn main() -> anyhow::Result<()> {
                 format!("applied {}", applied.join(", "))
             })
         }
-        Command::Regions { action: RegionsAction::Load { file } } => load_regions(env, file).await,
+        Command::Regions { action: RegionsAction::Load { file, successors, retire } } => {
+            load_regions(env, file, successors, retire).await
+        }
         Command::Agency { action } => {
             let (url, ca) = config::service_database(&mut env)?;
             let operator = Operator::new(&Target::new(url.expose_secret(), ca.as_deref())?).await?;
@@ -136,6 +153,19 @@ async fn main() -> anyhow::Result<()> {
             say(&if made.is_empty() { "nothing is missing".to_owned() } else { format!("made {}", made.join(", ")) })
         }
         Command::Keys { action: KeysAction::RotateSigning { after } } => rotate_signing(env, after),
+        Command::Keys { action: KeysAction::Rotate { after } } => {
+            let (_, data) = config::key_directories(env)?;
+            let now = Clock::default().now();
+            let from = now + TimeDelta::minutes(after.into());
+            let made = Keys::add_data_key(&data, from, now)?;
+            let from = from.to_rfc3339_opts(SecondsFormat::Secs, true);
+            say(&format!("made {made}, encrypts from {from}"))?;
+            if after == 0 {
+                return re_encrypt(Environment::of_process()?).await;
+            }
+            say("copy it to every node before, and run `simpul keys re-encrypt` after")
+        }
+        Command::Keys { action: KeysAction::ReEncrypt } => re_encrypt(env).await,
         Command::Openapi { public_url } => say(&simpul::document_text(&public_url)?),
         Command::Demo { listen, data_dir, postgres } => {
             telemetry::start_log(telemetry::LogFormat::Text, env.get("LOG_LEVEL").unwrap_or("warn"))?;
@@ -155,15 +185,30 @@ async fn main() -> anyhow::Result<()> {
     }
 }
 
-async fn load_regions(mut env: Environment, file: Option<PathBuf>) -> anyhow::Result<()> {
+async fn load_regions(
+    mut env: Environment,
+    file: Option<PathBuf>,
+    successors: Option<PathBuf>,
+    retire: Option<i16>,
+) -> anyhow::Result<()> {
     let (url, ca) = config::service_database(&mut env)?;
     let target = Target::new(url.expose_secret(), ca.as_deref())?;
     let rows = match file {
         None => regions::rules::shipped()?,
         Some(path) => regions::rules::read(std::fs::File::open(&path).with_context(|| path.display().to_string())?)?,
     };
+    let open = |path: &PathBuf| std::fs::File::open(path).with_context(|| path.display().to_string());
+    let pairs = successors.as_ref().map(|path| regions::rules::read_successors(open(path)?)).transpose()?;
+    let retired = regions::retire_missing(&target, &rows, retire).await?;
     let loaded = regions::load(&target, &rows).await?;
-    say(&format!("{loaded} regions"))
+    say(&format!("{loaded} regions"))?;
+    if retired > 0 {
+        say(&format!("{retired} are no longer"))?;
+    }
+    if let Some(pairs) = pairs {
+        say(&format!("{} successors", regions::load_successors(&target, &pairs).await?))?;
+    }
+    Ok(())
 }
 
 fn rotate_signing(env: Environment, after: u16) -> anyhow::Result<()> {
@@ -177,6 +222,20 @@ fn rotate_signing(env: Environment, after: u16) -> anyhow::Result<()> {
     } else {
         format!("removed {removed}: their last token has ended; remove them from every node")
     })
+}
+
+async fn re_encrypt(mut env: Environment) -> anyhow::Result<()> {
+    let (url, ca) = config::service_database(&mut env)?;
+    let target = Target::new(url.expose_secret(), ca.as_deref())?;
+    migrate::check(&target, false).await?;
+    let (_, data) = config::key_directories(env)?;
+    let (writer, keys) = (Writer::patient(&target, 1)?, Arc::new(Keys::load(&data, false)?));
+    let done = reencrypt::run(&writer, &keys).await?;
+    writer.drain().await;
+    say(&format!(
+        "encrypted anew: {} volunteers, {} people of cases. No row needs an older key now: keep older keys as long as backups of before",
+        done.volunteers, done.cases
+    ))
 }
 
 async fn serve(config: Config, with_worker: bool) -> anyhow::Result<()> {

@@ -450,6 +450,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    region_successors (old_code, new_code) {
+        old_code -> Text,
+        new_code -> Text,
+    }
+}
+
+diesel::table! {
     regions (code) {
         code -> Text,
         name -> Text,
@@ -763,6 +770,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     referral_history,
     referral_notes,
     referrals,
+    region_successors,
     regions,
     revoked_tokens,
     source_system_services,

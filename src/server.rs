@@ -83,28 +83,21 @@ pub async fn start(
         tokio::spawn(admin);
     }
     let ended = tokio::spawn(server);
-    let watch = AbortOnDropHandle::new(tokio::spawn(watch_keys(gate)));
-    Ok(Running {
-        address,
-        app,
-        writer: patient,
-        requests,
-        stop_delay: config.stop_delay,
-        handles,
-        ended,
-        _watch: watch,
-    })
+    let watch = AbortOnDropHandle::new(tokio::spawn(watch_keys(gate, app.clone())));
+    let (writer, stop_delay) = (patient, config.stop_delay);
+    Ok(Running { address, app, writer, requests, stop_delay, handles, ended, _watch: watch })
 }
 
-/// Takes up signing keys that are added or removed while the service runs.
-async fn watch_keys(gate: Arc<Gate>) {
+/// Takes up keys that are added or removed while the service runs: those that sign and those that encrypt.
+async fn watch_keys(gate: Arc<Gate>, app: Arc<App>) {
     let mut turns = tokio::time::interval(LOOK_FOR_KEYS);
     loop {
         turns.tick().await;
-        let gate = gate.clone();
-        let read = tokio::task::spawn_blocking(move || gate.signer.reload()).await;
-        if let Ok(Err(error)) = read {
-            tracing::error!(%error, "signing keys cannot be read; those from before stay");
+        let (gate, keys) = (gate.clone(), app.keys.clone());
+        let read = tokio::task::spawn_blocking(move || (gate.signer.reload().map(drop), keys.reload())).await;
+        let Ok((signing, data)) = read else { continue };
+        for error in [signing.err(), data.err()].into_iter().flatten() {
+            tracing::error!(%error, "keys cannot be read; those from before stay");
         }
     }
 }

@@ -51,6 +51,10 @@ fn turns() -> tokio::time::Interval {
 
 /// Every job once.
 pub async fn turn(app: &Arc<App>, writer: &Writer) -> ApiResult<()> {
+    // A key that was added is taken up; a directory that cannot be read leaves what there is.
+    if let Err(error) = app.keys.reload() {
+        tracing::error!(%error, "keys cannot be read; those from before stay");
+    }
     let now = app.clock.now();
     // What a node whose clock is behind still looks at.
     let over = now - TimeDelta::minutes(1);

@@ -1,6 +1,6 @@
 //! Endpoints under `/v1/agencies`, and `/v1/me`.
 use super::register;
-use super::rules::{AGENCY_STATE_CONFLICT, AgencyState, OWN_AGENCY, RequestsAMinute};
+use super::rules::{AGENCY_EXISTS, AGENCY_STATE_CONFLICT, AgencyState, OWN_AGENCY, RequestsAMinute};
 use super::store::{self, Agency};
 use crate::access::api::Permit;
 use crate::access::rules::{
@@ -252,6 +252,11 @@ pub struct AgencyPatch {
     #[serde(default, deserialize_with = "set")]
     #[schema(nullable = false, example = "RSUD Mukomuko")]
     name: Option<Line<200>>,
+    /// Its jurisdiction, when its region was renumbered: its clients see the rows of the new one within a second, and those of
+    /// the old one no more.
+    #[serde(default, deserialize_with = "set")]
+    #[schema(nullable = false, example = json!(["17.06"]))]
+    region_codes: Option<Vec<RegionCode>>,
     /// The most that its clients may hold; what is taken away is refused within a second.
     #[serde(default, deserialize_with = "set")]
     #[schema(nullable = false)]
@@ -287,7 +292,13 @@ pub async fn update_agency(
         agency.name = patch.name.map_or(agency.name, |name| name.as_str().to_owned());
         agency.scopes = patch.scopes.unwrap_or(agency.scopes);
         agency.rate_limit = patch.rate_limit.map_or(agency.rate_limit, |limit| limit.map(i32::from));
-        let agency = store::save_agency(c, &agency, app.clock.now()).await?;
+        if let Some(codes) = patch.region_codes {
+            agency.region_codes = codes;
+            register::check_jurisdiction(c, &agency).await?;
+        }
+        let saved = store::save_agency(c, &agency, app.clock.now()).await.map_err(ApiError::from);
+        let agency = saved
+            .map_err(|error| error.on_constraint("agencies_one_per_government", || ApiError::from(&AGENCY_EXISTS)))?;
         note(c, &app, &caller, &agency, "agency.update").await?;
         let version = agency.version;
         Answer::row(&AgencyView::of(agency, &caller), version)

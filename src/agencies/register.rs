@@ -13,12 +13,7 @@ use diesel::OptionalExtension;
 
 /// Inserts an agency whose regions and parent are there and fit.
 pub async fn insert(conn: &mut Conn, agency: &Agency) -> ApiResult<()> {
-    check_regions(agency.kind, &agency.region_codes)?;
-    let known = regions::current(conn, &agency.region_codes).await?;
-    if let Some(index) = agency.region_codes.iter().position(|code| !known.contains(code)) {
-        let fault = Fault::new("region_unknown", "bukan wilayah yang berlaku", "not a current region");
-        return Err(ApiError::rule(&format!("/region_codes/{index}"), fault));
-    }
+    check_jurisdiction(conn, agency).await?;
     if let Some(parent) = agency.parent_id
         && store::lock(conn, parent).await.optional()?.is_none_or(|parent| parent.kind != agency.kind)
     {
@@ -30,6 +25,17 @@ pub async fn insert(conn: &mut Conn, agency: &Agency) -> ApiResult<()> {
         let error = error.on_constraint("agencies_one_per_government", || ApiError::from(&AGENCY_EXISTS));
         error.on_constraint("agencies_pkey", || ApiError::from(&ID_TAKEN))
     })
+}
+
+/// Refuses regions that an agency of this kind cannot have, or that are not current.
+pub async fn check_jurisdiction(conn: &mut Conn, agency: &Agency) -> ApiResult<()> {
+    check_regions(agency.kind, &agency.region_codes)?;
+    let known = regions::current(conn, &agency.region_codes).await?;
+    if let Some(index) = agency.region_codes.iter().position(|code| !known.contains(code)) {
+        let fault = Fault::new("region_unknown", "bukan wilayah yang berlaku", "not a current region");
+        return Err(ApiError::rule(&format!("/region_codes/{index}"), fault));
+    }
+    Ok(())
 }
 
 /// Audit and outbox of a change of an agency. The feed tells those whom it concerns: the agency itself and the

@@ -91,11 +91,12 @@ pub async fn create_agency(conn: &mut Conn, agency: &Agency) -> QueryResult<()> 
     Ok(())
 }
 
-/// Writes name, scopes, limit, state and epoch of an agency that is locked, raises its version, and carries it to the gate.
+/// Writes name, regions, scopes, limit, state and epoch of an agency that is locked, raises its version, and carries it to the gate.
 pub async fn save_agency(conn: &mut Conn, agency: &Agency, now: DateTime<Utc>) -> QueryResult<Agency> {
     let saved = diesel::update(agencies::table.find(agency.id))
         .set((
             agencies::name.eq(&agency.name),
+            agencies::region_codes.eq(&agency.region_codes),
             agencies::scopes.eq(&agency.scopes),
             agencies::state.eq(agency.state),
             agencies::token_epoch.eq(agency.token_epoch),

@@ -97,7 +97,8 @@ fn sealed(keys: &Keys, column: &str, id: Uuid, number: Option<(&str, &str)>) -> 
     Ok((Some(cipher), Some(keys.blind_index(column, digits)), Some(last_four.to_owned())))
 }
 
-fn context(column: &str, id: Uuid) -> String {
+/// What binds a sealed number to its place.
+pub(in crate::cases) fn context(column: &str, id: Uuid) -> String {
     format!("case_people.{column}:{id}")
 }
 

@@ -1,4 +1,6 @@
 //! Every SQL statement on cases, their people, numbers and history.
+pub mod sealed;
+
 use super::rules::{
     CaseAction, CaseId, CaseState, CommunicationNeed, ConsentBy, LawfulBasis, Urgency, number as case_number,
 };

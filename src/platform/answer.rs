@@ -44,10 +44,8 @@ impl Answer {
     }
 
     /// 308: the row is found at another address, for good (RFC 9110, section 15.4.9).
-    pub fn moved(location: String) -> ApiResult<Self> {
-        let mut answer = Self::new(308, &serde_json::json!({}), None)?.header("location", location);
-        answer.headers.retain(|(name, _)| name != "etag");
-        Ok(answer)
+    pub fn moved(location: String) -> Self {
+        Self { status: 308, body: vec![], headers: vec![("location".to_owned(), location)] }
     }
 
     fn new(status: u16, view: &impl Serialize, version: Option<i32>) -> ApiResult<Self> {
@@ -81,7 +79,11 @@ impl Responder for Answer {
         for (name, value) in &self.headers {
             response.insert_header((name.as_str(), value.as_str()));
         }
-        if fresh { response.finish() } else { response.content_type("application/json").body(self.body) }
+        if fresh || self.body.is_empty() {
+            response.finish()
+        } else {
+            response.content_type("application/json").body(self.body)
+        }
     }
 }
 

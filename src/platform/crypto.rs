@@ -1,79 +1,34 @@
 //! Keys that live outside the database, and what is done with them: sealing (AES-256-GCM), blind indexes and request
 //! fingerprints (HMAC-SHA-256).
 //!
-//! The directory holds `data-NAME.key` (one or more; the last by name seals, all open), `index.key` (blind indexes; it
-//! outlives the data keys) and `seal.key` (cursors, stored answers). Each file is 32 random bytes in base64.
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+//! The directory holds `data-YYYYMMDDhhmmss.key` (one or more; each seals from that time in UTC on, until the next does, and
+//! all open), `index.key` (blind indexes; it outlives the data keys) and `seal.key` (cursors, stored answers). Each file is
+//! 32 random bytes in base64. Data keys that are added or removed are taken up while the service runs.
+mod keyring;
+
 use aws_lc_rs::{constant_time, digest, hmac, rand};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use std::collections::BTreeMap;
+use chrono::{DateTime, Utc};
+use keyring::{KeyFile, Keyring};
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 use zeroize::Zeroizing;
 
 /// First line of every key file that `simpul demo` makes: such a key is refused everywhere else.
 pub const DEMO_MARK: &str = "# simpul demo key: known to everyone who has this folder";
-
-const VERSION: u8 = 1;
-const KEY_ID: usize = 4;
 
 /// What was sealed does not open: altered, of another row, or of a key that is gone.
 #[derive(Debug, thiserror::Error)]
 #[error("sealed value does not open")]
 pub struct Unsealed;
 
-/// A set of keys that seal under one name.
-struct Keyring {
-    current: [u8; KEY_ID],
-    keys: BTreeMap<[u8; KEY_ID], LessSafeKey>,
-}
-
-impl Keyring {
-    fn new(secrets: &[Zeroizing<[u8; 32]>]) -> anyhow::Result<Self> {
-        let mut keys = BTreeMap::new();
-        let mut current = None;
-        for secret in secrets {
-            let mut id = [0; KEY_ID];
-            id.iter_mut().zip(digest::digest(&digest::SHA256, &secret[..]).as_ref()).for_each(|(to, from)| *to = *from);
-            keys.insert(id, LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &secret[..])?));
-            current = Some(id);
-        }
-        Ok(Self { current: current.ok_or_else(|| anyhow::anyhow!("no key"))?, keys })
-    }
-
-    /// Layout: version (1 byte), key id (4), nonce (12), ciphertext and tag.
-    fn seal(&self, context: &str, plain: &[u8]) -> anyhow::Result<Vec<u8>> {
-        let key = self.keys.get(&self.current).ok_or(Unsealed)?;
-        let mut nonce = [0; NONCE_LEN];
-        rand::fill(&mut nonce)?;
-        let mut sealed = Vec::with_capacity(1 + KEY_ID + NONCE_LEN + plain.len() + 16);
-        sealed.push(VERSION);
-        sealed.extend_from_slice(&self.current);
-        sealed.extend_from_slice(&nonce);
-        let mut text = Zeroizing::new(plain.to_vec());
-        text.reserve(16);
-        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context.as_bytes()), &mut *text)?;
-        sealed.extend_from_slice(&text);
-        Ok(sealed)
-    }
-
-    fn open(&self, context: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unsealed> {
-        let (&version, rest) = sealed.split_first().ok_or(Unsealed)?;
-        let (id, rest) = rest.split_first_chunk::<KEY_ID>().ok_or(Unsealed)?;
-        let (nonce, text) = rest.split_first_chunk::<NONCE_LEN>().ok_or(Unsealed)?;
-        let key = self.keys.get(id).filter(|_| version == VERSION).ok_or(Unsealed)?;
-        let mut text = Zeroizing::new(text.to_vec());
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        let length = key.open_in_place(nonce, Aad::from(context.as_bytes()), &mut text).map_err(|_| Unsealed)?.len();
-        text.truncate(length);
-        Ok(text)
-    }
-}
-
 /// Every data key of the service. No `Debug` output shows one.
 pub struct Keys {
-    data: Keyring,
+    data: RwLock<Keyring>,
+    dir: PathBuf,
+    demo: bool,
     seal: Keyring,
     index: hmac::Key,
     fingerprint: hmac::Key,
@@ -88,59 +43,70 @@ impl fmt::Debug for Keys {
 impl Keys {
     /// Reads the directory. Refuses missing, short, constant or readable-by-others keys, and demo keys unless `demo`.
     pub fn load(dir: &Path, demo: bool) -> anyhow::Result<Self> {
-        let mut data = vec![];
-        let mut names: Vec<_> = std::fs::read_dir(dir)
-            .map_err(|e| anyhow::anyhow!("cannot read the key directory {}: {e}", dir.display()))?
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter(|name| {
-                name.starts_with("data-") && std::path::Path::new(name).extension().is_some_and(|e| e == "key")
-            })
-            .collect();
-        names.sort();
-        anyhow::ensure!(!names.is_empty(), "no data-*.key in {}: make keys with `simpul keys create`", dir.display());
-        for name in names {
-            data.push(read_key(&dir.join(name), demo)?);
-        }
         let seal = read_key(&dir.join("seal.key"), demo)?;
         let index = read_key(&dir.join("index.key"), demo)?;
         let derive = |label: &[u8], from: &[u8; 32]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, from), label);
         Ok(Self {
             fingerprint: hmac::Key::new(hmac::HMAC_SHA256, derive(b"fingerprint", &seal).as_ref()),
-            seal: Keyring::new(&[seal])?,
-            data: Keyring::new(&data)?,
+            seal: Keyring::new(&[(DateTime::UNIX_EPOCH, seal)], DateTime::UNIX_EPOCH)?,
+            data: RwLock::new(data_keys(dir, demo)?),
+            dir: dir.to_owned(),
+            demo,
             index: hmac::Key::new(hmac::HMAC_SHA256, &index[..]),
         })
+    }
+
+    /// Reads the data keys again: what has been added since opens, and seals if its time has come. A directory that cannot be
+    /// read leaves everything as it was.
+    pub fn reload(&self) -> anyhow::Result<()> {
+        let fresh = data_keys(&self.dir, self.demo)?;
+        *self.data.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        Ok(())
     }
 
     /// Makes what is missing in `dir`; returns the names made.
     pub fn create(dir: &Path, demo: bool) -> anyhow::Result<Vec<String>> {
         std::fs::create_dir_all(dir)?;
-        let has_data = std::fs::read_dir(dir)?.flatten().any(|e| e.file_name().to_string_lossy().starts_with("data-"));
-        let mut made = vec![];
-        let data = format!("data-{}.key", chrono::Utc::now().format("%Y%m%d%H%M%S"));
-        for name in ["index.key", "seal.key", &data] {
-            let path = dir.join(name);
-            if path.exists() || (name.starts_with("data-") && has_data) {
-                continue;
-            }
-            let mut secret = Zeroizing::new([0u8; 32]);
-            rand::fill(&mut secret[..])?;
-            let mark = if demo { format!("{DEMO_MARK}\n") } else { String::new() };
-            write_private(&path, format!("{mark}{}\n", STANDARD.encode(&secret[..])).as_bytes())?;
-            made.push(name.to_owned());
+        let data = KeyFile::all(dir).is_err().then(|| KeyFile::name(Utc::now()));
+        let names = [Some("index.key".to_owned()), Some("seal.key".to_owned()), data];
+        let missing = names.into_iter().flatten().filter(|name| !dir.join(name).exists());
+        missing.map(|name| write_key(dir, name, demo)).collect()
+    }
+
+    /// Makes the data key that seals from `from` on; returns its name. Refused while another one waits for its time.
+    pub fn add_data_key(dir: &Path, from: DateTime<Utc>, now: DateTime<Utc>) -> anyhow::Result<String> {
+        let waiting = KeyFile::all(dir)?.into_iter().find(|file| file.from > now);
+        if let Some(waiting) = waiting {
+            anyhow::bail!("{} seals from {} only: wait for it", waiting.path.display(), waiting.from);
         }
-        Ok(made)
+        write_key(dir, KeyFile::name(from), false)
     }
 
     /// Encrypts a stored value. `context` binds it to its place: `table.column:row-id`.
     pub fn encrypt(&self, context: &str, plain: &str) -> anyhow::Result<Vec<u8>> {
-        self.data.seal(context, plain.as_bytes())
+        self.data.read().unwrap_or_else(PoisonError::into_inner).seal(context, plain.as_bytes())
     }
 
     /// Opens what [`Keys::encrypt`] made in the same place.
     pub fn decrypt(&self, context: &str, sealed: &[u8]) -> Result<Zeroizing<String>, Unsealed> {
-        let plain = self.data.open(context, sealed)?;
+        let known = self.data.read().unwrap_or_else(PoisonError::into_inner).knows(sealed);
+        if !known {
+            // Another process may have taken up a new key a moment earlier.
+            self.reload().map_err(|_| Unsealed)?;
+        }
+        let plain = self.data.read().unwrap_or_else(PoisonError::into_inner).open(context, sealed)?;
         std::str::from_utf8(&plain).map(|text| Zeroizing::new(text.to_owned())).map_err(|_| Unsealed)
+    }
+
+    /// Whether the data key that seals now sealed this; if not, [`Keys::reseal`] does it anew.
+    pub fn is_current(&self, sealed: &[u8]) -> bool {
+        self.data.read().unwrap_or_else(PoisonError::into_inner).is_current(sealed)
+    }
+
+    /// The same value under the key that seals now.
+    pub fn reseal(&self, context: &str, sealed: &[u8]) -> anyhow::Result<Vec<u8>> {
+        let plain = self.decrypt(context, sealed)?;
+        self.encrypt(context, &plain)
     }
 
     /// Seals what leaves the service and comes back (a cursor) or lives for days (a stored answer).
@@ -162,6 +128,20 @@ impl Keys {
     pub fn fingerprint(&self, parts: &[&[u8]]) -> Vec<u8> {
         mac(&self.fingerprint, parts)
     }
+}
+
+fn data_keys(dir: &Path, demo: bool) -> anyhow::Result<Keyring> {
+    let files = KeyFile::all(dir)?;
+    let secrets = files.iter().map(|file| Ok((file.from, file.read(demo)?))).collect::<anyhow::Result<Vec<_>>>()?;
+    Keyring::new(&secrets, Utc::now())
+}
+
+fn write_key(dir: &Path, name: String, demo: bool) -> anyhow::Result<String> {
+    let mut secret = Zeroizing::new([0u8; 32]);
+    rand::fill(&mut secret[..])?;
+    let mark = if demo { format!("{DEMO_MARK}\n") } else { String::new() };
+    write_private(&dir.join(&name), format!("{mark}{}\n", STANDARD.encode(&secret[..])).as_bytes())?;
+    Ok(name)
 }
 
 /// Each part is preceded by its length, so that no two lists of parts give the same input.

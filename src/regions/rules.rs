@@ -113,6 +113,27 @@ pub fn read(gzipped: impl Read) -> anyhow::Result<Vec<Listed>> {
     Ok(rows)
 }
 
+/// What a region became, as an official mapping says.
+#[derive(Debug, Clone, serde::Deserialize)]
+pub struct Succession {
+    /// The one that is no longer.
+    pub old_code: RegionCode,
+    /// One that took its place.
+    pub new_code: RegionCode,
+}
+
+/// Reads `old_code,new_code`. Several lines for a region that was split.
+pub fn read_successors(file: impl Read) -> anyhow::Result<Vec<Succession>> {
+    let rows = csv::Reader::from_reader(file).into_deserialize().enumerate();
+    rows.map(|(index, row)| {
+        let pair: Succession = row.map_err(|error| anyhow::anyhow!("row {} of the mapping: {error}", index + 1))?;
+        let fits = pair.old_code != pair.new_code && pair.old_code.level() == pair.new_code.level();
+        anyhow::ensure!(fits, "row {} of the mapping: two different codes of one level", index + 1);
+        Ok(pair)
+    })
+    .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,12 +1,13 @@
 //! Every SQL statement on `regions`.
-use super::rules::{Listed, RegionKind, TimeZone};
+use super::rules::{Listed, RegionKind, Succession, TimeZone};
 use crate::platform::db::Conn;
 use crate::platform::db::sql::unnest;
 use crate::platform::region_code::{RegionCode, RegionLevel};
-use crate::schema::regions as t;
+use crate::schema::{region_successors, regions as t};
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use std::collections::HashSet;
 
 /// A region as stored and as served.
 #[derive(Debug, Queryable, Selectable, serde::Serialize, utoipa::ToSchema)]
@@ -120,6 +121,79 @@ pub async fn known(conn: &mut Conn, codes: &[RegionCode]) -> QueryResult<Vec<Reg
 /// Whether the code is that of a region, current or retired.
 pub async fn exists(conn: &mut Conn, code: &RegionCode) -> QueryResult<bool> {
     diesel::select(diesel::dsl::exists(t::table.find(code))).get_result(conn).await
+}
+
+/// Whether the code is that of a village that is no longer.
+pub async fn is_retired(conn: &mut Conn, code: &RegionCode) -> QueryResult<bool> {
+    let retired = t::table.find(code).filter(t::last_listed.is_not_null().and(t::level.eq(RegionLevel::Village)));
+    diesel::select(diesel::dsl::exists(retired)).get_result(conn).await
+}
+
+/// A region that may be what another one became.
+#[derive(Debug, Queryable)]
+pub struct Successor {
+    /// The one that is no longer.
+    pub old_code: RegionCode,
+    /// The current one.
+    pub code: RegionCode,
+    /// Its name.
+    pub name: String,
+}
+
+/// What these became, as the loaded mapping says.
+pub async fn successors(conn: &mut &Conn, codes: &[RegionCode]) -> QueryResult<Vec<Successor>> {
+    region_successors::table
+        .inner_join(t::table.on(t::code.eq(region_successors::new_code)))
+        .filter(region_successors::old_code.eq_any(codes).and(t::last_listed.is_null()))
+        .select((region_successors::old_code, t::code, t::name))
+        .order((region_successors::old_code, t::code))
+        .load(conn)
+        .await
+}
+
+/// The table a second time, in one statement.
+mod again {
+    use crate::schema::regions;
+    diesel::alias!(regions as former: Former);
+}
+use again::former;
+
+/// Current regions with the name and of the level of these, in the same province.
+pub async fn namesakes(conn: &mut &Conn, codes: &[RegionCode]) -> QueryResult<Vec<Successor>> {
+    let same = former
+        .field(t::folded_name)
+        .eq(t::folded_name)
+        .and(former.field(t::level).eq(t::level))
+        .and(former.field(t::province_code).eq(t::province_code));
+    t::table
+        .inner_join(former.on(same))
+        .filter(former.field(t::code).eq_any(codes).and(t::last_listed.is_null()))
+        .select((former.field(t::code), t::code, t::name))
+        .order((former.field(t::code), t::code))
+        .load(conn)
+        .await
+}
+
+/// Notes what became of regions; what is known stays.
+pub async fn save_successors(conn: &mut AsyncPgConnection, pairs: &[Succession]) -> QueryResult<usize> {
+    let columns = diesel::select((
+        unnest(pairs.iter().map(|pair| pair.old_code.as_str()).collect::<Vec<_>>()),
+        unnest(pairs.iter().map(|pair| pair.new_code.as_str()).collect::<Vec<_>>()),
+    ));
+    let into = (region_successors::old_code, region_successors::new_code);
+    columns.insert_into(region_successors::table).into_columns(into).on_conflict_do_nothing().execute(conn).await
+}
+
+/// Current regions that are none of these.
+pub async fn missing_from(conn: &mut AsyncPgConnection, listed: &[Listed]) -> QueryResult<Vec<RegionCode>> {
+    let known: HashSet<&RegionCode> = listed.iter().map(|row| &row.code).collect();
+    let current: Vec<RegionCode> = t::table.filter(t::last_listed.is_null()).select(t::code).load(conn).await?;
+    Ok(current.into_iter().filter(|code| !known.contains(code)).collect())
+}
+
+/// Retires regions: `year` is that of the last list that had them.
+pub async fn retire(conn: &mut AsyncPgConnection, codes: &[RegionCode], year: i16) -> QueryResult<usize> {
+    diesel::update(t::table.filter(t::code.eq_any(codes))).set(t::last_listed.eq(year)).execute(conn).await
 }
 
 /// Inserts or updates regions; parents first.

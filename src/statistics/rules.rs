@@ -11,8 +11,20 @@ use crate::volunteers::rules::{TrainingLevel, VolunteerStatus};
 /// Raised when what is counted changes its meaning.
 pub const DEFINITION_VERSION: i32 = 1;
 
-/// Active volunteers that a village should have: a target, never a constraint.
+/// Active volunteers that a village should have, unless the caller asks by another number: a target, never a constraint.
 pub const TARGET: i64 = 1;
+/// The largest target that may be asked by.
+pub const MOST: i64 = 100;
+
+/// The target that is asked by.
+pub fn target(asked: Option<i64>) -> ApiResult<i64> {
+    let target = asked.unwrap_or(TARGET);
+    if (TARGET..=MOST).contains(&target) {
+        return Ok(target);
+    }
+    let fault = Fault::new("out_of_range", "antara 1 dan 100", "between 1 and 100");
+    Err(ApiError::malformed(Place::Parameter("target".to_owned()), fault))
+}
 
 text_enum! {
     /// By what volunteers are counted.
@@ -64,20 +76,20 @@ text_enum! {
 
 impl CoverageState {
     /// Of a village with so many active volunteers.
-    pub fn of(active: i64) -> Self {
+    pub fn of(active: i64, target: i64) -> Self {
         match active {
             ..=0 => Self::None,
-            n if n < TARGET => Self::Below,
+            n if n < target => Self::Below,
             _ => Self::Met,
         }
     }
 
     /// The half-open range of active volunteers that it means.
-    pub fn range(self) -> (i64, i64) {
+    pub fn range(self, target: i64) -> (i64, i64) {
         match self {
             Self::None => (i64::MIN, 1),
-            Self::Below => (1, TARGET),
-            Self::Met => (TARGET, i64::MAX),
+            Self::Below => (1, target),
+            Self::Met => (target, i64::MAX),
         }
     }
 }
@@ -160,12 +172,10 @@ mod tests {
 
     #[test]
     fn states_part_all_numbers() {
-        for active in -1..5 {
-            let holding: Vec<_> = CoverageState::ALL
-                .iter()
-                .filter(|state| (state.range().0..state.range().1).contains(&active))
-                .collect();
-            assert_eq!(holding, [&CoverageState::of(active)]);
+        for (active, target) in (-1..5).flat_map(|active| (TARGET..4).map(move |target| (active, target))) {
+            let holds = |state: &&CoverageState| (state.range(target).0..state.range(target).1).contains(&active);
+            let holding: Vec<_> = CoverageState::ALL.iter().filter(holds).collect();
+            assert_eq!(holding, [&CoverageState::of(active, target)]);
         }
     }
 }

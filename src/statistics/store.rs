@@ -75,7 +75,7 @@ pub struct Village {
 type Villages<'a> = v::BoxedQuery<'a, Pg>;
 
 /// The one predicate of the list of villages and its count.
-fn villages_in<'a>(region: Option<&RegionCode>, states: &[CoverageState]) -> Villages<'a> {
+fn villages_in<'a>(region: Option<&RegionCode>, states: &[CoverageState], target: i64) -> Villages<'a> {
     let mut query = v::table.into_boxed();
     if let Some(code) = region {
         let code = code.clone();
@@ -87,7 +87,7 @@ fn villages_in<'a>(region: Option<&RegionCode>, states: &[CoverageState]) -> Vil
         };
     }
     // All three name every village.
-    let mut states = states.iter().map(|state| state.range());
+    let mut states = states.iter().map(|state| state.range(target));
     if let Some((from, until)) = states.next() {
         let first: Box<dyn BoxableExpression<v::table, Pg, SqlType = diesel::sql_types::Bool>> =
             Box::new(v::active.ge(from).and(v::active.lt(until)));
@@ -102,11 +102,11 @@ fn villages_in<'a>(region: Option<&RegionCode>, states: &[CoverageState]) -> Vil
 pub async fn villages(
     conn: &mut &Conn,
     region: Option<&RegionCode>,
-    states: &[CoverageState],
+    (states, target): (&[CoverageState], i64),
     after: Option<RegionCode>,
     limit: i64,
 ) -> QueryResult<Vec<Village>> {
-    let mut query = villages_in(region, states);
+    let mut query = villages_in(region, states, target);
     if let Some(after) = after {
         query = query.filter(v::village_code.gt(after));
     }
@@ -117,9 +117,9 @@ pub async fn villages(
 pub async fn count_villages(
     conn: &mut &Conn,
     region: Option<&RegionCode>,
-    states: &[CoverageState],
+    (states, target): (&[CoverageState], i64),
 ) -> QueryResult<i64> {
-    villages_in(region, states).select(count_star()).get_result(conn).await
+    villages_in(region, states, target).select(count_star()).get_result(conn).await
 }
 
 /// How many villages of a region have how many active volunteers.

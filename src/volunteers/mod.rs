@@ -12,9 +12,10 @@ pub mod store;
 
 /// Routes of this module.
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
-    use api::{actions, duplicates, identity, phones, postings, read, register, update};
+    use api::{actions, duplicates, identity, phones, postings, read, register, renewals, update};
     // Before `/{id}`, which would take it for one.
     cfg.service(duplicates::list_duplicate_volunteers);
+    cfg.service(renewals::list_retired_villages).service(renewals::follow_village);
     cfg.service(read::list_volunteers).service(register::create_volunteer).service(identity::search_volunteers);
     cfg.service(read::read_volunteer).service(update::update_volunteer).service(identity::reveal_volunteer);
     cfg.service(actions::verify_volunteer).service(actions::select_volunteer).service(actions::activate_volunteer);

@@ -298,3 +298,33 @@ fn acts_are_recorded_with_who_and_refusals_too() {
         ministry.with_token(&token).post("/v1/agencies", branch("RSUD")).await.problem(403, "acting_user_required");
     });
 }
+
+#[test]
+fn a_renumbered_government_gets_its_new_region() {
+    run(async |app| {
+        let (ministry, village) = (app.ministry().await, app.village().await);
+        let at = format!("/v1/agencies/{}", village.agency);
+        let etag = ministry.get(&at).await.expect(200).header("etag").to_owned();
+        let to = |code: &str| json!({ "region_codes": [code] });
+        ministry.patch(&at, &etag, to("17.06")).await.problem(422, "rule_broken");
+        ministry
+            .patch(&at, &etag, to("17.06.02.9999"))
+            .await
+            .problem(422, "rule_broken")
+            .blames("/region_codes/0", "region_unknown");
+        // of a government that there is
+        ministry.patch(&at, &etag, to("17.06.02.1018")).await.problem(409, "agency_exists");
+        let seen = async || {
+            village.get("/v1/volunteers?region=17.06.02.1009").await.expect(200).json["items"].as_array().unwrap().len()
+        };
+        let province = app.province().await;
+        province
+            .post("/v1/volunteers", json!({ "village_code": "17.06.02.1009", "name": crate::support::a_name() }))
+            .await
+            .expect(201);
+        assert_eq!(seen().await, 0);
+        let changed = ministry.patch(&at, &etag, to("17.06.02.1009")).await.expect(200);
+        assert_eq!(changed.json["region_codes"], json!(["17.06.02.1009"]));
+        within_a_second(async || seen().await > 0).await;
+    });
+}

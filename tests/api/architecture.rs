@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// but for the pairs that [`SIDEWAYS`] names.
 const ORDER: &[&[&str]] = &[
     &["main"],
-    &["lib", "server", "worker", "demo", "operator"],
+    &["lib", "server", "worker", "demo", "operator", "reencrypt"],
     &["docs"],
     &["privacy", "partners"],
     &["statistics"],
@@ -32,6 +32,7 @@ const SIDEWAYS: &[(&str, &str)] = &[
     ("demo", "server"),
     ("demo", "worker"),
     ("lib", "operator"),
+    ("lib", "reencrypt"),
 ];
 
 struct Source {

@@ -41,6 +41,8 @@ mod platform;
 mod referral_figures;
 mod referrals;
 mod regions;
+mod renewals;
+mod rotation;
 mod schema;
 mod statistics;
 mod tokens;

@@ -267,3 +267,26 @@ fn figures_of_a_region_read_only_its_own_rows() {
         }
     });
 }
+
+#[test]
+fn coverage_is_told_by_the_target_that_is_asked_by() {
+    run(async |app| {
+        let province = app.province().await;
+        let states = async |query: &str| -> Vec<i64> {
+            let figures = province.get(&format!("/v1/statistics/coverage?{query}")).await.expect(200);
+            let buckets = figures.json["buckets"].as_array().unwrap().clone();
+            for bucket in &buckets {
+                let path = bucket["list_url"].as_str().unwrap().strip_prefix(&app.base).unwrap();
+                let list = province.get(&format!("{path}&limit=1")).header("prefer", "count=exact").await.expect(200);
+                assert_eq!(list.json["total"], bucket["count"], "{path}");
+            }
+            buckets.iter().map(|bucket| bucket["count"].as_i64().unwrap()).collect()
+        };
+        let (one, two) = (states("region=17.06").await, states("region=17.06&target=2").await);
+        assert_eq!((one[0], one[1]), (two[0], 0));
+        assert!(two[1] > 0 && two[2] > 0 && two[1] + two[2] == one[2]);
+        for bad in ["0", "101", "x"] {
+            province.get(&format!("/v1/statistics/coverage?target={bad}")).await.problem(400, "malformed");
+        }
+    });
+}

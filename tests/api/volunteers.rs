@@ -636,6 +636,9 @@ fn a_transfer_needs_both_ends_and_is_told_to_both() {
         // between regencies it is the province's
         transfer(&province, "17.01.01.2001").await.expect(200);
         regency.get(&path).await.problem(404, "not_found");
+        // whoever had it can read who took it away
+        let told = regency.get("/v1/audit-events?action=volunteer.transfer").await.expect(200);
+        assert_eq!(told.json["items"].as_array().unwrap().len(), 2);
         let postings = app.neighbour_regency().await.get(&format!("{path}/postings")).await.expect(200);
         let places: Vec<&str> = postings.json["items"]
             .as_array()

@@ -84,7 +84,7 @@ fn example(code: &Code, public_url: &str) -> Value {
 const HEADERS: &[(&str, &str, &str)] = &[
     ("RequestId", "X-Request-Id", "Id of the request; quote it when you ask for help."),
     ("ETag", "ETag", "Of this representation. Send it back as `If-None-Match`, and as `If-Match` with a change."),
-    ("Location", "Location", "Address of the new row."),
+    ("Location", "Location", "Address of the new row, or where the row is found now."),
     ("Link", "Link", "`rel=\"next\"`: the next page (RFC 8288); absent on the last one."),
     ("PreferenceApplied", "Preference-Applied", "`count=exact` where `total` was asked for (RFC 7240)."),
     ("IdempotencyReplayed", "Idempotency-Replayed", "`true`: this act was done before, and this is its answer again."),
@@ -207,7 +207,7 @@ fn add_headers(response: &mut Value, status: &str, shape: &Shape) {
     let applies = |name: &str| match name {
         "RequestId" => true,
         "ETag" => status == "304" || (done && (shape.conditional || (json && shape.secured))),
-        "Location" => matches!(status, "201" | "202"),
+        "Location" => matches!(status, "201" | "202" | "308"),
         "Link" => done && shape.pages,
         "PreferenceApplied" => done && shape.counts,
         "IdempotencyReplayed" => done && shape.key,

@@ -11,7 +11,7 @@ use crate::platform::input::Query;
 use crate::platform::openapi::PreferHeader;
 use crate::platform::page::{Page, PageParams, Paged};
 use crate::platform::region_code::RegionCode;
-use crate::statistics::rules::{CoverageGroup, CoverageState, level_below, scope, state_labels};
+use crate::statistics::rules::{CoverageGroup, CoverageState, level_below, scope, state_labels, target};
 use crate::statistics::store;
 use actix_web::get;
 use serde::{Deserialize, Serialize};
@@ -30,11 +30,14 @@ pub struct CoverageFilter {
     /// Only those in one of these states.
     #[serde(default)]
     state: Vec<CoverageState>,
+    /// Active volunteers that a village should have; 1 if absent.
+    #[param(minimum = 1, maximum = 100)]
+    target: Option<i64>,
 }
 
 /// Count villages by their volunteers
 ///
-/// The target is at least one active volunteer in each village: reported, never enforced. `total` is all villages that
+/// The target is at least one active volunteer in each village, or `target`: reported, never enforced. `total` is all villages that
 /// the filter admits; grouped by region with `state=met` it is those that have reached the target.
 #[utoipa::path(tag = "statistics", security(("oauth2" = ["statistics:read"])), params(CoverageFilter),
     responses((status = 200, body = Figures, description = "The figures."),
@@ -48,6 +51,7 @@ pub async fn read_coverage(
     db: Db,
 ) -> ApiResult<Answer> {
     let filter = query.0;
+    let target = target(filter.target)?;
     let region = scope(&caller, filter.region.clone())?;
     check_region(&db, region.as_ref()).await?;
     let group = filter.group_by.unwrap_or(CoverageGroup::State);
@@ -57,14 +61,17 @@ pub async fn read_coverage(
         let rows = db.read(async |c| store::coverage_below(c, region.as_ref()).await).await?;
         let parts = parts(&db, region.as_ref(), &[]).await?;
         let count = |code: &RegionCode| {
-            let own = rows.iter().filter(|(own, active, _)| own == code && admits(CoverageState::of(*active)));
+            let own = rows.iter().filter(|(own, active, _)| own == code && admits(CoverageState::of(*active, target)));
             own.map(|(_, _, villages)| villages).sum()
         };
         parts.into_iter().map(|(code, labels)| (code.to_string(), labels, count(&code))).collect()
     } else {
         let rows = db.read(async |c| store::coverage(c, region.as_ref()).await).await?;
         let count = |state| {
-            rows.iter().filter(|(active, _)| CoverageState::of(*active) == state).map(|(_, villages)| villages).sum()
+            rows.iter()
+                .filter(|(active, _)| CoverageState::of(*active, target) == state)
+                .map(|(_, villages)| villages)
+                .sum()
         };
         let states = CoverageState::ALL.iter().copied().filter(|state| admits(*state));
         states.map(|state| (state.as_str().to_owned(), state_labels(state), count(state))).collect()
@@ -77,6 +84,10 @@ pub async fn read_coverage(
         } else {
             filters.extend(region.as_ref().map(|region| ("region", region.as_str())));
             filters.push(("state", &key));
+        }
+        let asked = target.to_string();
+        if filter.target.is_some() {
+            filters.push(("target", &asked));
         }
         let list_url = Some(list_url(&app, "/v1/statistics/coverage/villages", &filters));
         Bucket { key, labels, count, list_url }
@@ -95,6 +106,9 @@ pub struct CoverageVillageFilter {
     /// Only those in one of these states.
     #[serde(default)]
     state: Vec<CoverageState>,
+    /// Active volunteers that a village should have; 1 if absent.
+    #[param(minimum = 1, maximum = 100)]
+    target: Option<i64>,
 }
 
 /// A village and its active volunteers.
@@ -120,9 +134,10 @@ pub async fn list_coverage_villages(
     paged: Paged<CoverageVillageFilter>,
     db: Db,
 ) -> ApiResult<Answer> {
+    let target = target(paged.filter.target)?;
     let region = scope(&caller, paged.filter.region.clone())?;
     check_region(&db, region.as_ref()).await?;
-    let (states, after): (_, Option<RegionCode>) = (&paged.filter.state, paged.after()?);
+    let (states, after): (_, Option<RegionCode>) = ((paged.filter.state.as_slice(), target), paged.after()?);
     let rows =
         db.read(async |c| store::villages(c, region.as_ref(), states, after.clone(), paged.limit + 1).await).await?;
     let total = if paged.count {
@@ -132,7 +147,7 @@ pub async fn list_coverage_villages(
     };
     let (rows, after) = paged.cut(rows, |village| village.village_code.clone());
     let view = |village: store::Village| CoverageVillage {
-        state: CoverageState::of(village.active),
+        state: CoverageState::of(village.active, target),
         village_code: village.village_code,
         name: village.name,
         active: village.active,

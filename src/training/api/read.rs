@@ -4,6 +4,7 @@ use crate::access::api::Permit;
 use crate::access::rules::{AgencyId, ReadTraining, VolunteerId};
 use crate::codes::rules::Code;
 use crate::platform::answer::Answer;
+use crate::platform::app::Shared;
 use crate::platform::db::Db;
 use crate::platform::error::ApiResult;
 use crate::platform::input::PathId;
@@ -15,9 +16,11 @@ use crate::training::rules::{
     EnrolmentId, EnrolmentState, EventHistoryAction, EventLevel, EventState, TrainingEventId, TrainingResult,
 };
 use crate::training::store::{self, EventHistoryRow, Session, Taken, Wanted};
+use crate::volunteers::api::elsewhere;
 use crate::volunteers::store as volunteers;
 use actix_web::get;
 use chrono::{DateTime, Utc};
+use diesel::OptionalExtension;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use utoipa::{IntoParams, ToSchema};
@@ -205,14 +208,17 @@ impl TakenTraining {
 ///
 /// What the volunteer enrolled in, attended and passed, wherever that was; the level in the volunteer follows from it.
 #[utoipa::path(tag = "training", security(("oauth2" = ["training:read"])), params(("id" = VolunteerId, Path, description = "Id of the volunteer.")),
-    responses((status = 200, body = VolunteerTraining, description = "The training.")))]
+    responses((status = 200, body = VolunteerTraining, description = "The training."), (status = 308, description = "Merged into another volunteer: `Location` has that one's.")))]
 #[get("/v1/volunteers/{id}/training")]
 pub async fn read_volunteer_training(
     caller: Permit<ReadTraining>,
     id: PathId<VolunteerId>,
+    app: Shared,
     db: Db,
 ) -> ApiResult<Answer> {
-    db.read(async |c| volunteers::find(c, &caller, id.0).await).await?;
+    if db.read(async |c| volunteers::find(c, &caller, id.0).await.optional()).await?.is_none() {
+        return elsewhere(&db, &app, &caller, id.0, "/training").await;
+    }
     let rows = db.read(async |c| store::of_volunteer(c, &caller, id.0).await).await?;
     let events: Vec<TrainingEventId> = rows.iter().map(|taken| taken.0.event_id).collect();
     let mut attended: HashMap<TrainingEventId, Vec<i16>> = HashMap::new();

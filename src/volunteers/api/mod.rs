@@ -7,6 +7,7 @@ pub mod phones;
 pub mod postings;
 pub mod read;
 pub mod register;
+pub mod renewals;
 pub mod update;
 
 use super::rules::{NikWarning, TrainingLevel, VOLUNTEER_MERGED, VolunteerStatus};
@@ -237,7 +238,9 @@ async fn note(
 ) -> ApiResult<()> {
     let now = app.clock.now();
     let event = Event::by(caller, action, app.clock.new_id(), now).subject("volunteer", after.id);
-    let event = event.region(&after.village_code).persons([after.id.0], shown_fields(caller));
+    // A transfer is told to both ends.
+    let places = before.into_iter().chain([after]).map(|volunteer| &volunteer.village_code);
+    let event = event.regions(places).persons([after.id.0], shown_fields(caller));
     let event = if let Some(detail) = detail { event.detail(detail) } else { event };
     audit::record(conn, &event).await?;
     store::publish(conn, before, after, now).await?;
@@ -296,5 +299,5 @@ pub async fn find_locked(conn: &mut Conn, caller: &Caller, id: VolunteerId) -> A
 /// Where to read a volunteer who is not found under this id: 308 if it was merged into one that the caller sees.
 pub async fn elsewhere(db: &Db, app: &App, caller: &Caller, id: VolunteerId, below: &str) -> ApiResult<Answer> {
     let survivor = db.read(async |c| store::survivor(c, caller, id).await).await?;
-    Answer::moved(format!("{}/v1/volunteers/{survivor}{below}", app.settings.public_url))
+    Ok(Answer::moved(format!("{}/v1/volunteers/{survivor}{below}", app.settings.public_url)))
 }

@@ -4,11 +4,15 @@ mod list;
 mod many;
 pub mod phones;
 mod records;
+mod renewals;
+pub mod sealed;
 
 pub use duplicates::{Dispute, Neighbour, absorb, disputes, full_of, neighbours, promote, release, survivor};
 pub use list::{Wanted, count, find_by_nik, find_by_phone, list};
 pub use many::{hold_many, holders_of, neighbours_of};
 pub use records::{HistoryRow, Posting, add_history, history, posted_since, postings, replace_posting};
+
+pub use renewals::{Stranded, count_posted, lock_posted, stranded};
 
 use super::rules::{IdentityState, Letter, NikWarning, TrainingLevel, VolunteerStatus};
 use crate::access::rules::{AgencyId, Caller, Scope, VolunteerId};

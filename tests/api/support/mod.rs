@@ -94,7 +94,7 @@ pub struct TestApp {
     tampered: AtomicBool,
 }
 
-fn scratch() -> PathBuf {
+pub fn scratch() -> PathBuf {
     // Beside the test binaries, which cargo never shares between two target directories.
     std::env::current_exe().unwrap().parent().unwrap().join("test-pg")
 }

@@ -3,8 +3,10 @@ use super::{Client, TestApp, a_name, document, resolve};
 use chrono::{TimeDelta, Utc};
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Mutex;
 
 /// What is done to a new row so that the operation is accepted: by the last word of their paths, first to last.
 const BEFORE: &[(&str, &[&str])] = &[
@@ -36,6 +38,7 @@ const BEFORE: &[(&str, &[&str])] = &[
     ("/v1/volunteers/{id}/reapply", &["reject"]),
     ("/v1/volunteers/{id}/resign", &["verify", "select", "activate"]),
     ("/v1/volunteers/{id}/select", &["verify"]),
+    ("/v1/volunteers/{id}/undo-merge", &["merge"]),
 ];
 
 /// The key of every client that an office makes: the example of RFC 7515, A.3.
@@ -55,6 +58,8 @@ pub struct Office<'a> {
     pub volunteer: String,
     /// Whom it can refer and forward to.
     target: String,
+    /// Who can be merged into a volunteer, by that one's id.
+    twins: Mutex<HashMap<String, String>>,
 }
 
 /// A row and its current version.
@@ -75,7 +80,7 @@ impl Row {
 impl<'a> Office<'a> {
     pub async fn new(client: Client<'a>, target: &str, villages: [&str; 2]) -> Self {
         let (target, villages) = (client.app.agency(target).await, villages.map(str::to_owned));
-        let mut office = Self { client, villages, volunteer: String::new(), target };
+        let mut office = Self { client, villages, volunteer: String::new(), target, twins: Mutex::default() };
         office.volunteer = office.create("/v1/volunteers").await;
         office
     }
@@ -106,12 +111,16 @@ impl<'a> Office<'a> {
     /// A row of this id, brought by a client into the state in which the operation is accepted.
     pub async fn bring(&self, by: &Client<'_>, path: &str, id: String) -> Row {
         let at = collection(path);
+        if path.ends_with("merge") {
+            let twin = self.create("/v1/volunteers").await;
+            self.twins.lock().unwrap().insert(id.clone(), twin);
+        }
         let steps = BEFORE.iter().find(|(of, _)| *of == path).map_or(&[][..], |(_, steps)| *steps);
         for step in steps {
             let action = format!("{at}/{{id}}/{step}");
             let operation = &document()["paths"][&action]["post"];
             let etag = etag(by, at, &id).await;
-            let reply = by.act(&action.replace("{id}", &id), &etag, self.body(operation)).await;
+            let reply = by.act(&action.replace("{id}", &id), &etag, self.body_on(operation, &id)).await;
             assert!(reply.status < 300, "{action} before {path}: {}", reply.text);
         }
         if path.ends_with("/phone/disable") {
@@ -200,6 +209,15 @@ impl<'a> Office<'a> {
         if example.is_null() { json!({}) } else { example }
     }
 
+    /// The same, for a row that it depends on.
+    fn body_on(&self, operation: &Value, id: &str) -> Value {
+        let mut body = self.body(operation);
+        if let Some(duplicate) = body.get_mut("duplicate_id") {
+            *duplicate = json!(self.twins.lock().unwrap().get(id).unwrap_or(&self.volunteer));
+        }
+        body
+    }
+
     pub fn fill(&self, value: &mut Value) {
         let soon = || Utc::now() + TimeDelta::days(20);
         match value {
@@ -227,7 +245,7 @@ impl<'a> Office<'a> {
     pub fn ask(&self, client: &Client<'a>, method: &Method, path: &str, row: &Row) -> super::client::Request<'a> {
         let operation = &document()["paths"][path][method.as_str().to_lowercase()];
         let request = client.request(method.clone(), &row.address(path));
-        complete(request, operation, &row.etag, &self.body(operation))
+        complete(request, operation, &row.etag, &self.body_on(operation, &row.id))
     }
 }
 
