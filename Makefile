@@ -48,7 +48,7 @@ openapi: ## Write openapi/openapi.json from the routes
 fuzz: prepare-test ## Schemathesis against a demo of its own
 	@exec scripts/check.sh fuzz
 
-bench: prepare-bench ## Measure the service beside pgbench on a million referrals: make bench ARGS=--write (docs/performance.md)
+bench: prepare-bench ## Measure the service beside pgbench on a million referrals and half a million volunteers: make bench ARGS=--write (docs/performance.md)
 	@exec python3 bench/run.py $(ARGS)
 
 prepare-bench: ## The same as prepare, and wrk and Python

@@ -123,11 +123,11 @@ def volunteer_loads() -> list[Load]:
                 ("a common word, in a regency", regency, ["Siti", "Muhammad", "Achmad", "Nur"]),
                 ("a common word, in the country", ministry, ["Siti", "Muhammad", "Achmad", "Nur"]),
                 ("two words, in the country", ministry, ["Siti Rahayu", "Soekarno Putra", "Muhammad Hasibuan", "Euis Wati"]),
-                ("a rare word, in the country", ministry, ["Bukefa", "Cumofo", "Sasupa", "Tjipto Napitupulu"]),
+                ("a rare word, in the country", ministry, ["Babigi", "Babofa", "Bacucu", "Tjipto Napitupulu"]),
                 ("letters amiss, in the country", ministry, ["Napitpulu", "Simanjutnak", "Raymawati", "Hasibaun"]),
                 ("three letters, in the country", ministry, ["sit", "ban", "soe", "nap"]),
                 ("one letter, in the country", ministry, ["s", "b", "m", "d"]),
-                ("all of these", ministry, ["Siti", "Achmad", "Siti Rahayu", "Bukefa", "Napitpulu", "sit", "Soekarno Putra", "s"]),
+                ("all of these", ministry, ["Siti", "Achmad", "Siti Rahayu", "Babigi", "Napitpulu", "sit", "Soekarno Putra", "s"]),
             ]
         ],
     ]

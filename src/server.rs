@@ -86,16 +86,8 @@ pub async fn start(
     }
     let ended = tokio::spawn(server);
     let watch = AbortOnDropHandle::new(tokio::spawn(watch_keys(gate, app.clone())));
-    Ok(Running {
-        address,
-        app,
-        writer: patient,
-        requests,
-        stop_delay: config.stop_delay,
-        handles,
-        ended,
-        _watch: watch,
-    })
+    let (writer, stop_delay) = (patient, config.stop_delay);
+    Ok(Running { address, app, writer, requests, stop_delay, handles, ended, _watch: watch })
 }
 
 /// Takes up keys that are added or removed while the service runs: those that sign and those that encrypt.

@@ -406,9 +406,14 @@ fn the_list_is_narrowed_by_age_posting_and_phone() {
             assert_eq!(names(&regency, &format!("limit=200&{query}")).await, wanted, "{query}");
             assert_eq!(names(&ministry, &format!("limit=200&{query}")).await, wanted, "{query}");
         }
-        for wrong in
-            ["age_band=18", "age_band=", "posted_from=2026-02-30", "posted_before=yesterday", "has_phone=maybe"]
-        {
+        for wrong in [
+            "age_band=18",
+            "age_band=",
+            "posted_from=2026-02-30",
+            "posted_before=yesterday",
+            "has_phone=maybe",
+            "has_phone=",
+        ] {
             let name = wrong.split('=').next().unwrap();
             let reply = regency.get(&format!("/v1/volunteers?{wrong}")).await.problem(400, "malformed");
             assert_eq!(reply.json["errors"][0]["parameter"], name, "{wrong}");

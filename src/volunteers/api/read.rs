@@ -8,7 +8,7 @@ use crate::platform::answer::Answer;
 use crate::platform::app::Shared;
 use crate::platform::db::Db;
 use crate::platform::error::ApiResult;
-use crate::platform::input::PathId;
+use crate::platform::input::{PathId, set};
 use crate::platform::moment::Day;
 use crate::platform::nik::Sex;
 use crate::platform::openapi::PreferHeader;
@@ -86,6 +86,7 @@ pub struct VolunteerFilter {
     /// The current posting began before this day.
     pub(super) posted_before: Option<Day>,
     /// Whether a telephone number is known.
+    #[serde(default, deserialize_with = "set")] // else an empty value would be none
     pub(super) has_phone: Option<bool>,
     /// Accompanied by this person: the social office's own opaque id.
     #[param(value_type = Option<String>, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._:-]+$")]

@@ -99,15 +99,15 @@ pub async fn words_known(conn: &mut &Conn, words: &[String]) -> QueryResult<Vec<
     known.select(n::word).limit(MOST_WORDS).load(conn).await
 }
 
-/// Words, as names are compared, that have many groups of three letters in common with one of these. A statement of its own:
-/// nothing that stands beside it with "or" tells the planner how much there is to compare.
+/// Words, as names are compared, that have many groups of three letters in common with one of these; they are few. A statement of
+/// its own, without a limit or an order: with one the planner hopes to find enough of them by reading on, and compares them all.
 pub async fn words_alike(conn: &mut &Conn, words: &[String]) -> QueryResult<Vec<String>> {
     type Alike = Box<dyn BoxableExpression<n::table, diesel::pg::Pg, SqlType = diesel::sql_types::Bool>>;
     let alike = |word: &String| -> Alike {
         Box::new(Similar::new(n::word, word.clone().into_sql::<diesel::sql_types::Text>()))
     };
     let Some(any) = words.iter().map(alike).reduce(|all, one| Box::new(all.or(one))) else { return Ok(vec![]) };
-    n::table.filter(n::written.eq(false)).filter(any).select(n::word).limit(MOST_WORDS).load(conn).await
+    n::table.filter(n::written.eq(false)).filter(any).select(n::word).load(conn).await
 }
 
 /// Makes the words of up to so many names anew that were made by former rules, or by a version of the service that knew none;

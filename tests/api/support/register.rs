@@ -173,7 +173,9 @@ pub fn xlsx(people: &[Psm]) -> Vec<u8> {
     let day = |(year, month, day): (u16, u8, u8)| ExcelDateTime::from_ymd(year, month, day).unwrap();
     for (row, psm) in (3..).zip(people) {
         sheet.write(row, 0, row - 2).unwrap();
-        let mut put = |column: u16, value: &str| drop(sheet.write_with_format(row, column, value, &text).unwrap());
+        let mut put = |column: u16, value: &str| {
+            sheet.write_with_format(row, column, value, &text).unwrap();
+        };
         put(1, &psm.name);
         put(2, psm.nik.as_deref().unwrap_or_default());
         put(3, if psm.female { "Perempuan" } else { "Laki-laki" });
