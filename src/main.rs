@@ -147,26 +147,7 @@ async fn main() -> anyhow::Result<()> {
             let (app, writer) = server::worker_parts(&Config::read(env)?).await?;
             say(&console::run(app, writer, command).await?)
         }
-        Command::Keys { action: KeysAction::Create } => {
-            let (signing, data) = config::key_directories(env)?;
-            let mut made = Keys::create(&data, false)?;
-            made.extend(keys::create(&signing, Clock::default().now(), false)?);
-            say(&if made.is_empty() { "nothing is missing".to_owned() } else { format!("made {}", made.join(", ")) })
-        }
-        Command::Keys { action: KeysAction::RotateSigning { after } } => rotate_signing(env, after),
-        Command::Keys { action: KeysAction::Rotate { after } } => {
-            let (_, data) = config::key_directories(env)?;
-            let now = Clock::default().now();
-            let from = now + TimeDelta::minutes(after.into());
-            let made = Keys::add_data_key(&data, from, now)?;
-            let from = from.to_rfc3339_opts(SecondsFormat::Secs, true);
-            say(&format!("made {made}, encrypts from {from}"))?;
-            if after == 0 {
-                return re_encrypt(Environment::of_process()?).await;
-            }
-            say("copy it to every node before, and run `simpul keys re-encrypt` after")
-        }
-        Command::Keys { action: KeysAction::ReEncrypt } => re_encrypt(env).await,
+        Command::Keys { action } => keys_command(env, action).await,
         Command::Openapi { public_url } => say(&simpul::document_text(&public_url)?),
         Command::Demo { listen, data_dir, postgres } => {
             telemetry::start_log(telemetry::LogFormat::Text, env.get("LOG_LEVEL").unwrap_or("warn"))?;
@@ -183,6 +164,31 @@ async fn main() -> anyhow::Result<()> {
             tokio::select! { () = asked_to_stop => {}, () = demo.database_ended() => {} }
             demo.stop().await
         }
+    }
+}
+
+async fn keys_command(env: Environment, action: KeysAction) -> anyhow::Result<()> {
+    match action {
+        KeysAction::Create => {
+            let (signing, data) = config::key_directories(env)?;
+            let mut made = Keys::create(&data, false)?;
+            made.extend(keys::create(&signing, Clock::default().now(), false)?);
+            say(&if made.is_empty() { "nothing is missing".to_owned() } else { format!("made {}", made.join(", ")) })
+        }
+        KeysAction::RotateSigning { after } => rotate_signing(env, after),
+        KeysAction::Rotate { after } => {
+            let (_, data) = config::key_directories(env)?;
+            let now = Clock::default().now();
+            let from = now + TimeDelta::minutes(after.into());
+            let made = Keys::add_data_key(&data, from, now)?;
+            let from = from.to_rfc3339_opts(SecondsFormat::Secs, true);
+            say(&format!("made {made}, encrypts from {from}"))?;
+            if after == 0 {
+                return re_encrypt(Environment::of_process()?).await;
+            }
+            say("copy it to every node before, and run `simpul keys re-encrypt` after")
+        }
+        KeysAction::ReEncrypt => re_encrypt(env).await,
     }
 }
 

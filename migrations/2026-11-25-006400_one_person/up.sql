@@ -7,7 +7,7 @@ ALTER TABLE volunteers
     ADD CONSTRAINT volunteers_merged CHECK ((merged_into IS NULL) = (merged_at IS NULL) AND merged_into <> id);
 COMMENT ON COLUMN volunteers.merged_into IS
     'The row that this person is found under. A merged row is in no list, search or figure; reading it leads to the other.';
-CREATE INDEX volunteers_by_survivor ON volunteers (merged_into) WHERE merged_into IS NOT NULL;
+CREATE INDEX volunteers_by_survivor ON volunteers (merged_into);
 
 -- A merged row keeps its NIK, so that the merge can be undone, and it is nobody's duplicate meanwhile.
 ALTER TABLE volunteer_people

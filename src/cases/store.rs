@@ -342,10 +342,8 @@ pub async fn reassign(
     now: DateTime<Utc>,
 ) -> QueryResult<Vec<Case>> {
     let everything = only.is_none().into_sql::<Bool>();
-    let theirs = cases::table
-        .filter(cases::volunteer_id.eq(from))
-        .filter(everything.or(cases::id.eq_any(only.unwrap_or_default())));
-    diesel::update(theirs)
+    let named = everything.or(cases::id.eq_any(only.unwrap_or_default()));
+    diesel::update(cases::table.filter(cases::volunteer_id.eq(from)).filter(named))
         .set((cases::volunteer_id.eq(to), cases::version.eq(cases::version + 1), cases::updated_at.eq(now)))
         .returning(Case::as_returning())
         .get_results(conn)

@@ -419,10 +419,8 @@ pub async fn reassign(
     now: DateTime<Utc>,
 ) -> QueryResult<Vec<Referral>> {
     let everything = only.is_none().into_sql::<Bool>();
-    let theirs = referrals::table
-        .filter(referrals::volunteer_id.eq(from))
-        .filter(everything.or(referrals::id.eq_any(only.unwrap_or_default())));
-    diesel::update(theirs)
+    let named = everything.or(referrals::id.eq_any(only.unwrap_or_default()));
+    diesel::update(referrals::table.filter(referrals::volunteer_id.eq(from)).filter(named))
         .set((
             referrals::volunteer_id.eq(to),
             referrals::version.eq(referrals::version + 1),

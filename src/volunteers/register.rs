@@ -71,7 +71,7 @@ pub struct NewVolunteer {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Override {
-    /// Code of the list `duplicate-reasons`, of the group `override`.
+    /// `namesakes`, `twins` or `identity_checked`: the codes of the group `override` of `duplicate-reasons`.
     #[schema(example = "namesakes")]
     pub(crate) reason: Code,
 }

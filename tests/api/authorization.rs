@@ -117,7 +117,15 @@ fn every_client_of_the_demo_has_the_lists_of_its_scopes_and_no_other() {
             match credential.client_kind.as_str() {
                 "dashboard" => assert_eq!(more, ["/v1/statistics/coverage/villages"]),
                 "phone" => {
-                    let own = ["/v1/cases", "/v1/changes", "/v1/referrals", "/v1/training-events", "/v1/volunteers"];
+                    let own = [
+                        "/v1/cases",
+                        "/v1/changes",
+                        "/v1/volunteers/duplicates",
+                        "/v1/referrals",
+                        "/v1/volunteers/retired-villages",
+                        "/v1/training-events",
+                        "/v1/volunteers",
+                    ];
                     assert_eq!(more, own);
                     let own = json!(credential.volunteer_id);
                     let volunteers = client.get("/v1/volunteers").await.json["items"].clone();

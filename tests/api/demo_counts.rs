@@ -278,6 +278,7 @@ async fn samples(app: &TestApp) -> BTreeMap<&'static str, Vec<String>> {
         of.truncate(4);
         samples.insert(name, of);
     }
+    samples.insert("target", vec!["2".to_owned()]);
     samples
 }
 

@@ -17,7 +17,7 @@ const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0 a face";
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n a face";
 
 async fn volunteer(client: &Client<'_>) -> String {
-    let new = json!({ "village_code": KOTO_JAYA, "name": "Siti Aminah", "nik_status": "none" });
+    let new = json!({ "village_code": KOTO_JAYA, "name": crate::support::a_name(), "nik_status": "none" });
     format!("/v1/volunteers/{}", client.post("/v1/volunteers", new).await.expect(201).id())
 }
 

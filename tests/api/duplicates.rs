@@ -104,7 +104,7 @@ fn alike_at_once_are_registered_once() {
         let regency = app.regency().await;
         for round in 0..rounds(40) {
             let mut new = siti(KOTO_JAYA);
-            new["name"] = json!(format!("Siti {}", ["Aminah", "Zubaidah", "Rohani"][round as usize % 3]));
+            new["name"] = json!(["Siti Aminah", "Siti Zubaidah"][usize::from(round % 2 == 0)]);
             new["birth_date"] = json!(format!("19{}-03-{:02}", 60 + round / 28, 1 + round % 28));
             let posts = (0..12).map(|_| regency.post("/v1/volunteers", new.clone()).settled());
             let replies = futures_util::future::join_all(posts).await;
@@ -216,7 +216,7 @@ fn a_merged_volunteer_leads_to_the_other_with_all_that_it_did_and_back() {
         // what it did is the survivor's
         assert_eq!(regency.get(&format!("/v1/cases/{case}")).await.expect(200).json["volunteer_id"], keeper);
         assert_eq!(regency.get(&format!("/v1/referrals/{referral}")).await.expect(200).json["volunteer_id"], keeper);
-        assert_eq!(seats(&regency, &event).await, [keeper.clone()]);
+        assert_eq!(seats(&regency, &event).await, [keeper.as_str()]);
         assert_eq!(changes(app, &twin).await.last().unwrap(), &format!("redirected {keeper}"));
         let told = regency.get(&format!("/v1/volunteers/{keeper}/merges")).await.expect(200);
         assert_eq!(told.json["items"][0]["filled"], json!(["birth_date", "nik"]));
@@ -233,7 +233,7 @@ fn a_merged_volunteer_leads_to_the_other_with_all_that_it_did_and_back() {
         assert_eq!(total(app).await, before + 2);
         assert_eq!(regency.get(&format!("/v1/cases/{case}")).await.expect(200).json["volunteer_id"], twin);
         assert_eq!(regency.get(&format!("/v1/referrals/{referral}")).await.expect(200).json["volunteer_id"], twin);
-        assert_eq!(seats(&regency, &event).await, [twin.clone()]);
+        assert_eq!(seats(&regency, &event).await, [twin.as_str()]);
         assert_eq!(changes(app, &twin).await.last().unwrap(), "upsert");
         let told = regency.get(&format!("/v1/volunteers/{keeper}/merges")).await.expect(200);
         assert!(told.json["items"][0]["undone_at"].is_string());
@@ -305,7 +305,7 @@ fn what_cannot_be_one_person_is_not_merged() {
         let mut nik = new(KOTO_JAYA);
         nik["nik"] = json!(NIK);
         let first = register(&regency, nik.clone()).await.id();
-        nik["nik"] = json!("1706027108950001");
+        (nik["nik"], nik["name"]) = (json!("1706027108950001"), json!(a_name()));
         let second = register(&regency, nik).await.id();
         let blocked = merge(&province, &first, &second).await.problem(409, "merge_blocked");
         assert_eq!(blocked.json["because"], "niks_differ");

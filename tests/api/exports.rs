@@ -237,7 +237,8 @@ fn no_text_of_a_volunteer_is_a_formula_and_each_is_read_back() {
         ];
         for text in evil {
             let new = json!({ "village_code": KOTO_JAYA, "name": text, "nik_status": "none", "member_number": text,
-                "birth_date": "1960-02-29", "address": format!("{text}\r\n{text}"), "occupation": text });
+                "birth_date": "1960-02-29", "address": format!("{text}\r\n{text}"), "occupation": text,
+                "override_duplicate": { "reason": "namesakes" } });
             regency.post("/v1/volunteers", new).await.expect(201);
         }
         let filters = json!({ "region": KOTO_JAYA, "status": ["candidate"] });

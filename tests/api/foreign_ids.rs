@@ -164,11 +164,12 @@ fn a_foreign_id_in_a_body_or_a_query_answers_like_a_missing_one() {
         let client_id = kerinci.client.credential.as_ref().unwrap().client_id.clone();
         // What a name of the document stands for; agencies are open to all.
         let foreign_of = |name: &str| match name {
-            "volunteer_id" | "subject" => Some(kerinci.volunteer.clone()),
+            "volunteer_id" | "duplicate_id" | "subject" => Some(kerinci.volunteer.clone()),
             "case_id" => Some(case.clone()),
             "agency" | "sender" | "receiver" | "supervisor_agency" => Some(kerinci.client.agency.clone()),
             "client" => Some(client_id.clone()),
-            "id" | "target_agency_id" | "parent_id" | "agency_id" => None,
+            // those of a village that is no longer, which there must be first
+            "id" | "target_agency_id" | "parent_id" | "agency_id" | "0" => None,
             _ => panic!("tell this test whose row {name} names"),
         };
         let (mut bodies, mut queries) = (0, 0);
@@ -199,11 +200,17 @@ fn a_foreign_id_in_a_body_or_a_query_answers_like_a_missing_one() {
                 if theirs.status >= 400 {
                     assert_eq!(theirs.anonymous(), none.anonymous(), "{id} {pointer}");
                 }
-                // the office's own is taken
-                let own = ask(&mukomuko.volunteer).await;
-                assert!(own.status < 300, "{id} {pointer}: {}", own.text);
-                assert_ne!(without(&mukomuko.volunteer, &own), told, "{id} {pointer}");
                 bodies += 1;
+                if path.ends_with("/undo-merge") {
+                    continue; // only who was merged into the row
+                }
+                // the office's own is taken; who is merged is not the one that others are asked with
+                let merged = name == "duplicate_id";
+                let own =
+                    if merged { mukomuko.row("/v1/volunteers/{id}").await.id } else { mukomuko.volunteer.clone() };
+                let taken = ask(&own).await;
+                assert!(taken.status < 300, "{id} {pointer}: {}", taken.text);
+                assert_ne!(without(&own, &taken), told, "{id} {pointer}");
             }
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
                 let name = parameter["name"].as_str().unwrap();

@@ -1,5 +1,5 @@
 //! A register that an office kept as a file, on its way in.
-use crate::support::register::{Psm, csv, register, xlsx};
+use crate::support::register::{self as file, Psm, register, xlsx};
 use crate::support::{self, Client, Reply, TestApp, run};
 use reqwest::Method;
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook};
@@ -121,13 +121,13 @@ async fn goes_in_and_comes_out(app: &TestApp, kind: &str, file: &[u8], people: &
 fn the_register_of_mukomuko_goes_in_as_csv_and_comes_out_the_same() {
     run(async |app| {
         let people = register(app, 1979).await;
-        let import = goes_in_and_comes_out(app, CSV, &csv(&people), &people, 5).await;
+        let import = goes_in_and_comes_out(app, CSV, &file::csv(&people), &people, 5).await;
         assert_eq!((&import.json["header_row"], &import.json["format"]), (&json!(3), &json!("csv")));
         assert_eq!(import.json["ignored_columns"], json!(["A", "U"]));
         let columns = import.json["columns"].as_array().unwrap();
         assert_eq!(columns[4], json!({ "column": "F", "name": "Tgl Lahir", "field": "birth_date" }));
         // those who are in are found, and the file is known
-        let same = send(&app.regency().await, CSV, &csv(&people)).await.problem(409, "file_imported_already");
+        let same = send(&app.regency().await, CSV, &file::csv(&people)).await.problem(409, "file_imported_already");
         assert_eq!(same.json["id"], import.id());
     });
 }
@@ -139,6 +139,44 @@ fn the_register_of_mukomuko_goes_in_as_a_workbook_and_comes_out_the_same() {
         let import = goes_in_and_comes_out(app, XLSX, &xlsx(&people), &people, 4).await;
         assert_eq!((&import.json["header_row"], &import.json["format"]), (&json!(3), &json!("xlsx")));
         assert_eq!((&import.json["other_sheets"], &import.json["ignored_columns"]), (&json!(1), &json!(["A"])));
+    });
+}
+
+/// Reads an export: a mark, semicolons.
+fn csv_reader(file: &str) -> csv::Reader<&[u8]> {
+    let text = file.strip_prefix('\u{feff}').unwrap();
+    csv::ReaderBuilder::new().delimiter(b';').from_reader(text.as_bytes())
+}
+
+#[test]
+fn what_was_taken_in_is_exported_the_same_and_every_row_of_that_is_known() {
+    run(async |app| {
+        let (people, regency) = (register(app, 1983).await, app.regency().await);
+        goes_in_and_comes_out(app, CSV, &file::csv(&people), &people, 5).await;
+        let order = json!({ "format": "csv", "filters": {}, "nik": "full", "purpose": "legal_duty" });
+        let exported = regency.post("/v1/exports/volunteers", order).without("idempotency-key").await.expect(200).text;
+        let mut reader = csv_reader(&exported);
+        let lines: Vec<Vec<String>> = reader.deserialize().map(Result::unwrap).collect();
+        for psm in &people {
+            let line = lines.iter().find(|line| line.iter().any(|cell| cell.ends_with(&psm.certificate))).unwrap();
+            let (year, month, day) = psm.birth;
+            let cells = [
+                &psm.name,
+                psm.nik.as_ref().unwrap_or(&psm.name),
+                &format!("{year}-{month:02}-{day:02}"),
+                &psm.village,
+                &psm.member_number,
+                psm.email.as_ref().unwrap_or(&psm.name),
+                &psm.address,
+            ];
+            for cell in cells {
+                // an apostrophe may keep a spreadsheet from reading it as something else
+                assert!(line.iter().any(|one| one.trim_start_matches('\'') == cell), "{cell} in {line:?}");
+            }
+        }
+        let all = app.number("SELECT count(*) FROM volunteers WHERE regency_code = '17.06'").await;
+        let import = looked_through(&regency, CSV, exported.as_bytes()).await;
+        assert_eq!(counts(&import), [0, 0, 0, all, 0], "{:?}", rows(&regency, &import, "&state=faulty").await);
     });
 }
 
@@ -324,7 +362,7 @@ fn every_kind_of_bad_row_is_told_with_its_row_column_and_reason() {
         assert_eq!(told(at + 3), [json!("volunteer_exists"), json!("volunteer_alike")]);
         assert_eq!(
             (told(at + 4), &duplicates[1]["candidates"]),
-            (vec![json!("volunteer_alike")], &json!([registered]))
+            (vec![json!("volunteer_alike"), json!("alike_in_file")], &json!([registered]))
         );
         assert_eq!(told(at + 6), [json!("alike_in_file")]);
         assert_eq!(counts(&import), [0, 2, i64::try_from(expected.len()).unwrap(), 3, 0]);
@@ -341,8 +379,10 @@ fn every_kind_of_bad_row_is_told_with_its_row_column_and_reason() {
                 assert!(!all.contains(secret.as_str()), "row {number}: {secret}");
             }
         }
-        for (_, value, ..) in BAD.iter().filter(|(_, value, ..)| value.len() > 8) {
-            assert!(!all.contains(value) || *value == "1.70602E+15", "{value}");
+        // one is told of as Excel shows it, one is among the words that another row is told of
+        let known = ["1.70602E+15", "Mengundurkan Diri"];
+        for (_, value, ..) in BAD.iter().filter(|(_, value, ..)| value.len() > 8 && !known.contains(value)) {
+            assert!(!all.contains(value), "{value}");
         }
         // all or nothing: nothing
         let refused = apply(&regency, &import, json!({ "mode": "all" })).await.problem(409, "rows_not_ready");
@@ -663,6 +703,7 @@ fn command(app: &TestApp, arguments: &[&str]) -> Command {
     command.env_clear().current_dir(std::env::temp_dir()).arg("import").args(arguments);
     command.env("DATABASE_URL", url).env("PUBLIC_URL", &app.base);
     command.env("SIGNING_KEYS_DIR", &config.signing_keys_dir).env("DATA_KEYS_DIR", config.data_keys_dir);
+    command.env("DOCUMENTS_DIR", std::env::temp_dir());
     command
 }
 

@@ -107,7 +107,7 @@ impl Writer {
             _ => act(
                 By::Regency,
                 "/v1/volunteers".to_owned(),
-                json!({ "village_code": "17.06.02.1017", "name": format!("Relawan Uji {serial}"), "birth_date": "1995-08-05" }),
+                json!({ "village_code": "17.06.02.1017", "name": crate::support::a_name(), "birth_date": "1995-08-05" }),
             ),
         }
     }

@@ -7,7 +7,7 @@ use crate::platform::answer::Answer;
 use crate::platform::app::Shared;
 use crate::platform::db::Db;
 use crate::platform::error::{ApiResult, Problem};
-use crate::platform::input::Query;
+use crate::platform::input::{Query, set};
 use crate::platform::openapi::PreferHeader;
 use crate::platform::page::{Page, PageParams, Paged};
 use crate::platform::region_code::RegionCode;
@@ -31,6 +31,7 @@ pub struct CoverageFilter {
     #[serde(default)]
     state: Vec<CoverageState>,
     /// Active volunteers that a village should have; 1 if absent.
+    #[serde(default, deserialize_with = "set")] // else an empty value would be none
     #[param(minimum = 1, maximum = 100)]
     target: Option<i64>,
 }
@@ -107,6 +108,7 @@ pub struct CoverageVillageFilter {
     #[serde(default)]
     state: Vec<CoverageState>,
     /// Active volunteers that a village should have; 1 if absent.
+    #[serde(default, deserialize_with = "set")] // else an empty value would be none
     #[param(minimum = 1, maximum = 100)]
     target: Option<i64>,
 }

@@ -234,14 +234,15 @@ pub async fn reassign(
     let everything = only.is_none().into_sql::<Bool>();
     let own = training_enrolments::table.filter(training_enrolments::volunteer_id.eq(to));
     let taken: Vec<TrainingEventId> = own.select(training_enrolments::event_id).load(conn).await?;
-    let theirs = training_enrolments::table
-        .filter(training_enrolments::volunteer_id.eq(from))
-        .filter(training_enrolments::event_id.ne_all(taken))
-        .filter(everything.or(training_enrolments::id.eq_any(only.unwrap_or_default())));
+    let named = everything.or(training_enrolments::id.eq_any(only.unwrap_or_default()));
+    let movable = training_enrolments::volunteer_id.eq(from).and(training_enrolments::event_id.ne_all(taken));
     let change =
         (training_enrolments::volunteer_id.eq(to), training_enrolments::version.eq(training_enrolments::version + 1));
-    let moved: Vec<EnrolmentId> =
-        diesel::update(theirs).set(change).returning(training_enrolments::id).get_results(conn).await?;
+    let moved: Vec<EnrolmentId> = diesel::update(training_enrolments::table.filter(movable).filter(named))
+        .set(change)
+        .returning(training_enrolments::id)
+        .get_results(conn)
+        .await?;
     training_enrolments::table
         .inner_join(training_events::table)
         .filter(training_enrolments::id.eq_any(moved))
