@@ -87,6 +87,7 @@ pub struct VolunteerFilter {
     pub(super) posted_before: Option<Day>,
     /// Whether a telephone number is known.
     #[serde(default, deserialize_with = "set")] // else an empty value would be none
+    #[schema(nullable = false)]
     pub(super) has_phone: Option<bool>,
     /// Accompanied by this person: the social office's own opaque id.
     #[param(value_type = Option<String>, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._:-]+$")]
