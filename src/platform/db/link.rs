@@ -156,10 +156,11 @@ impl Reader {
     /// `links`: 1 for the highest throughput, 2 so that a slow statement delays only half of the requests behind it.
     ///
     /// Plans are generic: binding LIMIT would make PostgreSQL plan anew on every call. Queries whose best plan depends on
-    /// the values belong to [`super::Reports`].
+    /// the values belong to [`super::Reports`]. What takes a millisecond is planned for many more rows than it finds: workers
+    /// beside it, and code made for it, would take longer to start than it takes.
     pub fn new(target: &Target, links: usize) -> Self {
-        let settings =
-            "-c default_transaction_read_only=on -c statement_timeout=300 -c plan_cache_mode=force_generic_plan";
+        let settings = "-c default_transaction_read_only=on -c statement_timeout=300 \
+             -c plan_cache_mode=force_generic_plan -c max_parallel_workers_per_gather=0 -c jit=off";
         Self((0..links).map(|_| Link::new(target.session("simpul-reader", settings))).collect())
     }
 
