@@ -10,7 +10,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 /// Of the rules below. Raise it with every change of them: what was stored by former ones is then written anew.
-pub const VERSION: i16 = 1;
+pub const VERSION: i16 = 2;
 
 /// A name, twice in words: as it was written, and as it is compared. Titles are in neither.
 #[derive(Clone, PartialEq, Eq)]
@@ -21,14 +21,32 @@ pub struct Name {
     pub words: Vec<String>,
 }
 
+/// Whether the last word of a name is all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Finished,
+    /// The last word may be the beginning of one: *Siti Se* may become *Siti Septiani*, and that is no degree.
+    Unfinished,
+}
+
 impl Name {
     /// Of what somebody wrote.
     pub fn of(name: &str) -> Self {
-        let written = titles::without(&pieces(name));
+        Self::ending(name, End::Finished)
+    }
+
+    /// Of what somebody is still writing: a word at its end that could be a degree is a word all the same, unless
+    /// a comma or a dot tells it apart.
+    pub fn unfinished(name: &str) -> Self {
+        Self::ending(name, End::Unfinished)
+    }
+
+    fn ending(name: &str, end: End) -> Self {
+        let written = titles::without(&pieces(name), end);
         let mut words = written.clone();
         // One rule may make work for another; each shortens or settles a word, so it comes to rest at once.
         for _ in 0..16 {
-            let next = settle(&words);
+            let next = settle(&words, end);
             if next == words {
                 break;
             }
@@ -47,13 +65,6 @@ impl std::fmt::Debug for Name {
 /// The words by which a name is compared, in their order. None only if there is no letter and no digit in it.
 pub fn words(name: &str) -> Vec<String> {
     Name::of(name).words
-}
-
-/// Whether two names, given by their [`words`], may be those of one person: all words of the shorter one are in the longer
-/// one. *Siti Aminah* and *Aminah Siti Hasan* may, *Siti Aminah* and *Siti Hasan* may not.
-pub fn alike(one: &[String], other: &[String]) -> bool {
-    let (short, long) = if one.len() <= other.len() { (one, other) } else { (other, one) };
-    !short.is_empty() && short.iter().all(|word| long.contains(word))
 }
 
 /// A part of a name between spaces, dots and the like.
@@ -107,7 +118,7 @@ fn undecorated(c: char) -> impl Iterator<Item = char> {
 }
 
 /// One turn of all rules.
-fn settle(words: &[String]) -> Vec<String> {
+fn settle(words: &[String], end: End) -> Vec<String> {
     let many = words.len() > 1;
     let spelled_out = words.iter().enumerate().map(|(at, word)| match word.as_str() {
         "m" if many && at == 0 => "muhamad",
@@ -121,7 +132,7 @@ fn settle(words: &[String]) -> Vec<String> {
     let between = |at: usize, word: &str| at > 0 && at < last && matches!(word, "bin" | "binti");
     let kept = spelled.iter().enumerate().filter(|(at, word)| !between(*at, word)).map(|(_, word)| word);
     let pieces: Vec<Piece> = kept.map(|word| Piece { text: word.clone(), apart: false }).collect();
-    titles::without(&pieces)
+    titles::without(&pieces, end)
 }
 
 /// Names that are written in short beside another one.
@@ -130,6 +141,7 @@ fn abbreviation(word: &str) -> Option<&'static str> {
         "moh" | "muh" | "mhd" | "mohd" | "muhd" | "moch" | "much" | "mokh" | "mukh" => "muhamad",
         "ach" | "akh" | "ahm" => "ahmad",
         "abd" => "abdul",
+        "tb" => "tubagus",
         // of Bali
         "wyn" => "wayan",
         "md" => "made",
@@ -148,6 +160,10 @@ fn abbreviation(word: &str) -> Option<&'static str> {
 /// *Nuraini* is *Nur Aini*, *Abdurrahman* is *Abdul Rahman*: names that are often joined with the next one.
 fn apart(word: &str) -> Vec<String> {
     let long = |rest: &&str| rest.chars().count() >= 4;
+    // *Norhayati* is *Nurhayati*, and Norma another name than Nurma.
+    let nur = ["noer", "noor", "nor"].iter().find_map(|old| word.strip_prefix(old));
+    let nur = nur.filter(|rest| rest.is_empty() || long(rest)).map(|rest| format!("nur{rest}"));
+    let word = nur.as_deref().unwrap_or(word);
     for first in ["nurul", "nur", "sri"] {
         if let Some(rest) = word.strip_prefix(first).filter(long) {
             return vec![first.to_owned(), rest.to_owned()];
@@ -209,7 +225,6 @@ fn spelling(word: &str) -> String {
     match word.as_str() {
         "mohamad" | "mohamed" | "muhamed" | "mohamat" | "muhamat" => "muhamad".to_owned(),
         "abdur" | "abdus" | "abdun" => "abdul".to_owned(),
-        "nor" => "nur".to_owned(),
         _ => word,
     }
 }

@@ -1,5 +1,5 @@
 //! What is written around a name and is no part of it.
-use super::Piece;
+use super::{End, Piece};
 
 /// Before a name, without dots.
 const BEFORE: &[&str] = &[
@@ -21,13 +21,20 @@ const BEFORE: &[&str] = &[
     "ustaz",
     "ustadzah",
     "ustazah",
+    "hi",
     "tgk",
     "tgh",
     "pdt",
     "pdm",
+    "pnt",
     "rm",
     "rp",
+    "br",
     "sr",
+    // of descent
+    "r",
+    "rr",
+    "rd",
     // academic
     "dr",
     "drs",
@@ -73,7 +80,6 @@ const AFTER: &[&str] = &[
     "amkl",
     "amg",
     "amf",
-    "ama",
     "amapd",
     "bsc",
     // bachelors
@@ -81,8 +87,8 @@ const AFTER: &[&str] = &[
     "sap",
     "sds",
     "se",
-    "sei",
     "sesy",
+    "ssy",
     "sfarm",
     "sfil",
     "sgz",
@@ -130,7 +136,6 @@ const AFTER: &[&str] = &[
     "strsos",
     "strak",
     "strt",
-    "sak",
     "sab",
     "sars",
     "sptk",
@@ -170,13 +175,22 @@ const AFTER: &[&str] = &[
     "mt",
     "mth",
     "meng",
-    "mak",
     "phd",
     "ners",
     "ns",
     "lc",
     "apt",
     "akt",
+    "gr",
+    "cpm",
+    // specialists
+    "spa",
+    "span",
+    "spb",
+    "spkj",
+    "spm",
+    "spog",
+    "sppd",
     // of the dead
     "alm",
     "almh",
@@ -185,23 +199,29 @@ const AFTER: &[&str] = &[
 ];
 
 /// The same, which may be names: only with dots in them, or after a comma.
-const AFTER_APART: &[&str] =
-    &["st", "sp", "ma", "mp", "ap", "ak", "bd", "bba", "ba", "h", "hj", "haji", "hajjah", "dr", "drs", "dra", "ir"];
+const AFTER_APART: &[&str] = &[
+    "st", "sp", "ma", "mp", "ap", "ak", "ama", "mak", "sak", "sei", "bd", "bba", "ba", "h", "hj", "haji", "hajjah",
+    "dr", "drs", "dra", "ir",
+];
+
+/// Of two letters, each by itself. Others are the first letters of two names: *N. S. Pasaribu*.
+const BEFORE_DOTTED: &[&str] = &["hc", "kh", "ra", "rm", "rp"];
 
 /// The words of a name without its titles, but never none of it: a person may be called Haji.
-pub(super) fn without(pieces: &[Piece]) -> Vec<String> {
+pub(super) fn without(pieces: &[Piece], end: End) -> Vec<String> {
     let mut rest = pieces;
     // The longest first: the last piece of S.H. alone could be a Haji.
     while let Some(shorter) = (1..=4).rev().find_map(|count| {
         let (before, last) = rest.split_at_checked(rest.len().checked_sub(count)?)?;
-        (!before.is_empty() && is_behind(last)).then_some(before)
+        let unfinished = end == End::Unfinished && matches!(last, [only] if !only.apart);
+        (!before.is_empty() && !unfinished && is_behind(last)).then_some(before)
     }) {
         rest = shorter;
     }
-    // The shortest first: Dr. A. Rahman is no Dra.
-    while let Some(shorter) = (1..=2).find_map(|count| {
+    // Dr. A. Rahman is no Dra., and H.C. begins like a Haji.
+    while let Some(shorter) = [2, 1].into_iter().find_map(|count| {
         let (first, behind) = rest.split_at_checked(count)?;
-        (!behind.is_empty() && BEFORE.contains(&joined(first).as_str())).then_some(behind)
+        (!behind.is_empty() && is_before(first)).then_some(behind)
     }) {
         rest = shorter;
     }
@@ -210,6 +230,14 @@ pub(super) fn without(pieces: &[Piece]) -> Vec<String> {
 
 fn joined(pieces: &[Piece]) -> String {
     pieces.iter().map(|piece| piece.text.as_str()).collect()
+}
+
+fn is_before(pieces: &[Piece]) -> bool {
+    let title = joined(pieces);
+    match pieces {
+        [_] => BEFORE.contains(&title.as_str()),
+        _ => title.len() == pieces.len() && BEFORE_DOTTED.contains(&title.as_str()),
+    }
 }
 
 fn is_behind(pieces: &[Piece]) -> bool {
