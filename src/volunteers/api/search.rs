@@ -1,27 +1,23 @@
 //! Searching by name. A name is personal data and stands in no address, so it is posted.
-use super::read::{AgeFilter, SexFilter, VolunteerFilter};
+use super::read::VolunteerFilter;
 use super::{VolunteerView, showing};
 use crate::access::api::Permit;
 use crate::access::rules::{Caller, Reach, ReadVolunteers, VolunteerId};
 use crate::audit::store::Recorder;
-use crate::codes::rules::Code;
 use crate::platform::answer::Answer;
 use crate::platform::app::Shared;
 use crate::platform::db::Db;
 use crate::platform::error::{ApiError, ApiResult, Fault, Place};
 use crate::platform::input::Body;
-use crate::platform::moment::Day;
-use crate::platform::region_code::RegionCode;
 use crate::platform::text::Line;
 use crate::volunteers::rules::search::{
     Asked, Rank, SHORT, beginning_token, count_token, distance, one_letter_off, tolerance, written_token,
 };
-use crate::volunteers::rules::{TrainingLevel, VolunteerStatus};
 use crate::volunteers::store::Wanted;
 use crate::volunteers::store::search::{self as store, Among, CANDIDATES, Tokens};
 use actix_web::post;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::ToSchema;
 
 /// Shown unless more or fewer are asked for.
@@ -31,37 +27,17 @@ const MOST: i64 = 50;
 /// Words that one mistyped word may have been meant for.
 const MEANT: usize = 40;
 
-/// Whom to search. The filters are those of the list: what an array holds is or, different ones are and.
+/// Whom to search.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NameSearch {
-    /// A name or words of one, in any order and spelling, without or with titles. The last word may be the beginning of one.
+    /// A name or words of one, in any order and spelling, without or with titles. The last word may be the beginning of one:
+    /// *siti se* is first the beginning of Siti Septiani, then a Siti with a degree.
     #[schema(example = "Siti Am")]
     name: Line<200>,
-    /// Posted in this region or in one that lies in it.
-    region: Option<RegionCode>,
-    /// In one of these statuses.
+    /// Whom to look among: what the list takes as parameters.
     #[serde(default)]
-    status: Vec<VolunteerStatus>,
-    /// Of one of these levels.
-    #[serde(default)]
-    level: Vec<TrainingLevel>,
-    /// Of one of these.
-    #[serde(default)]
-    #[schema(inline)]
-    sex: Vec<SexFilter>,
-    /// Of one of these ages.
-    #[serde(default)]
-    #[schema(inline)]
-    age_band: Vec<AgeFilter>,
-    /// The current posting began on this day or later.
-    posted_from: Option<Day>,
-    /// The current posting began before this day.
-    posted_before: Option<Day>,
-    /// Whether a telephone number is known.
-    has_phone: Option<bool>,
-    /// With this function (list `psm-functions`).
-    function: Option<Code>,
+    filters: VolunteerFilter,
     /// How many to show; 20 unless told.
     #[schema(minimum = 1, maximum = 50)]
     limit: Option<i64>,
@@ -94,9 +70,9 @@ pub async fn search_volunteer_names(
 ) -> ApiResult<Answer> {
     let (search, now) = (search.0, app.clock.now());
     let limit = limit(search.limit)?;
-    let asked = Asked::of(search.name.as_str());
-    let wanted = search.filter().wanted(now);
-    let (ids, more) = Search { db: &db, caller: &caller, wanted: &wanted, asked: &asked }.find(limit).await?;
+    let readings = Asked::readings(search.name.as_str());
+    let wanted = search.filters.wanted(now);
+    let (ids, more) = find(&Looking { db: &db, caller: &caller, wanted: &wanted }, &readings, limit).await?;
     let mut rows =
         if ids.is_empty() { vec![] } else { db.read(async |c| store::of_ids(c, &caller, &wanted, &ids).await).await? };
     rows.sort_by_key(|(volunteer, _)| ids.iter().position(|id| *id == volunteer.id));
@@ -116,58 +92,57 @@ fn limit(asked: Option<i64>) -> ApiResult<usize> {
     Err(ApiError::malformed(Place::Pointer("/limit".to_owned()), fault))
 }
 
-impl NameSearch {
-    fn filter(self) -> VolunteerFilter {
-        VolunteerFilter {
-            region: self.region,
-            status: self.status,
-            level: self.level,
-            sex: self.sex,
-            function: self.function,
-            age_band: self.age_band,
-            posted_from: self.posted_from,
-            posted_before: self.posted_before,
-            has_phone: self.has_phone,
-            ..VolunteerFilter::default()
-        }
-    }
-}
-
-/// One search under way.
-struct Search<'a> {
+/// Where a search looks.
+struct Looking<'a> {
     db: &'a Db,
     caller: &'a Caller,
     wanted: &'a Wanted,
+}
+
+/// One reading of what is searched, under way.
+struct Search<'a> {
+    looking: &'a Looking<'a>,
     asked: &'a Asked,
 }
 
 /// Who was found so far, and how well each answers.
 type Found = BTreeMap<VolunteerId, Rank>;
 
-impl Search<'_> {
-    /// The best, and whether there are more. Of many that answer equally well, the first.
-    async fn find(&self, limit: usize) -> ApiResult<(Vec<VolunteerId>, bool)> {
-        let mut found = Found::new();
-        if !self.asked.is_empty() {
-            self.fill(&mut found, limit).await?;
+/// The best, and whether there are more. Whoever answers the likelier reading comes first; of many that answer equally well, the
+/// first.
+async fn find(looking: &Looking<'_>, readings: &[Asked], limit: usize) -> ApiResult<(Vec<VolunteerId>, bool)> {
+    let mut all: Vec<VolunteerId> = vec![];
+    for asked in readings.iter().filter(|asked| !asked.is_empty()) {
+        if all.len() > limit {
+            break;
         }
-        let mut all: Vec<(Rank, VolunteerId)> = found.into_iter().map(|(id, rank)| (rank, id)).collect();
-        all.sort_unstable();
-        let more = all.len() > limit;
-        Ok((all.into_iter().take(limit).map(|(_, id)| id).collect(), more))
+        let mut found = Found::new();
+        Search { looking, asked }.fill(&mut found, limit).await?;
+        let mut ranked: Vec<(Rank, VolunteerId)> = found.into_iter().map(|(id, rank)| (rank, id)).collect();
+        ranked.sort_unstable();
+        all.extend(ranked.into_iter().map(|(_, id)| id));
+        let mut seen = BTreeSet::new();
+        all.retain(|id| seen.insert(*id));
     }
+    let more = all.len() > limit;
+    all.truncate(limit);
+    Ok((all, more))
+}
 
+impl Search<'_> {
     async fn fill(&self, found: &mut Found, limit: usize) -> ApiResult<()> {
         let begun = self.begun().await?;
         let spelled = self.spelled(&begun);
         // A word that many have: the index would gather them all for the few that are shown.
-        let everywhere = self.caller.sight.reach(self.wanted.region.as_ref()) == Reach::Everywhere;
+        let Looking { caller, wanted, .. } = self.looking;
+        let everywhere = caller.sight.reach(wanted.region.as_ref()) == Reach::Everywhere;
         let walked = if everywhere { self.add(found, &spelled, Among::First).await? } else { 0 };
         let crowded = walked > limit || self.add(found, &spelled, Among::Indexed).await? == full();
         if crowded {
             return self.fill_from_the_best(found, &begun, limit).await;
         }
         if found.len() <= limit
+            && self.asked.with_slips
             && let Some(mistyped) = self.mistyped(&begun).await?
         {
             self.add(found, &mistyped, Among::Indexed).await?;
@@ -196,7 +171,8 @@ impl Search<'_> {
 
     /// Adds who holds these tokens; how many that were.
     async fn add(&self, found: &mut Found, tokens: &Tokens, among: Among) -> ApiResult<usize> {
-        let rows = self.db.read(async |c| store::named(c, self.caller, self.wanted, tokens, among).await).await?;
+        let Looking { db, caller, wanted } = self.looking;
+        let rows = db.read(async |c| store::named(c, caller, wanted, tokens, among).await).await?;
         let count = rows.len();
         found.extend(rows.into_iter().map(|(id, words)| (id, self.asked.rank(&words))));
         Ok(count)
@@ -210,7 +186,7 @@ impl Search<'_> {
         if short(&written) && short(&compared) {
             return Ok(vec![beginning_token(&written), beginning_token(&compared)]);
         }
-        let words = self.db.read(async |c| store::words_beginning(c, &written, &compared).await).await?;
+        let words = self.looking.db.read(async |c| store::words_beginning(c, &written, &compared).await).await?;
         let token = |(as_written, word): (bool, String)| if as_written { written_token(&word) } else { word };
         Ok(words.into_iter().map(token).collect())
     }
@@ -226,28 +202,37 @@ impl Search<'_> {
 
     /// The same with letters amiss; none if no name has such words.
     async fn mistyped(&self, begun: &[String]) -> ApiResult<Option<Tokens>> {
-        let words = &self.asked.words;
-        let near: Vec<String> = words.iter().flat_map(|word| one_letter_off(word)).collect();
-        let long: Vec<String> = words.iter().filter(|word| tolerance(word) > 1).cloned().collect();
+        let Asked { written, words, .. } = self.asked;
+        // A word in which a slip hides where it would be parted (Nuhayati) is like another only as that is written.
+        let aligned = written.len() == words.len();
+        let typed: BTreeSet<&String> = words.iter().chain(written.iter().filter(|_| aligned)).collect();
+        let near: Vec<String> = typed.iter().flat_map(|word| one_letter_off(word)).collect();
+        let long: Vec<String> = typed.into_iter().filter(|word| tolerance(word) > 1).cloned().collect();
         if near.is_empty() {
             return Ok(None);
         }
-        let mut known = self.db.read(async |c| store::words_known(c, &near).await).await?;
+        let db = self.looking.db;
+        let mut known = db.read(async |c| store::words_known(c, &near).await).await?;
         if !long.is_empty() {
-            known.extend(self.db.read(async |c| store::words_alike(c, &long).await).await?);
+            known.extend(db.read(async |c| store::words_alike(c, &long).await).await?);
         }
+        let as_written: Vec<&str> = known.iter().filter_map(|word| word.strip_prefix('=')).collect();
+        let compared: Vec<&str> = known.iter().map(String::as_str).filter(|word| !word.starts_with('=')).collect();
         let mut tokens = Tokens::default();
         let mut any_meant = false;
         for (at, word) in words.iter().enumerate() {
-            let meant = meant(word, &known);
-            any_meant |= !meant.is_empty();
+            let mut all = meant(word, &compared);
+            if let Some(word) = written.get(at).filter(|_| aligned) {
+                all.extend(meant(word, &as_written).iter().map(|word| written_token(word)));
+            }
+            any_meant |= !all.is_empty();
             let last = at + 1 == words.len();
-            if meant.is_empty() && !last {
+            if all.is_empty() && !last {
                 tokens.all.push(word.clone());
                 continue;
             }
             let rest = if last { begun } else { &[] };
-            tokens.any.push(std::iter::once(word.clone()).chain(meant).chain(rest.iter().cloned()).collect());
+            tokens.any.push(std::iter::once(word.clone()).chain(all).chain(rest.iter().cloned()).collect());
         }
         Ok(any_meant.then_some(tokens))
     }
@@ -259,10 +244,10 @@ fn full() -> usize {
 }
 
 /// Known words that a mistyped one may have been meant for, the likeliest first.
-fn meant(word: &str, known: &[String]) -> Vec<String> {
-    let near = known.iter().map(|other| (distance(word, other), other));
-    let mut near: Vec<(usize, &String)> = near.filter(|(amiss, _)| (1..=tolerance(word)).contains(amiss)).collect();
+fn meant(word: &str, known: &[&str]) -> Vec<String> {
+    let near = known.iter().map(|other| (distance(word, other), *other));
+    let mut near: Vec<(usize, &str)> = near.filter(|(amiss, _)| (1..=tolerance(word)).contains(amiss)).collect();
     near.sort_unstable();
     near.dedup();
-    near.into_iter().take(MEANT).map(|(_, other)| other.clone()).collect()
+    near.into_iter().take(MEANT).map(|(_, other)| other.to_owned()).collect()
 }

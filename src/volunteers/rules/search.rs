@@ -52,18 +52,34 @@ pub enum Rank {
 }
 
 /// What somebody looks for.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Asked {
     /// Its words as typed, each once.
     pub written: Vec<String>,
     /// Its words as compared, each once.
     pub words: Vec<String>,
+    /// Letters may be amiss in it.
+    pub with_slips: bool,
 }
 
 impl Asked {
     /// A name or a part of one; the last word may be the beginning of one.
     pub fn of(name: &str) -> Self {
-        let name = Name::of(name);
-        Self { written: once(name.written), words: once(name.words) }
+        Self::reading(Name::of(name), true)
+    }
+
+    /// In what ways it can be read, the likeliest first: *Siti Se* is the beginning of Siti Septiani, or else somebody called Siti
+    /// with a degree. What stands after a comma may be a title that nobody has heard of.
+    pub fn readings(name: &str) -> Vec<Self> {
+        let (begun, whole) = (Self::reading(Name::unfinished(name), false), Self::of(name));
+        let known = name.split_once([',', '(']).map(|(name, _)| Self::of(name)).filter(|asked| !asked.is_empty());
+        let mut all = if begun.words == whole.words { vec![whole] } else { vec![begun, whole] };
+        all.extend(known.filter(|known| all.iter().all(|asked| asked.words != known.words)));
+        all
+    }
+
+    fn reading(name: Name, with_slips: bool) -> Self {
+        Self { written: once(name.written), words: once(name.words), with_slips }
     }
 
     /// Nothing that a name could hold.
@@ -92,11 +108,14 @@ impl Asked {
         {
             return Rank::Spelled(usize::from(!has(&words, last)));
         }
-        let amiss = |(at, word): (usize, &String)| {
-            let begun = at + 1 == self.words.len() && begins(&words, word);
-            if begun { 0 } else { words.iter().map(|one| distance(word, one)).min().unwrap_or_default() }
+        let amiss = |asked: &[String], all: &[&str]| -> usize {
+            let one = |(at, word): (usize, &String)| {
+                let begun = at + 1 == asked.len() && begins(all, word);
+                if begun { 0 } else { all.iter().map(|one| distance(word, one)).min().unwrap_or_default() }
+            };
+            asked.iter().enumerate().map(one).sum()
         };
-        Rank::Mistyped(self.words.iter().enumerate().map(amiss).sum())
+        Rank::Mistyped(amiss(&self.words, &words).min(amiss(&self.written, &written)))
     }
 }
 
@@ -177,7 +196,22 @@ mod tests {
         assert_eq!(rank("Siri", "Siti Aminah"), Rank::Mistyped(1));
         assert_eq!(rank("Sukrano Guntr", "Guntur Sukarno"), Rank::Mistyped(2));
         assert!(Rank::Beginning < Rank::Spelled(0) && Rank::Spelled(1) < Rank::Mistyped(0));
+        assert_eq!(rank("Nuhayati", "Nurhayati"), Rank::Mistyped(1)); // as written: compared, it is two words
         assert!(Asked::of(" .-").is_empty());
+    }
+
+    #[test]
+    fn what_is_typed_is_read_in_several_ways() {
+        let read =
+            |name: &str| Asked::readings(name).into_iter().map(|asked| asked.words.join(" ")).collect::<Vec<_>>();
+        assert_eq!(read("Siti Aminah"), ["siti amina"]);
+        assert_eq!(read("siti se"), ["siti se", "siti"]);
+        assert_eq!(read("Siti Aminah, S.Pd."), ["siti amina"]);
+        assert_eq!(read("Siti Aminah, S.Pd., Qz."), ["siti amina s pd kz", "siti amina"]);
+        assert_eq!(read("Aminah, Siti"), ["amina siti", "amina"]);
+        assert_eq!(read(", Siti"), ["siti"]);
+        let slips = Asked::readings("siti se").into_iter().map(|asked| asked.with_slips).collect::<Vec<_>>();
+        assert_eq!(slips, [false, true]);
     }
 
     #[test]

@@ -56,6 +56,8 @@ impl Wanted {
             Reach::Own(..) | Reach::Nowhere => false,
         };
         let rare = !self.age.is_empty() || self.has_phone.is_some() || self.function.is_some();
+        let rare = rare || !self.level.is_empty() || !self.sex.is_empty() || self.status.len() > 1;
+        let rare = rare || self.supervisor.is_some() || self.supervisor_agency.is_some();
         wide && (rare || self.posted_from.is_some() || self.posted_before.is_some())
     }
 }

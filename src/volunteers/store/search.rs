@@ -7,7 +7,7 @@ use crate::platform::db::Conn;
 use crate::platform::db::sql::Known;
 use crate::platform::names;
 use crate::schema::{name_words as n, volunteer_people as p, volunteers as t};
-use crate::volunteers::rules::search::{region_token, search_words};
+use crate::volunteers::rules::search::{region_token, search_words, written_token};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -91,23 +91,16 @@ pub async fn words_beginning(conn: &mut &Conn, written: &str, compared: &str) ->
     found.order(n::word).limit(MOST_WORDS).load(conn).await
 }
 
-diesel::infix_operator!(Similar, " % ", backend: diesel::pg::Pg);
-
-/// Those of these words, as names are compared, that occur.
+/// Those of these words that occur, with = in front as written, and without as names are compared.
 pub async fn words_known(conn: &mut &Conn, words: &[String]) -> QueryResult<Vec<String>> {
-    let known = n::table.filter(n::written.eq(false).and(n::word.eq_any(words)));
-    known.select(n::word).limit(MOST_WORDS).load(conn).await
+    let known = n::table.filter(n::written.eq_any([false, true]).and(n::word.eq_any(words)));
+    let found: Vec<(bool, String)> = known.select((n::written, n::word)).limit(MOST_WORDS).load(conn).await?;
+    Ok(found.into_iter().map(|(written, word)| if written { written_token(&word) } else { word }).collect())
 }
 
-/// Words, as names are compared, that have many groups of three letters in common with one of these; they are few. A statement of
-/// its own, without a limit or an order: with one the planner hopes to find enough of them by reading on, and compares them all.
+/// Words that have many groups of three letters in common with one of these; they are few.
 pub async fn words_alike(conn: &mut &Conn, words: &[String]) -> QueryResult<Vec<String>> {
-    type Alike = Box<dyn BoxableExpression<n::table, diesel::pg::Pg, SqlType = diesel::sql_types::Bool>>;
-    let alike = |word: &String| -> Alike {
-        Box::new(Similar::new(n::word, word.clone().into_sql::<diesel::sql_types::Text>()))
-    };
-    let Some(any) = words.iter().map(alike).reduce(|all, one| Box::new(all.or(one))) else { return Ok(vec![]) };
-    n::table.filter(n::written.eq(false)).filter(any).select(n::word).load(conn).await
+    diesel::select(sql::words_alike(words)).get_result(conn).await
 }
 
 /// Makes the words of up to so many names anew that were made by former rules, or by a version of the service that knew none;
@@ -124,14 +117,17 @@ pub async fn refresh_words(conn: &mut Conn, most: i64) -> QueryResult<usize> {
 
 /// Forgets words that nobody has any more, among those not looked at for a day; returns how many it looked at.
 pub async fn sweep_words(conn: &mut Conn, most: i32, now: DateTime<Utc>) -> QueryResult<i64> {
-    diesel::select(sweep_name_words(most, now)).get_result(conn).await
+    diesel::select(sql::sweep_name_words(most, now)).get_result(conn).await
 }
 
-#[diesel::declare_sql_function]
-extern "SQL" {
-    /// Removes words that nobody has; how many it looked at.
-    fn sweep_name_words(
-        most: diesel::sql_types::Integer,
-        at: diesel::sql_types::Timestamptz,
-    ) -> diesel::sql_types::BigInt;
+mod sql {
+    use diesel::sql_types::{Array, Integer, Text, Timestamptz};
+
+    #[diesel::declare_sql_function]
+    extern "SQL" {
+        /// Removes words that nobody has; how many it looked at.
+        fn sweep_name_words(most: Integer, at: Timestamptz) -> diesel::sql_types::BigInt;
+        /// As the service's words are.
+        fn words_alike(typed: Array<Text>) -> Array<Text>;
+    }
 }
