@@ -64,8 +64,7 @@ pub type Taken = (Enrolment, String, EventLevel, EventState, DateTime<Utc>, Agen
 
 /// An enrolment that the caller sees: of a volunteer of its sight, or in an event that it organises.
 pub async fn find_enrolment(conn: &mut &Conn, caller: &Caller, id: EnrolmentId) -> QueryResult<Participant> {
-    // Nobody's event has the nil agency: a phone of the organiser sees its own enrolment alone.
-    let organiser = if caller.volunteer.is_none() { caller.agency } else { AgencyId(Uuid::nil()) };
+    let organiser = super::events::organiser(caller);
     training_enrolments::table
         .inner_join(volunteers::table.inner_join(volunteer_people::table))
         .inner_join(training_events::table)

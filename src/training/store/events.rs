@@ -148,7 +148,12 @@ pub struct EventHistoryRow {
 
 type Filter = Box<dyn BoxableExpression<t::table, Pg, SqlType = Bool>>;
 
-/// The events that a caller sees. Drafts: the organiser and the governments above it. The others also: everyone whose
+/// Whose own events a caller's are: nobody's event has the nil agency, and a phone of the organiser organises nothing.
+pub(super) fn organiser(caller: &Caller) -> AgencyId {
+    if caller.volunteer.is_none() { caller.agency } else { AgencyId(Uuid::nil()) }
+}
+
+/// The events that a caller sees. Drafts: the organiser, wherever its region is today, and the governments above it. The others also: everyone whose
 /// region the event is held for, that lies in it or that it lies in; a phone those where its volunteer is posted, and
 /// those that its volunteer enrolled in.
 fn visible_to(caller: &Caller) -> Filter {
@@ -166,6 +171,7 @@ fn visible_to(caller: &Caller) -> Filter {
     let taken = training_enrolments::table
         .filter(training_enrolments::event_id.eq(t::id).and(training_enrolments::volunteer_id.eq(window.own)));
     let announced = held_in.or(t::region_code.eq_any(above)).or(exists(own)).or(exists(taken));
+    let organised = organised.or(t::organiser_id.eq(organiser(caller)));
     Box::new(organised.or(t::state.ne(EventState::Draft).and(announced)))
 }
 
@@ -187,9 +193,9 @@ pub struct Wanted {
 /// The one predicate of list and count.
 fn narrowed<'a>(caller: &Caller, wanted: &'a Wanted) -> IntoBoxed<'a, t::table, Pg> {
     let mut query = t::table.filter(visible_to(caller)).into_boxed();
-    // Above, in or below: everything that a government sees lies in its province, which an index serves.
+    // Above, in or below: all that a government sees lies in its province, or is its own; indices serve both.
     if let Some(province) = caller.sight.region().and_then(|region| region.at(RegionLevel::Province)) {
-        query = query.filter(t::province_code.eq(province));
+        query = query.filter(t::province_code.eq(province).or(t::organiser_id.eq(organiser(caller))));
     }
     if let Some(code) = &wanted.region {
         query = match code.level() {
