@@ -37,8 +37,7 @@ pub async fn check_jurisdiction(conn: &mut Conn, agency: &Agency) -> ApiResult<(
     Ok(())
 }
 
-/// Audit and outbox of a change of an agency. The feed tells those whom it concerns: the agency itself and the
-/// governments of its regions; everyone else finds it in the list.
+/// Audit and outbox of a change of an agency. The feed tells everyone of it: every token reads every agency.
 pub async fn announce(conn: &mut Conn, event: Event, agency: &Agency, now: DateTime<Utc>) -> ApiResult<()> {
     let event = event.subject("agency", agency.id);
     audit::record(conn, &event.regions(&agency.region_codes)).await?;

@@ -55,6 +55,7 @@ mod functions {
             regions: Array<Text>,
             volunteers: Array<Uuid>,
             below: Array<Text>,
+            within: Bool,
             everything: Bool,
             own_agencies: Array<Uuid>,
             own_region: Nullable<Text>,
@@ -90,12 +91,14 @@ pub async fn after(conn: &mut &Conn, reader: &Reader, types: &[ChangeType], plac
         .and(t::scope.eq_any(&reader.scopes))
         .and(types.is_empty().into_sql::<Bool>().or(t::entity_type.eq_any(types)));
     let Reader { everything, agencies, region, volunteer, around, home, .. } = reader;
+    let within = || t::entity_type.eq_any([ChangeType::Case, ChangeType::Referral]);
     let (before, after) = (
         is_among(
             t::agencies_before,
             t::regions_before,
             t::volunteers_before,
             t::below_before,
+            within(),
             *everything,
             agencies,
             region,
@@ -108,6 +111,7 @@ pub async fn after(conn: &mut &Conn, reader: &Reader, types: &[ChangeType], plac
             t::regions_after,
             t::volunteers_after,
             t::below_after,
+            within(),
             *everything,
             agencies,
             region,
@@ -122,7 +126,8 @@ pub async fn after(conn: &mut &Conn, reader: &Reader, types: &[ChangeType], plac
         .select((
             (t::xid, t::seq),
             (t::entity_type, t::entity_id, t::version, t::op, t::redirected_to, t::at),
-            (wanted, before, after),
+            // Any token reads every agency.
+            (wanted, before, after.or(t::entity_type.eq(ChangeType::Agency))),
         ))
         .order((t::xid, t::seq))
         .limit(LOOKED_AT)

@@ -1,11 +1,11 @@
 //! What of `/v1/cases` touches referrals: a case may come with its first one, a change may alter who sees them, and
 //! closing may end them.
 use super::create::{NewReferral, send};
-use super::moves::{Mover, apply, publish, write_row};
+use super::moves::{Mover, apply, publish, publish_of_case, write_row};
 use super::rules::{ReferralAction, ReferralId, ReferralStatus};
 use super::store::{self, Referral};
 use crate::access::api::Permit;
-use crate::access::rules::{Caller, DecideCases, Scope, VolunteerId, WriteCases};
+use crate::access::rules::{Caller, DecideCases, Scope, Sight, VolunteerId, WriteCases};
 use crate::audit::{rules::Event, store as audit};
 use crate::cases::api::{
     Act, CaseView, Consent, NewConsent, check_code, check_version, note_change, replayed, state_conflict,
@@ -140,6 +140,10 @@ async fn report(
     new: NewCase,
     request: &[u8],
 ) -> ApiResult<(Case, CasePerson)> {
+    if matches!(caller.sight, Sight::Addressed(_)) {
+        // Cases are seen by region: it would never see this one again.
+        return Err(ApiError::from(&FORBIDDEN));
+    }
     let now = app.clock.now();
     let [province_code, regency_code, district_code, village_code] = place(conn, caller, &new.village_code).await?;
     let volunteer_id = reporter(conn, caller, new.volunteer_id).await?;
@@ -382,7 +386,7 @@ async fn follow(conn: &mut Conn, app: &App, case: &Case) -> ApiResult<()> {
     let now = app.clock.now();
     for before in store::lock_all(conn, case.id).await? {
         if before.sensitive == case.sensitive {
-            publish(conn, Some(&before), &before, now).await?;
+            publish_of_case(conn, &before, now).await?;
         } else {
             let after = store::save(conn, &Referral { sensitive: case.sensitive, ..before.clone() }, now).await?;
             publish(conn, Some(&before), &after, now).await?;

@@ -398,17 +398,31 @@ pub fn audience(referral: &Referral) -> Audience {
 
 /// Publishes a change of a referral, to those who saw it before and those who see it now.
 pub async fn publish(conn: &mut Conn, before: Option<&Referral>, after: &Referral, at: DateTime<Utc>) -> ApiResult<()> {
-    let change = Change {
-        r#type: ChangeType::Referral,
-        id: after.id.0,
-        version: after.version,
-        op: Op::Upsert,
-        redirected_to: None,
-        before: before.map(audience).unwrap_or_default(),
-        after: audience(after),
-        at,
-    };
+    publish_to(conn, after, before.map(audience).unwrap_or_default(), audience(after), at).await
+}
+
+async fn publish_to(
+    conn: &mut Conn,
+    referral: &Referral,
+    before: Audience,
+    after: Audience,
+    at: DateTime<Utc>,
+) -> ApiResult<()> {
+    let (id, version) = (referral.id.0, referral.version);
+    let change =
+        Change { r#type: ChangeType::Referral, id, version, op: Op::Upsert, redirected_to: None, before, after, at };
     Ok(changes::publish(conn, &change).await?)
+}
+
+/// Publishes what a change of the case alters of a referral. Who received it and has done its part sees nothing of that, and is not
+/// told that somebody goes on working for the person.
+pub async fn publish_of_case(conn: &mut Conn, referral: &Referral, at: DateTime<Utc>) -> ApiResult<()> {
+    let mut audience = audience(referral);
+    let others = [referral.sender_agency_id, referral.reporter_agency_id];
+    if !referral.status.is_open() && !others.contains(&referral.receiver_agency_id) {
+        audience.agencies.retain(|agency| *agency != referral.receiver_agency_id);
+    }
+    publish_to(conn, referral, audience.clone(), audience, at).await
 }
 
 /// Opens the next referral of a forwarded one.

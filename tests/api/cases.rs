@@ -1,5 +1,5 @@
 //! Cases: a person's need, who may know of it, and how it ends.
-use crate::support::{Client, Reply, TestApp, rounds, run};
+use crate::support::{Client, Reply, TestApp, rounds, run, within_a_second};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -559,5 +559,29 @@ fn a_page_of_cases_takes_two_statements() {
         // the page, and the record that it was read
         let ran = app.statements_of(async || drop(village.get("/v1/cases").await.expect(200))).await;
         assert_eq!(ran.iter().map(|one| one.calls).collect::<Vec<_>>(), [1, 1], "{ran:?}");
+    });
+}
+
+/// A case is seen by region. Who sees only what is sent to it would lose the case that it reports.
+#[test]
+fn who_could_not_see_a_case_does_not_report_one() {
+    run(async |app| {
+        app.sql("UPDATE access_state SET scopes = scopes || '{cases:read,cases:write}' WHERE agency_id = (SELECT id FROM agencies WHERE name = 'BPJS Kesehatan Mukomuko')").await;
+        let branch = app.bpjs_branch().await;
+        let token = async || {
+            let reply = branch.ask_token(&[("scope", "cases:read cases:write"), ("acting_user", "staf-0017")]).await;
+            reply.json["access_token"].as_str().map(str::to_owned)
+        };
+        within_a_second(async || token().await.is_some()).await;
+        let branch = branch.with_token(&token().await.unwrap());
+        assert_eq!(branch.get("/v1/cases").await.expect(200).json["items"], json!([]));
+        branch.post("/v1/cases", elder(KOTO_JAYA)).await.problem(403, "forbidden");
+        assert_eq!(
+            app.number(
+                "SELECT count(*) FROM cases c JOIN agencies a ON a.id = c.reporter_agency_id WHERE a.name LIKE 'BPJS%'"
+            )
+            .await,
+            0
+        );
     });
 }

@@ -3,7 +3,7 @@ use crate::cases::{KOTO_JAYA, elder, patient, report};
 use crate::phones::{Phone, code};
 use crate::referrals::{ELDER_CARE, REACTIVATION, act, ask};
 use crate::support::feed::{FEED, Follower, Followers};
-use crate::support::{Client, Reply, TestApp, a_name, run};
+use crate::support::{Client, Reply, TestApp, a_name, run, within_a_second};
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 
@@ -287,14 +287,55 @@ fn who_took_part_and_moved_away_is_told_of_the_event() {
 }
 
 #[test]
-fn an_agency_is_told_to_itself_its_parent_and_the_governments_of_its_regions() {
+fn an_agency_is_told_to_everyone_as_everyone_reads_it() {
     run(async |app| {
         let ministry = app.ministry().await;
         let mut all = Followers::of_roles(app).await;
         let branch = app.agency("BPJS Kesehatan Mukomuko").await;
         patch(&ministry, &format!("/v1/agencies/{branch}"), json!({ "name": "BPJS Kesehatan Cabang Mukomuko" })).await;
         let heard = all.heard(&[(&branch, "branch")]).await;
-        assert_eq!(heard, ["ministry, province, regency, bpjs, bpjs branch: upsert branch 2"]);
+        let everyone = "ministry, province, regency, neighbour, other regency, village, other village, bpjs, bpjs branch, \
+             bpjs elsewhere, phone: upsert branch 2";
+        assert_eq!(heard, [everyone]);
+    });
+}
+
+/// An office sees what lies in its region. What it reported elsewhere, before it was renumbered, is no longer its own to follow.
+#[test]
+fn who_was_given_another_region_is_told_nothing_of_what_it_left() {
+    run(async |app| {
+        let (regency, village, ministry) = (app.regency().await, app.village().await, app.ministry().await);
+        let mut case = elder(KOTO_JAYA);
+        case["referral"] = ask(&regency.agency, ELDER_CARE);
+        let made = report(&village, case).await.json;
+        let (case, referral) = (made["id"].as_str().unwrap(), made["referral_id"].as_str().unwrap());
+        let at = format!("/v1/agencies/{}", village.agency);
+        let before = village.get("/v1/me").await.expect(200).json["region_codes"].clone();
+        patch(&ministry, &at, json!({ "region_codes": ["17.06.02.1009"] })).await;
+        within_a_second(async || village.get("/v1/me").await.expect(200).json["region_codes"] != before).await;
+        village.get(&format!("/v1/cases/{case}")).await.problem(404, "not_found");
+        let mut all = Followers::of_roles(app).await;
+        patch(&regency, &format!("/v1/cases/{case}"), json!({ "need": "Perlu pendamping." })).await;
+        act(&regency, &format!("/v1/referrals/{referral}"), "accept", json!({})).await.expect(200);
+        let heard = all.heard(&[(case, "case"), (referral, "referral")]).await;
+        assert_eq!(heard, ["ministry, province, regency: upsert case 2, upsert referral 1, upsert referral 2"]);
+    });
+}
+
+/// Somebody goes on working for the person: that is nothing to whom the person was once sent.
+#[test]
+fn who_has_done_its_part_is_told_nothing_of_the_case() {
+    run(async |app| {
+        let (regency, bpjs) = (app.regency().await, app.bpjs().await);
+        let mut case = patient(KOTO_JAYA);
+        case["referral"] = ask(&bpjs.agency, REACTIVATION);
+        let made = report(&regency, case).await.json;
+        let (case, referral) = (made["id"].as_str().unwrap(), made["referral_id"].as_str().unwrap());
+        act(&bpjs, &format!("/v1/referrals/{referral}"), "reject", because("not_in_dtsen")).await.expect(200);
+        let mut all = Followers::of_roles(app).await;
+        patch(&regency, &format!("/v1/cases/{case}"), json!({ "need": "Perlu cuci darah." })).await;
+        let heard = all.heard(&[(case, "case"), (referral, "referral")]).await;
+        assert_eq!(heard, ["ministry, province, regency, village: upsert case 2, upsert referral 2"]);
     });
 }
 
