@@ -32,7 +32,8 @@ SETTLING = 2
 REFUSED = 0.001
 BY_ID, BY_ID_SHOWN = "by id, person masked", "by id, person shown and recorded"
 # As the sessions of the service are, src/platform/db.
-READER, WRITER = "-c plan_cache_mode=force_generic_plan", "-c synchronous_commit=on"
+READING = {"plan_cache_mode": "force_generic_plan", "max_parallel_workers_per_gather": "0", "jit": "off"}
+READER, WRITER = " ".join(f"-c {name}={value}" for name, value in READING.items()), "-c synchronous_commit=on"
 # Nobody may read them to the end to answer a request.
 LARGE = (
     "referrals", "cases", "case_people", "referral_counts", "regions", "volunteers", "volunteer_people", "name_words",
@@ -42,6 +43,7 @@ REFERRALS, VOLUNTEERS = 3, 6
 # Whoever waits for an answer waits for it alone: searches are measured by how long one takes, with as many at a time as there
 # are cores.
 SEARCHERS, SEARCH_P95 = 2, 30
+EXPORTS = ("csv", "ndjson", "xlsx")
 # A village in each of eight regencies of Bengkulu: one regency counts its cases one after the other.
 VILLAGES = [
     "17.01.01.2001", "17.02.06.1004", "17.03.01.2001", "17.04.01.2001",
@@ -89,6 +91,17 @@ class Figure:
     refused: int = 0
 
 
+@dataclasses.dataclass
+class Export:
+    """One file of all volunteers: seconds until the last byte and the first, megabytes of it, and of the service's memory."""
+
+    form: str
+    seconds: float
+    first: float
+    size: float
+    memory: float
+
+
 def loads(service: Service) -> list[Load]:
     bpjs, branch, office = "BPJS Kesehatan", "BPJS Kesehatan Mukomuko", "Dinas Sosial Provinsi Bengkulu"
     waiting = "/v1/referrals?direction=received&status=received&limit=20"
@@ -115,7 +128,6 @@ def volunteer_loads() -> list[Load]:
         Load("volunteer by id, recorded", *ministry, "/v1/volunteers/", people, kind=0, which=VOLUNTEERS),
         Load("list of 50 volunteers of a regency", *regency, "/v1/volunteers?limit=50", people),
         Load("the same by six filters", *regency, f"/v1/volunteers?limit=50&{several}", people),
-        # Exports of all that a list shows belong here.
         *[
             Load(f"search: {what}", *who, "/v1/volunteers/search-names", people, bodies=[{"name": name} for name in names],
                  connections=SEARCHERS, p95=SEARCH_P95)
@@ -215,7 +227,7 @@ class Bench:
                 continue
             values = ", ".join("NULL" if v is None else "'" + v.replace("'", "''") + "'" for v in statement.values)
             plan = self.database.sql(
-                "SET plan_cache_mode = force_generic_plan",
+                *[f"SET {name} = {value}" for name, value in READING.items()],
                 f"PREPARE it AS {statement.sql}",
                 f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) EXECUTE it{f'({values})' if values else ''}",
             )
@@ -304,6 +316,20 @@ class Bench:
         return resident
 
 
+    def export(self, service: Service, form: str) -> Export:
+        """The whole country as a file, taken as fast as it comes."""
+        body = json.dumps({"format": form}).encode()
+        token = service.token("Kementerian Sosial", "officer", acting_user="bench")
+        started, taken, most = time.monotonic(), 0, service.memory()
+        with service.open(token, "/v1/exports/volunteers", body) as answer:
+            first = time.monotonic() - started
+            while part := answer.read(1 << 20):
+                taken += len(part)
+                most = max(most, service.memory())
+        # An answer that was broken off has raised by now.
+        return Export(form, time.monotonic() - started, first, taken / 1e6, most)
+
+
 def corrected(times: list[int], usual: float) -> list[float]:
     """With what a request would have waited that was not sent because the one before it was slow: wrk counts these too."""
     late = [time - usual * n for time in times if time >= 2 * usual for n in range(1, int(time / usual))]
@@ -325,7 +351,7 @@ def seeded_id(n: int, which: int) -> str:
     return f"{digits[:8]}-{digits[8:]}-7000-8000-{which:012x}"
 
 
-def table(bench: Bench, wanted: list[Load], memory: float, start: float, busy: float) -> str:
+def table(bench: Bench, wanted: list[Load], exports: list[Export], memory: float, start: float, busy: float) -> str:
     """The measured block of docs/performance.md."""
     middle = statistics.median
     all_figures = [bench.figures[load.name] for load in wanted]
@@ -358,6 +384,12 @@ def table(bench: Bench, wanted: list[Load], memory: float, start: float, busy: f
         times = [f"{middle(f.service_p50):.1f}", f"**{middle(f.service_p95):.1f}**", f"{middle(f.service_p99):.1f}"]
         row = [load.name, str(f.statements), f"{middle(f.service):,.0f}", *times, f"≤ {load.p95}"]
         lines.append("| " + " | ".join(row) + " |")
+    if exports:
+        lines += ["", f"| all {options.volunteers:,} volunteers as a file | s | first byte, s | rows/s | MB | memory at most, MB |"]
+        lines.append("| --- | ---: | ---: | ---: | ---: | ---: |")
+    for e in exports:
+        rate = options.volunteers / e.seconds
+        lines.append(f"| {e.form} | {e.seconds:.1f} | {e.first:.1f} | {rate:,.0f} | {e.size:.0f} | **{e.memory:.0f}** |")
     lines += ["", "| figure | measured | goal |", "| --- | ---: | ---: |"]
     if (plain := bench.figures.get(BY_ID)) and (shown := bench.figures.get(BY_ID_SHOWN)):
         lines += [f"| {BY_ID_SHOWN} / masked | **{middle(shown.service) / middle(plain.service):.2f}** | ≥ 0.5 |"]
@@ -428,10 +460,11 @@ def main() -> None:
             try:
                 for load in wanted:
                     bench.measure(service, load)
-                memory = bench.memory(service, wanted[0])
+                exports = [bench.export(service, form) for form in EXPORTS if options.only in "export"]
+                memory = bench.memory(service, wanted[0]) if wanted else service.memory()
             finally:
                 service.stop()
-            text = table(bench, wanted, memory, start, busy)
+            text = table(bench, wanted, exports, memory, start, busy)
     finally:
         database.stop()
     print(text)
