@@ -40,6 +40,9 @@ pub struct CoverageFilter {
 ///
 /// The target is at least one active volunteer in each village, or `target`: reported, never enforced. `total` is all villages that
 /// the filter admits; grouped by region with `state=met` it is those that have reached the target.
+///
+/// Villages are those of today's table of regions. Who is still posted in one that is no longer counts in none: such villages
+/// and how many are posted there are at `/v1/volunteers/retired-villages`.
 #[utoipa::path(tag = "statistics", security(("oauth2" = ["statistics:read"])), params(CoverageFilter),
     responses((status = 200, body = Figures, description = "The figures."),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such region, or not in yours."),
