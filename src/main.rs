@@ -104,9 +104,17 @@ enum KeysAction {
         /// Minutes until it encrypts: time to copy it to every node
         #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u16).range(0..=10080))]
         after: u16,
+        /// As of re-encrypt
+        #[arg(long, hide = true)]
+        settled: Option<u16>,
     },
-    /// Encrypt everything anew by the key that encrypts now, while the service runs
-    ReEncrypt,
+    /// Encrypt everything anew by the key that encrypts now, while the service runs; takes two minutes at least after that key
+    /// was taken up, until what was under way then is found too
+    ReEncrypt {
+        /// Seconds in which whatever the former key encrypted is committed, instead of two minutes. For tests
+        #[arg(long, hide = true)]
+        settled: Option<u16>,
+    },
     /// Make the next key that signs tokens, and remove those whose last token has ended
     RotateSigning {
         /// Minutes until it signs: time to copy it to every node, and for others to read it at /.well-known/jwks.json
@@ -176,7 +184,7 @@ async fn keys_command(env: Environment, action: KeysAction) -> anyhow::Result<()
             say(&if made.is_empty() { "nothing is missing".to_owned() } else { format!("made {}", made.join(", ")) })
         }
         KeysAction::RotateSigning { after } => rotate_signing(env, after),
-        KeysAction::Rotate { after } => {
+        KeysAction::Rotate { after, settled } => {
             let (_, data) = config::key_directories(env)?;
             let now = Clock::default().now();
             let from = now + TimeDelta::minutes(after.into());
@@ -184,11 +192,11 @@ async fn keys_command(env: Environment, action: KeysAction) -> anyhow::Result<()
             let from = from.to_rfc3339_opts(SecondsFormat::Secs, true);
             say(&format!("made {made}, encrypts from {from}"))?;
             if after == 0 {
-                return re_encrypt(Environment::of_process()?).await;
+                return re_encrypt(Environment::of_process()?, settled).await;
             }
             say("copy it to every node before, and run `simpul keys re-encrypt` after")
         }
-        KeysAction::ReEncrypt => re_encrypt(env).await,
+        KeysAction::ReEncrypt { settled } => re_encrypt(env, settled).await,
     }
 }
 
@@ -231,7 +239,7 @@ fn rotate_signing(env: Environment, after: u16) -> anyhow::Result<()> {
     })
 }
 
-async fn re_encrypt(mut env: Environment) -> anyhow::Result<()> {
+async fn re_encrypt(mut env: Environment, settled: Option<u16>) -> anyhow::Result<()> {
     let (url, ca) = config::service_database(&mut env)?;
     let target = Target::new(url.expose_secret(), ca.as_deref())?;
     migrate::check(&target, false).await?;
@@ -239,7 +247,8 @@ async fn re_encrypt(mut env: Environment) -> anyhow::Result<()> {
     let (_, data) = config::key_directories(env)?;
     let (writer, keys) = (Writer::patient(&target, 1)?, Arc::new(Keys::load(&data, false)?));
     let objects = Objects::open(&objects, keys.clone())?;
-    let done = reencrypt::run(&writer, &keys, &objects).await?;
+    let settled = settled.map_or(reencrypt::SETTLED, |seconds| TimeDelta::seconds(seconds.into()));
+    let done = reencrypt::run(&writer, &keys, &objects, &Clock::default(), settled).await?;
     writer.drain().await;
     say(&format!(
         "encrypted anew: {} volunteers, {} people of cases, {} documents. Nothing needs an older key now: keep older keys as long as backups of before",

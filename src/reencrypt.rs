@@ -1,9 +1,10 @@
 //! Encrypting everything anew by the data key that seals now, while the service runs. Every encrypted column is named here.
 //!
-//! A row is written only if it is still what was read: what a request changes meanwhile is sealed by the current key
-//! anyway. Interrupted, it is simply run again.
+//! A row is written only if it is still what was read. What was sealed by the former key and is committed later, by a node that
+//! has not read the directory again or in a long transaction, is found by a later pass. Interrupted, it is simply run again.
 use crate::access::rules::VolunteerId;
 use crate::cases::store::sealed as cases;
+use crate::platform::clock::Clock;
 use crate::platform::crypto::Keys;
 use crate::platform::db::Writer;
 use crate::platform::error::{ApiError, ApiResult};
@@ -11,6 +12,7 @@ use crate::platform::objects::Objects;
 use crate::volunteers::identity::nik_context;
 use crate::volunteers::rules::documents::DocumentId;
 use crate::volunteers::store::{documents, sealed as volunteers};
+use chrono::TimeDelta;
 use indicatif::ProgressBar;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -29,9 +31,39 @@ pub struct Resealed {
     pub documents: usize,
 }
 
-/// Encrypts everything anew that another key sealed.
-pub async fn run(writer: &Writer, keys: &Arc<Keys>, objects: &Objects) -> anyhow::Result<Resealed> {
-    keys.reload()?;
+/// Longer than the service takes to read the directory again, and then the longest transaction or upload that sealed before it
+/// did: two seconds and ninety.
+pub const SETTLED: TimeDelta = TimeDelta::seconds(120);
+
+/// Encrypts everything anew that another key sealed, until nothing is left: a pass that began when all that the former key
+/// sealed had been committed, as long as `settled` after the key was taken up, found nothing.
+pub async fn run(
+    writer: &Writer,
+    keys: &Arc<Keys>,
+    objects: &Objects,
+    clock: &Clock,
+    settled: TimeDelta,
+) -> anyhow::Result<Resealed> {
+    let mut done = Resealed::default();
+    loop {
+        keys.reload()?;
+        let began = clock.now();
+        let until = keys.seals_since(began)? + settled;
+        let found = pass(writer, keys, objects).await?;
+        done.volunteers += found.volunteers;
+        done.cases += found.cases;
+        done.documents += found.documents;
+        let nothing = found == Resealed::default();
+        if nothing && began >= until {
+            return Ok(done);
+        }
+        // After a pass that found something: a node that has not got the key yet would write more.
+        let next = if nothing { until } else { until.max(clock.now() + settled) };
+        tokio::time::sleep((next - clock.now()).to_std().unwrap_or_default()).await;
+    }
+}
+
+async fn pass(writer: &Writer, keys: &Arc<Keys>, objects: &Objects) -> anyhow::Result<Resealed> {
     let bar = ProgressBar::new_spinner();
     let told = |error: ApiError| anyhow::anyhow!(error.told());
     let mut done = Resealed::default();
@@ -72,18 +104,28 @@ pub async fn run(writer: &Writer, keys: &Arc<Keys>, objects: &Objects) -> anyhow
         bar.inc(u64::try_from(written)?);
         after = last;
     }
-    let mut after = Some(DocumentId(Uuid::nil()));
-    while let Some(from) = after {
-        let objects = objects.clone();
-        let one = writer.run(async move |c| {
-            let Some(id) = documents::lock_stored_after(c, from).await? else { return ApiResult::Ok((false, None)) };
-            Ok((objects.reseal(id.0).await?, Some(id)))
-        });
-        let (written, last) = one.await.map_err(told)?;
-        done.documents += usize::from(written);
-        bar.inc(u64::from(written));
-        after = last;
+    let mut after = DocumentId(Uuid::nil());
+    loop {
+        let ids = writer.run(async move |c| ApiResult::Ok(documents::kept_after(c, after, PAGE).await?)).await;
+        let ids = ids.map_err(told)?;
+        let Some(last) = ids.last() else { break };
+        after = *last;
+        for id in ids {
+            let written = reseal(writer, objects, id).await.map_err(told)?;
+            done.documents += usize::from(written);
+            bar.inc(u64::from(written));
+        }
     }
     bar.finish_and_clear();
     Ok(done)
+}
+
+/// Writes a document anew. No transaction waits for the store of documents; if the document was removed meanwhile, its content
+/// goes again: the job that removes it may have been there before.
+async fn reseal(writer: &Writer, objects: &Objects, id: DocumentId) -> ApiResult<bool> {
+    let written = objects.reseal(id.0).await?;
+    if written && !writer.run(async move |c| ApiResult::Ok(documents::is_kept(c, id).await?)).await? {
+        objects.delete(Uuid::from(id)).await?;
+    }
+    Ok(written)
 }

@@ -62,6 +62,7 @@ diesel::table! {
         fields -> Array<Text>,
         detail -> Nullable<Text>,
         region_codes -> Array<Text>,
+        subject_regions -> Array<Text>,
     }
 }
 
@@ -669,6 +670,7 @@ diesel::table! {
         filled -> Array<Text>,
         undone_at -> Nullable<Timestamptz>,
         undone_by -> Nullable<Uuid>,
+        nik_status_before -> Nullable<Text>,
     }
 }
 

@@ -83,14 +83,41 @@ struct Granted(Option<Rate>);
 
 /// Counts the use of a right that has a budget.
 fn spend(req: &HttpRequest, caller: &Caller, budget: Budget) -> ApiResult<()> {
-    let missing = || ApiError::internal("request without gate");
-    let gate = req.app_data::<Arc<Gate>>().ok_or_else(missing)?;
+    let gate = gate(req)?;
     let granted = req.extensions().get::<Granted>().and_then(|granted| granted.0);
     let (fields, counted) = gate.limits.spend(caller.agency, granted, budget);
     if let Some(told) = req.extensions_mut().get_mut::<RateFields>() {
         told.add(&fields);
     }
     counted
+}
+
+/// The budgets of whoever calls, for an operation that costs something only if it turns out so.
+pub struct Purse(HttpRequest);
+
+impl Purse {
+    /// Refuses a caller whose agency has nothing left.
+    pub fn check_left(&self, caller: &Caller, budget: Budget) -> ApiResult<()> {
+        gate(&self.0)?.limits.check_left(caller.agency, budget)
+    }
+
+    /// Counts one; refused if it was one too many.
+    pub fn spend(&self, caller: &Caller, budget: Budget) -> ApiResult<()> {
+        spend(&self.0, caller, budget)
+    }
+}
+
+impl FromRequest for Purse {
+    type Error = ApiError;
+    type Future = Ready<ApiResult<Self>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self(req.clone())))
+    }
+}
+
+fn gate(req: &HttpRequest) -> ApiResult<&Arc<Gate>> {
+    req.app_data::<Arc<Gate>>().ok_or_else(|| ApiError::internal("request without gate"))
 }
 
 /// The one bearer token of the `Authorization` header (RFC 6750, section 2.1); the other two ways are not offered.

@@ -27,6 +27,8 @@ pub struct Limits {
     clients: Buckets<ClientId>,
     agencies: Buckets<AgencyId>,
     budgets: Buckets<(AgencyId, Budget)>,
+    /// Until when a budget has nothing left.
+    spent: Cache<(AgencyId, Budget), Duration>,
     tokens: Buckets<ClientId>,
     attempts: Buckets<Attempt>,
     held: Cache<Attempt, Duration>,
@@ -73,6 +75,7 @@ impl Limits {
             clients: Buckets::new(clock.clone(), MOST),
             agencies: Buckets::new(clock.clone(), MOST),
             budgets: Buckets::new(clock.clone(), MOST),
+            spent: Cache::new(MOST),
             tokens: Buckets::new(clock.clone(), MOST),
             attempts: Buckets::new(clock.clone(), MOST),
             held: Cache::new(MOST),
@@ -103,8 +106,18 @@ impl Limits {
         };
         let rate = granted.map_or(rate, |granted| rate.scaled(granted, self.rates.agency));
         let standing = self.budgets.take((agency, budget), rate);
-        let spent = |wait| ApiError::from(&BUDGET_SPENT).header("retry-after", retry_after(wait));
+        if standing.left == 0 {
+            let wait = standing.wait.unwrap_or_else(|| rate.one());
+            self.spent.insert((agency, budget), self.clock.elapsed() + wait);
+        }
         (RateFields::of([(name, Some(standing))]), standing.wait.map_or(Ok(()), |wait| Err(spent(wait))))
+    }
+
+    /// Refuses an agency that has nothing left of a budget, without counting: what may or may not turn out to cost something.
+    pub fn check_left(&self, agency: AgencyId, budget: Budget) -> Result<(), ApiError> {
+        let until = self.spent.get(&(agency, budget));
+        let wait = until.and_then(|until| until.checked_sub(self.clock.elapsed())).filter(|wait| !wait.is_zero());
+        wait.map_or(Ok(()), |wait| Err(spent(wait)))
     }
 
     /// Before a client has proved itself, or a phone has shown its code: so long it has to wait, if too many failed before it.
@@ -154,6 +167,10 @@ pub fn granted(state: &AccessState) -> Option<Rate> {
 /// Whole seconds, so that who waits as long is let through.
 pub fn retry_after(wait: Duration) -> u64 {
     wait.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX)
+}
+
+fn spent(wait: Duration) -> ApiError {
+    ApiError::from(&BUDGET_SPENT).header("retry-after", retry_after(wait))
 }
 
 fn too_many(wait: Duration) -> ApiError {

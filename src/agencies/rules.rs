@@ -86,8 +86,8 @@ impl utoipa::ToSchema for RequestsAMinute {}
 pub fn typical_scopes(kind: AgencyKind) -> Vec<Scope> {
     let words = match kind {
         AgencyKind::Ministry => {
-            "agencies:admin clients:manage volunteers:read cases:read referrals:read training:read statistics:read \
-             changes:read audit:read"
+            "agencies:admin clients:manage volunteers:read volunteers:write cases:read referrals:read training:read \
+             statistics:read changes:read audit:read"
         }
         AgencyKind::DinsosProvince | AgencyKind::DinsosRegency => {
             "clients:manage volunteers:read volunteers:propose volunteers:write cases:read cases:write referrals:read \

@@ -48,6 +48,7 @@ pub struct AuditFilter {
 ///
 /// Who did what, who saw whose data and why, and what was refused; newest first. Every agency reads what its own clients
 /// did, a parent its branches' as well, a government also what others did that concerns its region, and the ministry all.
+/// Of an event that speaks of rows in many regions, a government is told of those in its own, unless it did it itself.
 /// Refusals are recorded once a second for each client at most. To read here is recorded, too.
 #[utoipa::path(tag = "audit", security(("oauth2" = ["audit:read"])), params(AuditFilter, PageParams, PreferHeader),
     responses((status = 200, body = Page<AuditEvent>, description = "A page of events.")))]

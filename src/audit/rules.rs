@@ -44,6 +44,7 @@ pub struct Event {
     pub(super) fields: Vec<String>,
     pub(super) detail: Option<String>,
     pub(super) region_codes: Vec<RegionCode>,
+    pub(super) subject_regions: Vec<RegionCode>,
 }
 
 impl Event {
@@ -66,6 +67,7 @@ impl Event {
             fields: vec![],
             detail: None,
             region_codes: vec![],
+            subject_regions: vec![],
         }
     }
 
@@ -101,7 +103,23 @@ impl Event {
         self
     }
 
-    /// Several rows of a kind.
+    /// Rows of a kind, each with its person and its place: whoever reads of the event is told of those of its own region.
+    #[must_use]
+    pub fn rows<'a>(
+        mut self,
+        kind: &str,
+        rows: impl IntoIterator<Item = (Uuid, Uuid, &'a RegionCode)>,
+        fields: &[&str],
+    ) -> Self {
+        let rows: Vec<_> = rows.into_iter().collect();
+        self.subject_regions = rows.iter().map(|(_, _, place)| (*place).clone()).collect();
+        let event = self.subjects(kind, rows.iter().map(|(id, _, _)| *id));
+        event
+            .persons(rows.iter().map(|(_, person, _)| *person), fields)
+            .regions(rows.iter().map(|(_, _, place)| *place))
+    }
+
+    /// Several rows of a kind that concern everyone who may read of the event. Rows of several places: [`Event::rows`].
     #[must_use]
     pub fn subjects(mut self, kind: &str, ids: impl IntoIterator<Item = Uuid>) -> Self {
         self.subject_type = Some(kind.to_owned());

@@ -1,7 +1,7 @@
 //! Every SQL statement on `audit_events`.
 use super::rules::{Event, Outcome, SubjectId};
 use crate::access::rules::{AgencyId, Caller, ClientId, Sight, VolunteerId};
-use crate::platform::db::sql::{Known, unnest, uuids, words};
+use crate::platform::db::sql::{Known, audit_tells, unnest, uuids, words};
 use crate::platform::db::{Conn, DbError, GroupCommit, GroupInsert, Target};
 use crate::platform::error::ApiResult;
 use crate::platform::http::Identity;
@@ -57,6 +57,25 @@ pub struct AuditEvent {
     /// A code: the reason of an act, or why it was refused.
     #[schema(required, example = "forbidden")]
     detail: Option<String>,
+    #[serde(skip)]
+    subject_regions: Vec<String>,
+}
+
+impl AuditEvent {
+    /// Without the rows of others' regions: a list of the ministry's shows rows of the whole country in one event.
+    fn told_to(mut self, caller: &Caller) -> Self {
+        let Sight::Region(own) = &caller.sight else { return self };
+        if self.subject_regions.is_empty() || self.agency_id == Some(caller.agency) {
+            return self;
+        }
+        let in_sight = |place: &String| RegionCode::parse(place).is_ok_and(|place| own.contains(&place));
+        let shown: Vec<bool> = self.subject_regions.iter().map(in_sight).collect();
+        for ids in [&mut self.subject_ids, &mut self.person_ids] {
+            let mut shown = shown.iter().copied();
+            ids.retain(|_| shown.next().unwrap_or(false));
+        }
+        self
+    }
 }
 
 /// Which events.
@@ -97,6 +116,10 @@ fn only(caller: &Caller, wanted: &Wanted) -> Filter {
     let mut parts = vec![visible_to(caller)];
     if let Some(SubjectId(id)) = wanted.subject {
         parts.push(Box::new(t::subject_ids.contains(vec![id]).or(t::person_ids.contains(vec![id]))));
+        if let Sight::Region(own) = &caller.sight {
+            let told = audit_tells(id, t::subject_ids, t::person_ids, t::subject_regions, own.as_str().to_owned());
+            parts.push(Box::new(Known(t::agency_id.eq(caller.agency)).or(told)));
+        }
     }
     if let Some(agency) = wanted.agency {
         parts.push(Box::new(Known(t::agency_id.eq(agency))));
@@ -111,6 +134,13 @@ fn only(caller: &Caller, wanted: &Wanted) -> Filter {
         parts.push(Box::new(t::outcome.eq(outcome)));
     }
     if let Some(region) = wanted.region.clone() {
+        // Where else others' events took place is not theirs to know.
+        if let Sight::Region(own) = &caller.sight
+            && !own.contains(&region)
+            && !region.contains(own)
+        {
+            parts.push(Box::new(Known(t::agency_id.eq(caller.agency))));
+        }
         parts.push(Box::new(t::region_codes.contains(vec![region])));
     }
     if let Some(from) = wanted.at_from {
@@ -135,7 +165,8 @@ pub async fn list(
     if let Some((at, id)) = after {
         query = query.filter(t::at.le(at).and(t::at.lt(at).or(t::id.lt(id))));
     }
-    query.load(conn).await
+    let rows: Vec<AuditEvent> = query.load(conn).await?;
+    Ok(rows.into_iter().map(|event| event.told_to(caller)).collect())
 }
 
 /// How many the whole list has.
@@ -222,6 +253,7 @@ impl GroupInsert for Event {
                 words(unnest(column(rows, |r| joined(&r.fields)))),
                 unnest(column(rows, |r| r.detail.clone())),
                 words(unnest(column(rows, |r| joined(&r.region_codes)))),
+                words(unnest(column(rows, |r| joined(&r.subject_regions)))),
             ),
         ));
         let columns = (
@@ -235,6 +267,7 @@ impl GroupInsert for Event {
                 t::fields,
                 t::detail,
                 t::region_codes,
+                t::subject_regions,
             ),
         );
         values.insert_into(t::table).into_columns(columns).execute(conn).await

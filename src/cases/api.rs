@@ -196,10 +196,11 @@ pub async fn list_cases(
         if paged.count { Some(db.read(async |c| store::count(c, &caller, &wanted).await).await?) } else { None };
     let (rows, after) = paged.cut(rows, |(case, _)| (case.created_at, case.id));
     if !rows.is_empty() {
-        let event = Event::by(&caller, "case.list", app.clock.new_id(), now)
-            .subjects("case", rows.iter().map(|(case, _)| case.id.0))
-            .persons(rows.iter().map(|(_, person)| person.id), OPEN_FIELDS)
-            .regions(rows.iter().map(|(case, _)| &case.village_code));
+        let event = Event::by(&caller, "case.list", app.clock.new_id(), now).rows(
+            "case",
+            rows.iter().map(|(case, person)| (case.id.0, person.id, &case.village_code)),
+            OPEN_FIELDS,
+        );
         recorder.record(event).await?;
     }
     paged.answer(rows.into_iter().map(|(case, person)| CaseView::of(case, person, now)).collect(), after, total)

@@ -82,6 +82,12 @@ impl Keys {
         write_key(dir, KeyFile::name(from), false)
     }
 
+    /// Since when the data key that seals now does so wherever its file is: from its time on, and not before the file was there.
+    pub fn seals_since(&self, now: DateTime<Utc>) -> anyhow::Result<DateTime<Utc>> {
+        let sealing = KeyFile::all(&self.dir)?.into_iter().rfind(|file| file.from <= now);
+        Ok(sealing.map_or(DateTime::UNIX_EPOCH, |file| file.from.max(file.written.into())))
+    }
+
     /// Encrypts a stored value. `context` binds it to its place: `table.column:row-id`.
     pub fn encrypt(&self, context: &str, plain: &str) -> anyhow::Result<Vec<u8>> {
         self.encrypt_bytes(context, plain.as_bytes())

@@ -39,6 +39,11 @@ impl Rate {
         self.requests.get()
     }
 
+    /// How long it takes for one more.
+    pub fn one(self) -> Duration {
+        Duration::from_secs(self.seconds()) / self.requests()
+    }
+
     fn seconds(self) -> u64 {
         match self.window {
             Window::Minute => 60,

@@ -141,11 +141,9 @@ pub async fn list_referrals(
     let open: Vec<&Shown> =
         rows.iter().filter(|(referral, _, _)| sight(&caller, referral) == PersonSight::Open).collect();
     if !open.is_empty() {
-        let event = Event::by(&caller, "referral.list", app.clock.new_id(), now)
-            .subjects("referral", open.iter().map(|(referral, _, _)| referral.id.0))
-            .persons(open.iter().map(|(_, _, person)| person.id), OPEN_FIELDS)
-            .regions(open.iter().map(|(referral, _, _)| &referral.village_code));
-        recorder.record(event).await?;
+        let shown = open.iter().map(|(referral, _, person)| (referral.id.0, person.id, &referral.village_code));
+        let event = Event::by(&caller, "referral.list", app.clock.new_id(), now);
+        recorder.record(event.rows("referral", shown, OPEN_FIELDS)).await?;
     }
     paged.answer(rows.into_iter().map(|row| ReferralItem::of(&caller, row, now)).collect(), after, total)
 }

@@ -211,16 +211,13 @@ async fn reporter(conn: &mut Conn, caller: &Caller, named: Option<VolunteerId>) 
         let fault = Fault::new("volunteer_unknown", "relawan tidak ditemukan", "no such volunteer");
         ApiError::rule("/volunteer_id", fault)
     };
-    match (caller.volunteer, named) {
-        (Some(own), None) => Ok(Some(own)),
-        (Some(own), Some(named)) if own == named => Ok(Some(own)),
-        (Some(_), Some(_)) => Err(unknown()),
-        (None, None) => Ok(None),
-        (None, Some(named)) => {
-            let found = volunteers::find(&mut &*conn, caller, named).await.optional()?;
-            found.map(|volunteer| Some(volunteer.id)).ok_or_else(unknown)
-        }
-    }
+    let id = match (caller.volunteer, named) {
+        (Some(own), Some(named)) if own != named => return Err(unknown()),
+        (own, named) => own.or(named),
+    };
+    let Some(id) = id else { return Ok(None) };
+    let found = volunteers::hold_living(conn, caller, id).await.optional()?;
+    found.map(|volunteer| Some(volunteer.id)).ok_or_else(unknown)
 }
 
 async fn check_ppks(conn: &mut Conn, mut ppks: Vec<Code>, day: NaiveDate) -> ApiResult<(Vec<Code>, bool)> {

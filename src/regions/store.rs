@@ -159,12 +159,41 @@ pub async fn successors(conn: &mut Conn, codes: &[RegionCode]) -> QueryResult<Ve
 /// The table a second time, in one statement.
 mod again {
     use crate::schema::regions;
-    diesel::alias!(regions as former: Former);
+    diesel::alias!(
+        regions as former: Former,
+        regions as district: District,
+        regions as former_district: FormerDistrict,
+    );
 }
-use again::former;
+use again::{district, former, former_district};
 
-/// Current regions with the name and of the level of these, in the same province.
+/// Current regions with the name and of the level of these: in the same province, or where that has none, anywhere in the
+/// country in a region of the same name. Many villages of the country have one name.
 pub async fn namesakes(conn: &mut Conn, codes: &[RegionCode]) -> QueryResult<Vec<Successor>> {
+    let mut found = namesakes_nearby(conn, codes).await?;
+    let found_none = |code: &&RegionCode| !found.iter().any(|one| one.old_code == **code);
+    let others: Vec<RegionCode> = codes.iter().filter(found_none).cloned().collect();
+    if !others.is_empty() {
+        found.extend(namesakes_elsewhere(conn, &others).await?);
+    }
+    Ok(found)
+}
+
+async fn namesakes_elsewhere(conn: &mut Conn, codes: &[RegionCode]) -> QueryResult<Vec<Successor>> {
+    let same = former.field(t::folded_name).eq(t::folded_name).and(former.field(t::level).eq(t::level));
+    t::table
+        .inner_join(former.on(same))
+        .inner_join(district.on(district.field(t::code).nullable().eq(t::parent_code)))
+        .inner_join(former_district.on(former_district.field(t::code).nullable().eq(former.field(t::parent_code))))
+        .filter(district.field(t::folded_name).eq(former_district.field(t::folded_name)))
+        .filter(former.field(t::code).eq_any(codes).and(t::last_listed.is_null()))
+        .select((former.field(t::code), t::code, t::name))
+        .order((former.field(t::code), t::code))
+        .load(conn)
+        .await
+}
+
+async fn namesakes_nearby(conn: &mut Conn, codes: &[RegionCode]) -> QueryResult<Vec<Successor>> {
     let same = former
         .field(t::folded_name)
         .eq(t::folded_name)

@@ -12,13 +12,27 @@ use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// Events that are not over and in which both have a seat: one person cannot sit twice.
-pub async fn shared_seats(conn: &mut Conn, one: VolunteerId, other: VolunteerId) -> ApiResult<Vec<TrainingEventId>> {
-    let mut seats: BTreeMap<TrainingEventId, usize> = BTreeMap::new();
-    for event in store::open_seats(conn, &[one, other]).await? {
-        *seats.entry(event).or_default() += 1;
+/// Events that are not over in which the duplicate has a seat that cannot become the survivor's, who has or had one there: one
+/// person cannot sit twice, and nobody would see the seat of a row that is merged.
+pub async fn stuck_seats(
+    conn: &mut Conn,
+    survivor: VolunteerId,
+    duplicate: VolunteerId,
+) -> ApiResult<Vec<TrainingEventId>> {
+    let taken = store::events_of(conn, survivor).await?;
+    let mut stuck = store::open_seats(conn, duplicate).await?;
+    stuck.retain(|event| taken.contains(event));
+    Ok(stuck)
+}
+
+/// Holds the events in which one of these has or had a seat. Before the volunteers are: who records results holds the event
+/// first, and then who passed.
+pub async fn hold_events_of(conn: &mut Conn, of: &[VolunteerId]) -> ApiResult<()> {
+    let mut events = vec![];
+    for one in of {
+        events.extend(store::events_of(conn, *one).await?);
     }
-    Ok(seats.into_iter().filter(|(_, seats)| *seats > 1).map(|(event, _)| event).collect())
+    Ok(store::hold_events(conn, &events).await?)
 }
 
 /// Moves all seats (only these, if some are named) and publishes that; returns their ids. A seat in an event in which the
@@ -43,15 +57,18 @@ pub async fn reassign(
     Ok(moved.into_iter().map(|(seat, _): (Enrolment, _)| seat.id.0).collect())
 }
 
-/// Derives the levels of these volunteers anew from all that they passed. In the order of their ids, so that two events
-/// that end at once do not wait for each other.
+/// Derives the levels of these volunteers anew from all that they and those merged into them passed; of one who is merged, the
+/// level of who it was merged into. In the order of their ids, so that two events that end at once do not wait for each other.
 pub async fn derive_levels(
     conn: &mut Conn,
     of: &[VolunteerId],
     now: DateTime<Utc>,
 ) -> ApiResult<BTreeMap<VolunteerId, TrainingLevel>> {
-    let mut events: BTreeMap<VolunteerId, Vec<EventLevel>> = of.iter().map(|id| (*id, vec![])).collect();
-    for (id, level) in store::passed(conn, of).await? {
+    let survivors = volunteers::survivors(conn, of).await?;
+    let living = |id: &VolunteerId| survivors.get(id).copied().unwrap_or(*id);
+    let mut events: BTreeMap<VolunteerId, Vec<EventLevel>> = of.iter().map(|id| (living(id), vec![])).collect();
+    let ids: Vec<VolunteerId> = events.keys().copied().collect();
+    for (id, level) in store::passed(conn, &ids).await? {
         events.entry(id).or_default().push(level);
     }
     let mut levels = BTreeMap::new();
@@ -59,5 +76,6 @@ pub async fn derive_levels(
         let volunteer = volunteers::set_level(conn, id, level_of(passed), now).await?;
         levels.insert(id, volunteer.level);
     }
-    Ok(levels)
+    let of_each = of.iter().filter_map(|id| Some((*id, *levels.get(&living(id))?)));
+    Ok(of_each.collect())
 }

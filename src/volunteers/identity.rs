@@ -30,8 +30,8 @@ fn seal_nik(app: &App, person: &mut Person, nik: &Nik, today: NaiveDate) -> ApiR
     Ok(())
 }
 
-/// Takes a NIK into the person's row: sealed, compared with what is stated, and this row's alone, or disputed. Everyone
-/// else who registers this NIK waits until the transaction ends.
+/// Takes a NIK into the person's row: sealed, and this row's alone, or disputed. The NIK is held ([`store::hold_nik`]). Whoever
+/// learns by it that another row has this NIK is charged for that: nothing else may be left to be refused.
 pub async fn take_nik(
     conn: &mut Conn,
     app: &App,
@@ -42,7 +42,6 @@ pub async fn take_nik(
 ) -> ApiResult<()> {
     seal_nik(app, person, nik, today)?;
     let index = nik_index(app, nik);
-    store::hold_nik(conn, &index).await?;
     person.identity_state = dispute(conn, caller, person.volunteer_id, &index).await?;
     person.disputed_at = (person.identity_state == IdentityState::Disputed).then(|| app.clock.now());
     Ok(())
@@ -51,9 +50,9 @@ pub async fn take_nik(
 /// Whether another row has this NIK. One that the caller sees is named, disputed or not; of one that it does not see it
 /// learns nothing, and its own row is marked.
 async fn dispute(conn: &mut Conn, caller: &Caller, id: VolunteerId, nik_index: &[u8]) -> ApiResult<IdentityState> {
-    let mut others = store::nik_holders(conn, nik_index).await?;
-    others.retain(|(holder, _)| *holder != id);
-    if let Some((seen, _)) = others.iter().find(|(holder, village)| caller.sight.shows(*holder, village)) {
+    let mut others = store::holders_of(conn, &[nik_index.to_vec()]).await?;
+    others.retain(|(_, holder, _)| *holder != id);
+    if let Some((_, seen, _)) = others.iter().find(|(_, holder, village)| caller.sight.shows(*holder, village)) {
         return Err(ApiError::from(&VOLUNTEER_EXISTS).member("id", seen));
     }
     Ok(if others.is_empty() { IdentityState::Sole } else { IdentityState::Disputed })
@@ -66,6 +65,15 @@ pub async fn warn(conn: &mut Conn, person: &mut Person, nik: &Nik, sex: Option<S
         Err(_) => false,
     };
     person.nik_warnings = nik_warnings(nik, person.birth_date, sex, known);
+    Ok(())
+}
+
+/// The same for the NIK that is stored, after what it is compared with has changed.
+pub async fn compare(conn: &mut Conn, app: &App, person: &mut Person, sex: Option<Sex>) -> ApiResult<()> {
+    person.nik_warnings = vec![];
+    if let Some(nik) = open_nik(app, person)? {
+        warn(conn, person, &nik, sex).await?;
+    }
     Ok(())
 }
 

@@ -90,12 +90,13 @@ pub struct Entry {
 }
 
 /// Inserts a volunteer with person, posting, history, audit and outbox, in the transaction at hand. Whether the caller may
-/// propose for the village was asked before.
+/// propose for the village was asked before, and NIK and village are held ([`store::hold_many`]). That somebody has the NIK or
+/// is alike is told last: no other refusal may tell it for nothing.
 pub async fn register(conn: &mut Conn, app: &App, caller: &Caller, entry: Entry) -> ApiResult<Full> {
     let Entry { new, digest, letter, shown } = entry;
     let now = app.clock.now();
     let today = TimeZone::of(&new.village_code).day(now);
-    check_village(conn, &new.village_code).await?;
+    check_village(conn, &new.village_code, "/village_code").await?;
     check_functions(conn, &new.functions, today).await?;
     check_year(new.appointed_year)?;
     if let Some(letter) = &letter {
@@ -109,8 +110,13 @@ pub async fn register(conn: &mut Conn, app: &App, caller: &Caller, entry: Entry)
         volunteer.appoint(letter);
     }
     let reason = new.override_duplicate.as_ref().map(|duplicate| duplicate.reason.clone());
+    if let Some(reason) = &reason {
+        check_duplicate_reason(conn, reason, "override", "/override_duplicate/reason", today).await?;
+    }
     let person = identify(conn, app, caller, volunteer.id, new, today).await?;
-    check_alike(conn, &volunteer, &person, reason.as_ref(), today).await?;
+    if reason.is_none() {
+        check_alike(conn, &volunteer, &person).await?;
+    }
     let full = (volunteer, person);
     let (posting, first) = beginning(app, caller, &full.0);
     store::create(conn, &full, &posting, &first).await.map_err(|error| {
@@ -124,31 +130,17 @@ pub async fn register(conn: &mut Conn, app: &App, caller: &Caller, entry: Entry)
     Ok(full)
 }
 
-/// Others of the village who may be the same person: refused, unless it is said that they are others.
-async fn check_alike(
-    conn: &mut Conn,
-    volunteer: &Volunteer,
-    person: &Person,
-    reason: Option<&Code>,
-    today: NaiveDate,
-) -> ApiResult<()> {
-    store::hold_village(conn, &volunteer.village_code).await?;
-    if let Some(reason) = reason {
-        return check_duplicate_reason(conn, reason, "override", "/override_duplicate/reason", today).await;
-    }
-    let neighbours = store::neighbours(conn, &volunteer.village_code).await?;
-    let candidates = candidates(person, &neighbours);
+/// Refuses if others of the village may be the same person. The caller is told which, and no name.
+async fn check_alike(conn: &mut Conn, volunteer: &Volunteer, person: &Person) -> ApiResult<()> {
+    let neighbours = store::neighbours_of(conn, std::slice::from_ref(&volunteer.village_code)).await?;
+    let stated = Traits { name: &person.name, birth_date: person.birth_date };
+    let same = |other: &Neighbour| alike(stated, Traits { name: &other.name, birth_date: other.birth_date });
+    let candidates = neighbours.iter().map(|(_, other)| other).filter(|other| same(other));
+    let candidates: Vec<Value> = candidates.map(|other| json!({ "id": other.id, "status": other.status })).collect();
     if candidates.is_empty() {
         return Ok(());
     }
     Err(ApiError::from(&VOLUNTEER_ALIKE).member("candidates", candidates))
-}
-
-/// Those who are alike, as the caller is told of them: no name.
-fn candidates(person: &Person, neighbours: &[Neighbour]) -> Vec<Value> {
-    let stated = Traits { name: &person.name, birth_date: person.birth_date };
-    let same = |other: &&Neighbour| alike(stated, Traits { name: &other.name, birth_date: other.birth_date });
-    neighbours.iter().filter(same).map(|other| json!({ "id": other.id, "status": other.status })).collect()
 }
 
 /// A reason is a code of the list `duplicate-reasons` that belongs to the act.
@@ -274,15 +266,15 @@ async fn identify(
     Ok(person)
 }
 
-/// A posting is to a village that is in the current list.
-pub async fn check_village(conn: &mut Conn, village: &RegionCode) -> ApiResult<()> {
+/// A posting is to a village that is in the current list; `pointer`: where the request names it.
+pub async fn check_village(conn: &mut Conn, village: &RegionCode, pointer: &str) -> ApiResult<()> {
     if village.level() != RegionLevel::Village {
         let fault = Fault::new("village_expected", "bukan desa atau kelurahan", "not a village");
-        return Err(ApiError::rule("/village_code", fault));
+        return Err(ApiError::rule(pointer, fault));
     }
     if regions::current(conn, std::slice::from_ref(village)).await?.is_empty() {
         let fault = Fault::new("region_unknown", "bukan wilayah yang berlaku", "not a current region");
-        return Err(ApiError::rule("/village_code", fault));
+        return Err(ApiError::rule(pointer, fault));
     }
     Ok(())
 }

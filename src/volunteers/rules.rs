@@ -7,7 +7,7 @@ use crate::access::rules::{AgencyKind, Caller, Sight};
 use crate::platform::error::{ApiError, Fault};
 use crate::platform::nik::{Nik, NikStatus, Sex};
 use crate::platform::person::age;
-use crate::platform::region_code::RegionCode;
+use crate::platform::region_code::{RegionCode, RegionLevel};
 use crate::{error_codes, text_enum};
 use chrono::NaiveDate;
 
@@ -21,7 +21,7 @@ error_codes! {
     VOLUNTEER_MERGED = (409, "volunteer_merged", "Data ini sudah digabung dengan data lain.", "This record has been merged into another one.");
     /// The volunteer is not in a status that the act begins from: `state`, `since` and `by` tell.
     VOLUNTEER_STATE_CONFLICT = (409, "volunteer_state_conflict", "Status PSM tidak memungkinkan tindakan ini.", "The status of the volunteer does not allow this act.");
-    /// The caller sees the volunteer but does not decide on it.
+    /// The caller sees the volunteer but does not decide on it. What spans two provinces is the ministry's.
     NOT_THE_AUTHORITY = (403, "not_the_authority", "Hanya Dinas Sosial wilayah penugasan yang berwenang.", "Only the social office of the posting's region decides.");
 }
 
@@ -176,13 +176,8 @@ impl VolunteerStatus {
         matches!(self, Self::Resigned | Self::Dismissed | Self::Deceased)
     }
 
-    /// Whether its phone may do the volunteer's work.
-    pub fn may_have_phone(self) -> bool {
-        !self.has_ended() && self != Self::Rejected
-    }
-
-    /// Whether there is a posting to be changed.
-    pub fn may_be_transferred(self) -> bool {
+    /// Whether it serves, or may come to: it can be posted elsewhere, and its phone may do its work.
+    pub fn is_engaged(self) -> bool {
         !self.has_ended() && self != Self::Rejected
     }
 }
@@ -212,10 +207,18 @@ pub fn next(
 }
 
 /// Whether the caller decides on volunteers posted in `village`: the social office of its regency, or of the province
-/// above. A village proposes, the ministry watches.
+/// above. A village proposes, the ministry watches; but see [`may_decide_between`].
 pub fn may_decide(caller: &Caller, village: &RegionCode) -> bool {
     let office = matches!(caller.agency_kind, AgencyKind::DinsosRegency | AgencyKind::DinsosProvince);
     office && matches!(&caller.sight, Sight::Region(region) if region.contains(village))
+}
+
+/// Whether the caller decides on what lies in both villages: whoever decides on each; and the ministry, which is above both,
+/// on what spans two provinces. What one province holds is its own.
+pub fn may_decide_between(caller: &Caller, one: &RegionCode, other: &RegionCode) -> bool {
+    let provinces = [one, other].map(|village| village.at(RegionLevel::Province));
+    let above = caller.agency_kind == AgencyKind::Ministry && provinces[0] != provinces[1];
+    above || (may_decide(caller, one) && may_decide(caller, other))
 }
 
 /// Whether an agency may accompany volunteers posted in `village`: the social offices of its region.

@@ -122,3 +122,48 @@ fn a_village_of_the_same_name_is_proposed() {
         assert_eq!(open.json["items"][0]["proposals"], proposal);
     });
 }
+
+/// Papua's: the villages of a province that was split are another one's now.
+#[test]
+fn what_another_province_took_over_is_proposed_and_the_ministry_moves_it() {
+    run(async |app| {
+        let (ministry, province, regency) = (app.ministry().await, app.province().await, app.regency().await);
+        let list = "/v1/volunteers/retired-villages";
+        let keeper = regency.post("/v1/volunteers", json!({ "village_code": OLD, "name": a_name() })).await.expect(201);
+        let twin = regency.post("/v1/volunteers", json!({ "village_code": OLD, "name": a_name() })).await.expect(201);
+        let order = json!({ "duplicate_id": twin.id(), "duplicate_version": 1, "reason": "registered_twice" });
+        let merge = format!("/v1/volunteers/{}/merge", keeper.id());
+        regency.act(&merge, keeper.header("etag"), order).await.expect(200);
+        let here = app
+            .number(&format!("SELECT count(*) FROM volunteers WHERE village_code = '{OLD}' AND merged_into IS NULL"))
+            .await;
+        app.sql(&format!("UPDATE regions SET last_listed = 2026 WHERE code = '{OLD}'")).await;
+        let copy = |code: &str, parent: &str, district: &str, of: &str| {
+            format!(
+                "INSERT INTO regions SELECT '{code}', name, folded_name, level, kind, '{parent}', '15', '15.01', {district}, postal_code, NULL, time_zone FROM regions WHERE code = '{of}'"
+            )
+        };
+        // of villages with that name elsewhere, the one whose district has the same name too
+        app.sql(&copy("15.01.99", "15.01", "'15.01.99'", "17.06.02")).await;
+        app.sql(&copy("15.01.99.1001", "15.01.99", "'15.01.99'", OLD)).await;
+        let beside = app
+            .texts("SELECT code FROM regions WHERE parent_code = '15.01' AND code <> '15.01.99' ORDER BY code LIMIT 1")
+            .await
+            .remove(0);
+        app.sql(&copy(&format!("{beside}.1099"), &beside, &format!("'{beside}'"), OLD)).await;
+        for client in [&ministry, &province, &regency] {
+            let open = client.get(list).await.expect(200);
+            let proposal = json!([{ "code": "15.01.99.1001", "name": "Koto Jaya", "mapped": false }]);
+            assert_eq!(open.json["items"][0]["proposals"], proposal);
+        }
+        let follow = |to: &str| json!({ "old_code": OLD, "new_code": to });
+        province.post(list, follow("15.01.99.1001")).await.problem(403, "not_the_authority");
+        ministry.post(list, follow(NEW)).await.problem(403, "not_the_authority");
+        let wrong = ministry.post(list, follow("15.01.99.1002")).await.problem(422, "rule_broken");
+        wrong.blames("/new_code", "region_unknown");
+        let done = ministry.post(list, follow("15.01.99.1001")).await.expect(200);
+        assert_eq!((&done.json["moved"], &done.json["left"]), (&json!(here), &json!(0)));
+        app.other_regency().await.get(&format!("/v1/volunteers/{}", keeper.id())).await.expect(200);
+        regency.get(&format!("/v1/volunteers/{}", keeper.id())).await.problem(404, "not_found");
+    });
+}

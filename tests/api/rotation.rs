@@ -4,6 +4,7 @@ use chrono::{TimeDelta, Utc};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 const NIK: &str = "1706024508950001";
 
@@ -70,7 +71,7 @@ fn everything_is_encrypted_anew_while_the_service_answers() {
             std::fs::rename(waiting, dir.join(past)).unwrap();
 
             // another process seals by it, maybe before this one has looked: it is opened all the same
-            let said = simpul(app, &dir, &["re-encrypt"]).await;
+            let said = simpul(app, &dir, &["re-encrypt", "--settled", "0"]).await;
             assert!(said.starts_with("encrypted anew: "), "{said}");
             assert_eq!(sealed_by(app).await, 1);
             let reveal = json!({ "purpose": "identity_check" });
@@ -78,11 +79,45 @@ fn everything_is_encrypted_anew_while_the_service_answers() {
             assert_eq!(shown.json["nik"], NIK);
             assert_eq!(*keys.decrypt("here", &before).unwrap(), "kept");
             // done once, nothing is left
-            let said = simpul(app, &dir, &["re-encrypt"]).await;
+            let said = simpul(app, &dir, &["re-encrypt", "--settled", "0"]).await;
             assert!(said.starts_with("encrypted anew: 0 volunteers, 0 people of cases"), "{said}");
             // at once, on one node
-            let said = simpul(app, &dir, &["rotate", "--after", "0"]).await;
+            let said = simpul(app, &dir, &["rotate", "--after", "0", "--settled", "0"]).await;
             assert!(said.contains("encrypted anew: ") && !said.contains("anew: 0 volunteers"), "{said}");
+            assert_eq!(sealed_by(app).await, 1);
+        },
+    );
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+/// What a transaction sealed by the former key and commits late is found before it is said that nothing is left.
+#[test]
+fn what_is_committed_late_is_encrypted_anew_too() {
+    let dir = own_keys(&support::config("", "").data_keys_dir);
+    run_with(
+        |config| config.data_keys_dir.clone_from(&dir),
+        async |app| {
+            let regency = app.regency().await;
+            let made = json!({ "village_code": "17.06.02.1017", "name": "Siti Aminah", "nik": NIK });
+            let made = regency.post("/v1/volunteers", made).await.expect(201).id();
+            let sealed = format!("SELECT encode(nik, 'hex') FROM volunteer_people WHERE volunteer_id = '{made}'");
+            let former = app.texts(&sealed).await.remove(0);
+            simpul(app, &dir, &["rotate"]).await;
+            let from = Utc::now() - TimeDelta::seconds(2);
+            std::fs::rename(newest(&dir), dir.join(format!("data-{}.key", from.format("%Y%m%d%H%M%S")))).unwrap();
+            let ((), said) = tokio::join!(
+                async {
+                    let begun = Instant::now();
+                    while app.texts(&sealed).await.remove(0) == former {
+                        assert!(begun.elapsed().as_secs() < 60, "it was not encrypted anew");
+                    }
+                    let late = format!("decode('{former}', 'hex')");
+                    app.sql(&format!("UPDATE volunteer_people SET nik = {late} WHERE volunteer_id = '{made}'")).await;
+                },
+                simpul(app, &dir, &["re-encrypt", "--settled", "3"]),
+            );
+            assert!(said.starts_with("encrypted anew: "), "{said}");
+            assert_ne!(app.texts(&sealed).await.remove(0), former);
             assert_eq!(sealed_by(app).await, 1);
         },
     );

@@ -14,7 +14,6 @@ use crate::volunteers::identity::open_nik;
 use crate::volunteers::store::{self as volunteers, Full, Wanted};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use uuid::Uuid;
 use zeroize::Zeroizing;
 
 /// Rows of a page: so many are in memory at a time, and are recorded in one event.
@@ -78,14 +77,13 @@ impl Pages {
         if records.is_empty() {
             return Ok(());
         }
-        let ids: Vec<Uuid> = records.iter().map(|record| record.volunteer.id.0).collect();
+        let rows = records.iter().map(|record| &record.volunteer).map(|one| (one.id.0, one.id.0, &one.village_code));
         let fields: Vec<&str> = match self.revealing {
             Some(_) => FIELDS.iter().copied().filter(|field| *field != "nik_last_four").chain(["nik"]).collect(),
             None => FIELDS.to_vec(),
         };
         let event = Event::by(&self.caller, "volunteer.export", self.app.clock.new_id(), self.app.clock.now());
-        let event = event.regions(records.iter().map(|record| &record.volunteer.village_code));
-        let event = event.subjects("volunteer", ids.clone()).persons(ids, &fields);
+        let event = event.rows("volunteer", rows, &fields);
         let event = if let Some(purpose) = self.revealing { event.purpose(purpose.as_str()) } else { event };
         self.recorder.record(event).await
     }

@@ -1,6 +1,6 @@
 //! Merging two rows, and what was merged.
 use super::fill::fill;
-use super::rules::{MERGE_BLOCKED, hides_appointment};
+use super::rules::{MERGE_BLOCKED, hides_appointment, hides_ending};
 use super::store::{self, Merge, MovedRow};
 use crate::access::api::Permit;
 use crate::access::rules::{AgencyId, Caller, DecideVolunteers, ReadVolunteers, VolunteerId};
@@ -17,11 +17,14 @@ use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
 use crate::referrals::reassign as referrals;
 use crate::regions::rules::TimeZone;
 use crate::training::reassign as training;
-use crate::volunteers::api::{VolunteerView, check_version, elsewhere, find_locked, keep, replay, shown_fields};
+use crate::volunteers::api::{
+    VolunteerView, check_version, elsewhere, find_locked, keep, keep_supervisor_in_region, replay, shown_fields,
+};
+use crate::volunteers::identity::compare;
 use crate::volunteers::phones::{LEFT, cut_off_phone};
 use crate::volunteers::register::check_duplicate_reason;
-use crate::volunteers::rules::{NOT_THE_AUTHORITY, may_decide};
-use crate::volunteers::store::{self as volunteers, Full, Volunteer};
+use crate::volunteers::rules::{NOT_THE_AUTHORITY, VOLUNTEER_MERGED, may_decide_between};
+use crate::volunteers::store::{self as volunteers, Full, Volunteer, documents};
 use actix_web::{get, post};
 use chrono::{DateTime, Utc};
 use diesel::OptionalExtension;
@@ -46,10 +49,11 @@ pub struct MergeOrder {
 /// Merge two volunteers
 ///
 /// Both are one person: the volunteer of the path stays, `duplicate_id` leads to it from now on (308; `redirected` in the
-/// feed) and is in no list, search or figure. Cases, referrals and seats of the duplicate go to the survivor, its phone is
-/// disabled; of the personal data the survivor takes what it lacks. Both must be posted in the caller's region. 409
-/// `merge_blocked` if their NIKs differ, if only the duplicate is appointed, or if both have a seat in an event that is
-/// not over. It can be undone for thirty days.
+/// feed) and is in no list, search or figure. Cases, referrals, seats and documents of the duplicate go to the survivor, its
+/// phone is disabled; of what is known of the person the survivor takes what it lacks. Both must be posted in the caller's
+/// region; two of different provinces are the ministry's to merge. 409 `merge_blocked` if their NIKs differ, if only the
+/// duplicate is appointed, dismissed or deceased, or if it has a seat in an event that is not over and in which the survivor
+/// has or had one. It can be undone for thirty days.
 #[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:write"])),
     params(("id" = VolunteerId, Path, description = "Id of the volunteer who stays."), IdempotencyHeader, IfMatchHeader), request_body = MergeOrder,
     responses((status = 200, body = VolunteerView, description = "Merged: the survivor.")))]
@@ -68,7 +72,10 @@ pub async fn merge_volunteer(
             Attempt::Replay(kept) => return replay(c, &app, &caller, kept).await,
             Attempt::Fresh(ticket) => ticket,
         };
+        hold_events(c, &caller, &[id.0, order.body.duplicate_id]).await?;
         let (survivor, duplicate) = lock_both(c, &caller, id.0, order.body.duplicate_id).await?;
+        // Of a seat taken between the two.
+        training::hold_events_of(c, &[survivor.0.id, duplicate.0.id]).await?;
         let today = TimeZone::of(&survivor.0.village_code).day(app.clock.now());
         let blocked = check(c, &survivor, &duplicate).await?;
         if let Some(error) = blocked {
@@ -84,6 +91,13 @@ pub async fn merge_volunteer(
         keep(ticket, c, &caller, answer, id.0).await
     })
     .await
+}
+
+/// The events in which these have seats, held before they are, as far as the caller sees them.
+pub(super) async fn hold_events(conn: &mut Conn, caller: &Caller, of: &[VolunteerId]) -> ApiResult<()> {
+    let seen = volunteers::full_of(&mut &*conn, caller, of).await?;
+    let seen: Vec<VolunteerId> = seen.into_iter().map(|(volunteer, _)| volunteer.id).collect();
+    training::hold_events_of(conn, &seen).await
 }
 
 /// Both rows, held in the order of their ids, that two merges do not wait for each other.
@@ -103,8 +117,15 @@ async fn lock_both(
         None if duplicate > id => volunteers::lock_full(conn, caller, duplicate).await.optional()?,
         found => found,
     };
-    let second = second.ok_or_else(|| unknown("volunteer_unknown", "PSM tidak ditemukan", "no such volunteer"))?;
-    if !may_decide(caller, &survivor.0.village_code) || !may_decide(caller, &second.0.village_code) {
+    let Some(second) = second else {
+        // Merged meanwhile, maybe by a colleague: told as of the one of the path.
+        let elsewhere = volunteers::survivor(&mut &*conn, caller, duplicate).await.optional()?;
+        return Err(match elsewhere {
+            Some(survivor) => ApiError::from(&VOLUNTEER_MERGED).member("id", survivor),
+            None => unknown("volunteer_unknown", "PSM tidak ditemukan", "no such volunteer"),
+        });
+    };
+    if !may_decide_between(caller, &survivor.0.village_code, &second.0.village_code) {
         return Err(ApiError::from(&NOT_THE_AUTHORITY));
     }
     Ok((survivor, second))
@@ -122,7 +143,10 @@ async fn check(conn: &mut Conn, survivor: &Full, duplicate: &Full) -> ApiResult<
     if hides_appointment(survivor.0.status, duplicate.0.status) {
         return Ok(Some(blocked("duplicate_is_appointed")));
     }
-    let events = training::shared_seats(conn, survivor.0.id, duplicate.0.id).await?;
+    if hides_ending(survivor.0.status, duplicate.0.status) {
+        return Ok(Some(blocked("duplicate_has_ended")));
+    }
+    let events = training::stuck_seats(conn, survivor.0.id, duplicate.0.id).await?;
     Ok((!events.is_empty()).then(|| blocked("seats_in_one_event").member("events", events)))
 }
 
@@ -130,16 +154,18 @@ async fn merge(
     conn: &mut Conn,
     app: &App,
     caller: &Caller,
-    (mut survivor, mut person): Full,
-    (mut duplicate, second): Full,
+    mut survivor: Full,
+    duplicate: Full,
     reason: Code,
 ) -> ApiResult<()> {
     let now = app.clock.now();
-    let (before, gone) = (survivor.clone(), duplicate.clone());
-    let index = second.nik_index.clone();
+    let (before, gone, index) = (survivor.0.clone(), duplicate.0.clone(), duplicate.1.nik_index.clone());
+    let had = survivor.1.nik_status;
     if let Some(index) = &index {
         volunteers::hold_nik(conn, index).await?;
     }
+    let filled = take_over(conn, app, &mut survivor, &duplicate).await?;
+    let ((mut survivor, person), (mut duplicate, _)) = (survivor, duplicate);
     let earlier = volunteers::absorb(conn, &mut duplicate, survivor.id, caller.agency, now).await?;
     let merge = Merge {
         id: app.clock.new_id(),
@@ -149,7 +175,8 @@ async fn merge(
         agency_id: caller.agency,
         acting_user: caller.acting_user.as_ref().map(|user| user.as_str().to_owned()),
         reason,
-        filled: fill(app, &mut person, &second)?,
+        nik_status_before: filled.iter().any(|name| name == "nik").then_some(had),
+        filled,
         undone_at: None,
         undone_by: None,
     };
@@ -168,11 +195,24 @@ async fn merge(
     store::add_moved(conn, merge.id, MovedRow::Referral, &moved).await?;
     let seats = training::reassign(conn, (from.id, &from.village_code), (to.id, &to.village_code), None, now).await?;
     store::add_moved(conn, merge.id, MovedRow::TrainingEnrolment, &seats).await?;
+    let moved = documents::reassign(conn, from.id, to.id, None).await?;
+    store::add_moved(conn, merge.id, MovedRow::VolunteerDocument, &moved).await?;
     cut_off_phone(conn, gone.id, LEFT, now).await?;
     volunteers::publish(conn, Some(&before), &survivor, now).await?;
     volunteers::publish_redirect(conn, &gone, &duplicate, &survivor, now).await?;
     training::derive_levels(conn, &[survivor.id], now).await?;
     record(conn, app, caller, "volunteer.merge", (&survivor, &duplicate), Some(&merge.reason)).await
+}
+
+/// Fills what the survivor lacks; returns the names of what was filled.
+async fn take_over(conn: &mut Conn, app: &App, survivor: &mut Full, duplicate: &Full) -> ApiResult<Vec<String>> {
+    let mut filled = fill(app, survivor, duplicate)?;
+    keep_supervisor_in_region(conn, &mut survivor.0).await?;
+    if survivor.0.supervisor_agency_id.is_none() {
+        filled.retain(|name| name != "supervisor");
+    }
+    compare(conn, app, &mut survivor.1, survivor.0.sex).await?;
+    Ok(filled)
 }
 
 /// The audit of a merge, or of its end: both persons.
@@ -185,16 +225,18 @@ pub(super) async fn record(
     reason: Option<&Code>,
 ) -> ApiResult<()> {
     let event = Event::by(caller, action, app.clock.new_id(), app.clock.now());
-    let event = event.subjects("volunteer", [survivor.id.0, duplicate.id.0]);
-    let event = event.regions([&survivor.village_code, &duplicate.village_code]);
+    let rows = [survivor, duplicate].map(|one| (one.id.0, one.id.0, &one.village_code));
+    let event = event.rows("volunteer", rows, shown_fields(caller));
     let event = if let Some(reason) = reason { event.detail(reason.as_str()) } else { event };
-    Ok(audit::record(conn, &event.persons([survivor.id.0, duplicate.id.0], shown_fields(caller))).await?)
+    Ok(audit::record(conn, &event).await?)
 }
 
 /// A row that was merged into the volunteer.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MergeView {
-    /// It leads to the volunteer, unless that was undone.
+    /// The volunteer of the path, or one that was merged into it later.
+    survivor_id: VolunteerId,
+    /// It leads to the volunteer of the path, unless that was undone.
     duplicate_id: VolunteerId,
     at: DateTime<Utc>,
     agency_id: AgencyId,
@@ -202,7 +244,7 @@ pub struct MergeView {
     acting_user: Option<String>,
     /// Code of the list `duplicate-reasons`.
     reason: Code,
-    /// Personal data that the volunteer lacked and took over: names only.
+    /// What the survivor lacked and took over: names only.
     filled: Vec<String>,
     /// Null: it holds.
     #[schema(required)]
@@ -215,6 +257,7 @@ pub struct MergeView {
 impl From<Merge> for MergeView {
     fn from(merge: Merge) -> Self {
         Self {
+            survivor_id: merge.survivor_id,
             duplicate_id: merge.duplicate_id,
             at: merge.at,
             agency_id: merge.agency_id,
@@ -236,7 +279,7 @@ pub struct Merges {
 
 /// Read what was merged into a volunteer
 ///
-/// Merges that were undone too.
+/// Merges that were undone too, and those into volunteers who were merged into it afterwards.
 #[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:read"])), params(("id" = VolunteerId, Path, description = "Id of the volunteer.")),
     responses((status = 200, body = Merges, description = "The merges."), (status = 308, description = "It was merged itself: `Location` has the other one's.")))]
 #[get("/v1/volunteers/{id}/merges")]
@@ -246,8 +289,9 @@ pub async fn read_volunteer_merges(
     app: Shared,
     db: Db,
 ) -> ApiResult<Answer> {
-    match db.read(async |c| store::of_survivor(c, &caller, id.0).await).await? {
-        Some(merges) => Answer::ok(&Merges { items: merges.into_iter().map(MergeView::from).collect() }),
-        None => elsewhere(&db, &app, &caller, id.0, "/merges").await,
+    if db.read(async |c| volunteers::find(c, &caller, id.0).await.optional()).await?.is_none() {
+        return elsewhere(&db, &app, &caller, id.0, "/merges").await;
     }
+    let merges = db.read(async |c| store::of_survivor(c, id.0).await).await?;
+    Answer::ok(&Merges { items: merges.into_iter().map(MergeView::from).collect() })
 }

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 
 error_codes! {
     /// The rows cannot be one person as they stand: `because` says why (`niks_differ`, `duplicate_is_appointed`,
-    /// `seats_in_one_event` with `events`).
+    /// `duplicate_has_ended`, `seats_in_one_event` with `events`).
     MERGE_BLOCKED = (409, "merge_blocked", "Kedua data belum dapat digabung.", "The two records cannot be merged as they are.");
     /// It was merged more than thirty days ago.
     MERGE_FINAL = (409, "merge_final", "Penggabungan sudah lewat 30 hari.", "The merge is more than thirty days old.");
@@ -20,14 +20,22 @@ pub fn hides_appointment(survivor: VolunteerStatus, duplicate: VolunteerStatus) 
     appointed(duplicate) && !appointed(survivor)
 }
 
+/// Whether a dismissal or a death would vanish behind a volunteer of whom it is not known.
+pub fn hides_ending(survivor: VolunteerStatus, duplicate: VolunteerStatus) -> bool {
+    let ended = |status| matches!(status, VolunteerStatus::Dismissed | VolunteerStatus::Deceased);
+    ended(duplicate) && !ended(survivor)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn an_appointment_stays_in_sight() {
-        use VolunteerStatus::{Active, Candidate, Inactive, Resigned};
+    fn an_appointment_and_an_ending_stay_in_sight() {
+        use VolunteerStatus::{Active, Candidate, Deceased, Dismissed, Inactive, Resigned};
         assert!(hides_appointment(Candidate, Active) && hides_appointment(Resigned, Inactive));
+        assert!(hides_ending(Candidate, Dismissed) && hides_ending(Resigned, Deceased));
+        assert!(!hides_ending(Dismissed, Dismissed) && !hides_ending(Candidate, Resigned));
         assert!(!hides_appointment(Active, Candidate) && !hides_appointment(Inactive, Active));
     }
 }

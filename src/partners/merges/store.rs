@@ -3,9 +3,9 @@ use crate::access::rules::{AgencyId, VolunteerId};
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
 use crate::platform::db::sql::unnest;
+use crate::platform::nik::NikStatus;
 use crate::schema::{merged_rows, volunteer_merges as t, volunteers};
 use crate::text_enum;
-use crate::volunteers::store::visible_to;
 use chrono::{DateTime, Utc};
 use diesel::dsl::auto_type;
 use diesel::prelude::*;
@@ -23,6 +23,8 @@ text_enum! {
         Referral = "referral",
         /// A seat in a training event.
         TrainingEnrolment = "training_enrolment",
+        /// A document.
+        VolunteerDocument = "volunteer_document",
     }
 }
 
@@ -44,8 +46,10 @@ pub struct Merge {
     pub acting_user: Option<String>,
     /// Code of the list `duplicate-reasons`.
     pub reason: Code,
-    /// Personal data that the survivor took over: names of columns.
+    /// What the survivor took over: names of columns, or of several that are one.
     pub filled: Vec<String>,
+    /// What was known of its NIK, if it took over the other one's.
+    pub nik_status_before: Option<NikStatus>,
     /// When it was undone.
     pub undone_at: Option<DateTime<Utc>>,
     /// By whom.
@@ -93,19 +97,25 @@ pub async fn undo(conn: &mut Conn, merge: Uuid, by: AgencyId, now: DateTime<Utc>
     diesel::update(t::table.find(merge)).set(undone).execute(conn).await.map(drop)
 }
 
-/// What was merged into a volunteer that the caller sees, undone or not, oldest first. None: no such volunteer.
-pub async fn of_survivor(
-    conn: &mut &Conn,
-    caller: &crate::access::rules::Caller,
-    id: VolunteerId,
-) -> QueryResult<Option<Vec<Merge>>> {
-    let rows: Vec<Option<Merge>> = volunteers::table
-        .left_join(t::table.on(t::survivor_id.eq(volunteers::id)))
-        .filter(volunteers::id.eq(id))
-        .filter(visible_to(caller))
-        .select(Option::<Merge>::as_select())
+/// Other merges into the same volunteer that hold, in the order of time.
+pub async fn others_of(conn: &mut Conn, merge: &Merge) -> QueryResult<Vec<Merge>> {
+    let others = t::survivor_id.eq(merge.survivor_id).and(t::undone_at.is_null()).and(t::id.ne(merge.id));
+    t::table.filter(others).select(Merge::as_select()).order((t::at, t::id)).load(conn).await
+}
+
+/// Notes anew what the survivor has of a merge.
+pub async fn save_filled(conn: &mut Conn, merge: &Merge) -> QueryResult<()> {
+    let filled = (t::filled.eq(&merge.filled), t::nik_status_before.eq(merge.nik_status_before));
+    diesel::update(t::table.find(merge.id)).set(filled).execute(conn).await.map(drop)
+}
+
+/// What was merged into a volunteer, and into those that lead to it, undone or not, oldest first.
+pub async fn of_survivor(conn: &mut &Conn, id: VolunteerId) -> QueryResult<Vec<Merge>> {
+    let leading = volunteers::table.filter(volunteers::merged_into.eq(id)).select(volunteers::id);
+    t::table
+        .filter(t::survivor_id.eq(id).or(t::survivor_id.eq_any(leading)))
+        .select(Merge::as_select())
         .order((t::at, t::id))
         .load(conn)
-        .await?;
-    Ok((!rows.is_empty()).then(|| rows.into_iter().flatten().collect()))
+        .await
 }

@@ -1,5 +1,5 @@
 //! Parting what was merged.
-use super::api::record;
+use super::api::{hold_events, record};
 use super::fill::empty;
 use super::rules::{MERGE_FINAL, UNDO};
 use super::store::{self, Merge, MovedRow};
@@ -16,8 +16,9 @@ use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
 use crate::referrals::reassign as referrals;
 use crate::training::reassign as training;
 use crate::volunteers::api::{VolunteerView, check_version, find_locked, keep, replay};
-use crate::volunteers::rules::{NOT_THE_AUTHORITY, may_decide};
-use crate::volunteers::store::{self as volunteers, Full};
+use crate::volunteers::identity::compare;
+use crate::volunteers::rules::{NOT_THE_AUTHORITY, may_decide_between};
+use crate::volunteers::store::{self as volunteers, Full, documents};
 use actix_web::post;
 use diesel::OptionalExtension;
 use serde::Deserialize;
@@ -33,9 +34,9 @@ pub struct UndoMerge {
 
 /// Undo a merge
 ///
-/// For thirty days (then 409 `merge_final`). The duplicate is a row of its own again, with the cases, referrals and seats
-/// that it brought; what came since stays with the survivor. Personal data that the survivor took over go, unless changed
-/// since. A phone has to be registered anew.
+/// For thirty days (then 409 `merge_final`). The duplicate is a row of its own again, with the cases, referrals, seats and
+/// documents that it brought; what came since stays with the survivor. What the survivor took over goes, unless changed
+/// since or brought by another one, too. Whoever may merge the two may undo it. A phone has to be registered anew.
 #[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:write"])),
     params(("id" = VolunteerId, Path, description = "Id of the volunteer who stayed."), IdempotencyHeader, IfMatchHeader), request_body = UndoMerge,
     responses((status = 200, body = VolunteerView, description = "Parted: the volunteer of the path.")))]
@@ -54,13 +55,14 @@ pub async fn undo_volunteer_merge(
             Attempt::Replay(kept) => return replay(c, &app, &caller, kept).await,
             Attempt::Fresh(ticket) => ticket,
         };
+        hold_events(c, &caller, &[id.0]).await?;
         let survivor = find_locked(c, &caller, id.0).await?;
         let merge = store::lock(c, id.0, undo.body.duplicate_id).await.optional()?.ok_or_else(|| {
             let fault = Fault::new("not_merged", "tidak digabung ke data ini", "is not merged into this record");
             ApiError::rule("/duplicate_id", fault)
         })?;
         let duplicate = volunteers::lock_merged(c, merge.duplicate_id).await?;
-        if !may_decide(&caller, &survivor.0.village_code) || !may_decide(&caller, &duplicate.0.village_code) {
+        if !may_decide_between(&caller, &survivor.0.village_code, &duplicate.0.village_code) {
             return Err(ApiError::from(&NOT_THE_AUTHORITY));
         }
         if app.clock.now() - merge.at > UNDO {
@@ -81,15 +83,16 @@ async fn part(
     app: &App,
     caller: &Caller,
     merge: &Merge,
-    (mut survivor, mut person): Full,
-    (mut duplicate, second): Full,
+    mut survivor: Full,
+    duplicate: Full,
 ) -> ApiResult<()> {
     let now = app.clock.now();
-    let before = survivor.clone();
-    if let Some(index) = &second.nik_index {
+    let before = survivor.0.clone();
+    if let Some(index) = &duplicate.1.nik_index {
         volunteers::hold_nik(conn, index).await?;
     }
-    empty(&mut person, &second, &merge.filled);
+    give_back(conn, app, merge, &mut survivor, &duplicate).await?;
+    let ((mut survivor, person), (mut duplicate, second)) = (survivor, duplicate);
     volunteers::save(conn, &mut survivor, caller.agency, now).await?;
     volunteers::save_person(conn, &person).await?;
     let earlier = store::moved(conn, merge.id, MovedRow::Volunteer).await?;
@@ -105,9 +108,25 @@ async fn part(
     referrals::reassign(conn, from.id, to.id, Some(&rows), now).await?;
     let rows = store::moved(conn, merge.id, MovedRow::TrainingEnrolment).await?;
     training::reassign(conn, (from.id, &from.village_code), (to.id, &to.village_code), Some(&rows), now).await?;
+    let rows = store::moved(conn, merge.id, MovedRow::VolunteerDocument).await?;
+    documents::reassign(conn, from.id, to.id, Some(&rows)).await?;
     store::undo(conn, merge.id, caller.agency, now).await?;
     volunteers::publish(conn, Some(&before), &survivor, now).await?;
     volunteers::publish(conn, None, &duplicate, now).await?;
     training::derive_levels(conn, &[survivor.id, duplicate.id], now).await?;
     record(conn, app, caller, "volunteer.undo_merge", (&survivor, &duplicate), None).await
+}
+
+/// Takes out of the survivor what the duplicate had brought.
+async fn give_back(conn: &mut Conn, app: &App, merge: &Merge, survivor: &mut Full, duplicate: &Full) -> ApiResult<()> {
+    let mut others = vec![];
+    for other in store::others_of(conn, merge).await? {
+        let brought = volunteers::lock_merged(conn, other.duplicate_id).await?;
+        others.push((other, brought));
+    }
+    empty(survivor, duplicate, merge, &mut others);
+    for (other, _) in &others {
+        store::save_filled(conn, other).await?;
+    }
+    compare(conn, app, &mut survivor.1, survivor.0.sex).await
 }

@@ -19,7 +19,7 @@ pub(super) struct KeyFile {
     pub(super) from: DateTime<Utc>,
     pub(super) path: PathBuf,
     /// A file that is written over is another key.
-    written: SystemTime,
+    pub(super) written: SystemTime,
 }
 
 impl KeyFile {

@@ -12,6 +12,14 @@ extern "SQL" {
     fn uuids(list: Text) -> Array<diesel::sql_types::Uuid>;
     /// `a,b` as an array.
     fn words(list: Text) -> Array<Text>;
+    /// Whether whoever sees a region is told that an event of the audit record speaks of a row or person.
+    fn audit_tells(
+        id: diesel::sql_types::Uuid,
+        subject_ids: Array<diesel::sql_types::Uuid>,
+        person_ids: Array<diesel::sql_types::Uuid>,
+        subject_regions: Array<Text>,
+        region: Text,
+    ) -> Bool;
     /// Takes a lock until the transaction ends, or says that it is taken.
     fn pg_try_advisory_xact_lock(key: diesel::sql_types::BigInt) -> diesel::sql_types::Bool;
     /// The same, after waiting for it. It gives nothing back; run it with `execute`.

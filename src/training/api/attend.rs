@@ -17,10 +17,11 @@ use crate::regions::rules::TimeZone;
 use crate::text_enum;
 use crate::training::rules::{EventAction, EventState, MOST_SESSIONS, TrainingEventId, may_have_come};
 use crate::training::store::{self, AttendanceRow, TrainingEvent};
+use crate::volunteers::store as volunteers;
 use actix_web::post;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use utoipa::ToSchema;
 
 /// Most items of one request.
@@ -114,8 +115,12 @@ pub async fn record_attendance(
         let items = new.body.items;
         check_once(items.iter().map(|item| (item.volunteer_id, item.session)))?;
         let (outcomes, rows) = judge(c, &app, &caller, &event, &items).await?;
-        let changed = items.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == AttendanceOutcome::Recorded);
-        let changed: BTreeSet<VolunteerId> = changed.map(|(item, _)| item.volunteer_id).collect();
+        let changed: BTreeSet<VolunteerId> = rows
+            .iter()
+            .filter(|(_, outcome)| *outcome == AttendanceOutcome::Recorded)
+            .map(|(row, _)| row.volunteer_id)
+            .collect();
+        let rows: Vec<AttendanceRow> = rows.into_iter().map(|(row, _)| row).collect();
         store::record_attendance(c, &rows).await?;
         if event.state == EventState::Published && !changed.is_empty() {
             let before = event.clone();
@@ -166,52 +171,78 @@ pub(super) fn check_once<T: std::hash::Hash + Eq>(keys: impl IntoIterator<Item =
     }
 }
 
-/// What becomes of each item, and the rows to be written.
+/// What becomes of each item, and the rows to be written. What a device noted of somebody who has been merged meanwhile is the
+/// other row's.
 async fn judge(
     conn: &mut Conn,
     app: &App,
     caller: &Caller,
     event: &TrainingEvent,
     items: &[AttendanceItem],
-) -> ApiResult<(Vec<AttendanceOutcome>, Vec<AttendanceRow>)> {
+) -> ApiResult<(Vec<AttendanceOutcome>, Vec<(AttendanceRow, AttendanceOutcome)>)> {
     let now = app.clock.now();
-    let of: Vec<VolunteerId> = items.iter().map(|item| item.volunteer_id).collect();
     let enrolled: HashSet<VolunteerId> = store::enrolled(conn, event.id).await?.into_iter().map(|(id, _)| id).collect();
+    let of: Vec<VolunteerId> = items.iter().map(|item| item.volunteer_id).collect();
+    let seats = seats_of(conn, &of, |id| enrolled.contains(&id)).await?;
+    let of: Vec<VolunteerId> = seats.values().copied().collect();
     let sessions = store::sessions(&mut &*conn, &[event.id]).await?;
     let begins: HashMap<i16, DateTime<Utc>> = sessions.into_iter().map(|s| (s.number, s.starts_at)).collect();
     let known = store::attendance(conn, event.id, &of).await?;
-    let known: HashMap<_, _> = known.into_iter().map(|row| ((row.volunteer_id, row.session), row)).collect();
+    let mut known: HashMap<_, _> = known.into_iter().map(|row| ((row.volunteer_id, row.session), row)).collect();
     let zone = TimeZone::of(&event.region_code);
-    let (mut outcomes, mut rows) = (vec![], vec![]);
+    let (mut outcomes, mut rows) = (vec![], BTreeMap::new());
     for item in items {
+        let seat = seats.get(&item.volunteer_id).copied();
         // A clock that is ahead must not keep out what is noted after it.
         let noted_at = item.device_at.map_or(now, |at| at.at().min(now));
-        let before = known.get(&(item.volunteer_id, item.session));
+        let before = seat.and_then(|id| known.get(&(id, item.session)));
         let outcome = match begins.get(&item.session) {
             None => AttendanceOutcome::SessionUnknown,
-            Some(_) if !enrolled.contains(&item.volunteer_id) => AttendanceOutcome::NotEnrolled,
+            Some(_) if seat.is_none() => AttendanceOutcome::NotEnrolled,
             Some(starts) if !may_have_come(*starts, now, zone) => AttendanceOutcome::TooEarly,
             Some(_) if before.is_some_and(|row| row.noted_at > noted_at) => AttendanceOutcome::Superseded,
             Some(_) if before.is_some_and(|row| row.present == item.present) => AttendanceOutcome::Unchanged,
             Some(_) => AttendanceOutcome::Recorded,
         };
         // The same again, noted later, is written too: it holds since then against what arrives late.
-        if matches!(outcome, AttendanceOutcome::Recorded | AttendanceOutcome::Unchanged) {
-            rows.push(AttendanceRow {
+        if let Some(volunteer_id) = seat
+            && matches!(outcome, AttendanceOutcome::Recorded | AttendanceOutcome::Unchanged)
+        {
+            let row = AttendanceRow {
                 event_id: event.id,
                 session: item.session,
-                volunteer_id: item.volunteer_id,
+                volunteer_id,
                 present: item.present,
                 device_at: item.device_at.map(Moment::at),
                 noted_at,
                 recorded_at: now,
                 recorded_by: caller.agency,
                 acting_user: caller.acting_user.as_ref().map(|user| user.as_str().to_owned()),
-            });
+            };
+            // Noted of both rows of one person: once, and changed if either changed it.
+            let key = (volunteer_id, item.session);
+            known.insert(key, row.clone());
+            let changed = rows.get(&key).is_some_and(|(_, outcome)| *outcome == AttendanceOutcome::Recorded);
+            rows.insert(key, (row, if changed { AttendanceOutcome::Recorded } else { outcome }));
         }
         outcomes.push(outcome);
     }
-    Ok((outcomes, rows))
+    Ok((outcomes, rows.into_values().collect()))
+}
+
+/// Whose seat is meant by each of these: its own, or that of the row that it has been merged into. Who has none is not in it.
+pub(super) async fn seats_of(
+    conn: &mut Conn,
+    of: &[VolunteerId],
+    has_seat: impl Fn(VolunteerId) -> bool,
+) -> ApiResult<HashMap<VolunteerId, VolunteerId>> {
+    let (own, others): (Vec<VolunteerId>, Vec<VolunteerId>) = of.iter().partition(|id| has_seat(**id));
+    let mut seats: HashMap<VolunteerId, VolunteerId> = own.into_iter().map(|id| (id, id)).collect();
+    if !others.is_empty() {
+        let survivors = volunteers::survivors(conn, &others).await?;
+        seats.extend(survivors.into_iter().filter(|(_, survivor)| has_seat(*survivor)));
+    }
+    Ok(seats)
 }
 
 /// Audit and outbox of what was recorded of these volunteers.

@@ -22,6 +22,7 @@ use crate::training::store::{self, Enrolment, Participant, TrainingEvent};
 use crate::volunteers::store::{self as volunteers, Volunteer};
 use actix_web::{get, post};
 use chrono::{DateTime, Utc};
+use diesel::QueryResult;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use utoipa::{IntoParams, ToSchema};
@@ -97,10 +98,8 @@ async fn record_shown(
         return Ok(());
     }
     let event = Event::by(caller, action, app.clock.new_id(), app.clock.now());
-    let event = event.subjects("training_enrolment", open.iter().map(|one| one.enrolment.id.0));
-    let event = event.persons(open.iter().map(|one| one.enrolment.volunteer_id.0), &["name"]);
-    let event = event.regions(open.iter().map(|one| &one.village_code));
-    recorder.record(event).await
+    let rows = open.iter().map(|one| (one.enrolment.id.0, one.enrolment.volunteer_id.0, &one.village_code));
+    recorder.record(event.rows("training_enrolment", rows, &["name"])).await
 }
 
 /// Which enrolments.
@@ -213,8 +212,10 @@ pub async fn create_enrolment(
         if seen.seats_taken >= seen.capacity {
             check_seat(c, &seen, volunteer.id).await?;
         }
+        // The event before the volunteer, as everyone who holds both.
         let event = store::lock(c, &caller, id.0).await?;
         check_open(&caller, &event, now)?;
+        let volunteer = known(volunteers::hold_living(c, &caller, volunteer.id).await)?;
         let enrolment = take_seat(c, &app, &caller, &event, &volunteer).await?;
         let row = note(c, &app, &caller, "training_enrolment.create", &enrolment, &event).await?;
         let (enrolment_id, version) = (enrolment.id, enrolment.version);
@@ -243,8 +244,11 @@ fn check_open(caller: &Caller, event: &TrainingEvent, now: DateTime<Utc>) -> Api
 }
 
 async fn find_volunteer(conn: &mut Conn, caller: &Caller, id: VolunteerId) -> ApiResult<Volunteer> {
-    let found = volunteers::find(&mut &*conn, caller, id).await.map_err(ApiError::from);
-    found.map_err(|error| {
+    known(volunteers::find(&mut &*conn, caller, id).await)
+}
+
+fn known(found: QueryResult<Volunteer>) -> ApiResult<Volunteer> {
+    found.map_err(ApiError::from).map_err(|error| {
         let unknown = Fault::new("volunteer_unknown", "bukan PSM yang Anda lihat", "not a volunteer that you see");
         if *error.code() == NOT_FOUND { ApiError::rule("/volunteer_id", unknown) } else { error }
     })
@@ -296,7 +300,10 @@ async fn take_seat(
         };
         store::enrol(conn, &new).await.map(|()| new)
     };
-    made.map_err(|error| ApiError::from(error).on_constraint("training_events_seats", || full(event)))
+    made.map_err(|error| {
+        let error = ApiError::from(error).on_constraint("training_events_seats", || full(event));
+        error.on_constraint("training_enrolments_one_seat", || ApiError::from(&ALREADY_ENROLLED))
+    })
 }
 
 /// Withdraw an enrolment
@@ -322,6 +329,8 @@ pub async fn withdraw_enrolment(
         };
         let seen = store::find_enrolment(&mut &*c, &caller, id.0).await?.enrolment;
         let event = store::lock_of_enrolment(c, seen.event_id).await?;
+        // It may have become another row's, the same person's, before the event was held.
+        let seen = store::find_enrolment(&mut &*c, &caller, id.0).await?.enrolment;
         let locked = store::lock_enrolments(c, event.id, Some(&[seen.volunteer_id])).await?.pop();
         let mut enrolment = locked.ok_or_else(ApiError::not_found)?;
         if !may_enrol(&caller, event.organiser_id) {

@@ -159,6 +159,8 @@ pub async fn read_training_event_history(
 /// A training that a volunteer enrolled in.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TakenTraining {
+    /// The volunteer of the path, or one that was merged into it.
+    volunteer_id: VolunteerId,
     enrolment_id: EnrolmentId,
     event_id: TrainingEventId,
     title: String,
@@ -189,6 +191,7 @@ pub struct VolunteerTraining {
 impl TakenTraining {
     fn of((enrolment, title, level, event_state, starts_at, organiser_id): Taken, attended: Vec<i16>) -> Self {
         Self {
+            volunteer_id: enrolment.volunteer_id,
             enrolment_id: enrolment.id,
             event_id: enrolment.event_id,
             title,
@@ -206,7 +209,8 @@ impl TakenTraining {
 
 /// Read a volunteer's training
 ///
-/// What the volunteer enrolled in, attended and passed, wherever that was; the level in the volunteer follows from it.
+/// What the volunteer enrolled in, attended and passed, wherever that was, and whoever was merged into it; the level in the
+/// volunteer follows from it.
 #[utoipa::path(tag = "training", security(("oauth2" = ["training:read"])), params(("id" = VolunteerId, Path, description = "Id of the volunteer.")),
     responses((status = 200, body = VolunteerTraining, description = "The training."), (status = 308, description = "Merged into another volunteer: `Location` has that one's.")))]
 #[get("/v1/volunteers/{id}/training")]
@@ -221,12 +225,13 @@ pub async fn read_volunteer_training(
     }
     let rows = db.read(async |c| store::of_volunteer(c, &caller, id.0).await).await?;
     let events: Vec<TrainingEventId> = rows.iter().map(|taken| taken.0.event_id).collect();
-    let mut attended: HashMap<TrainingEventId, Vec<i16>> = HashMap::new();
-    for (event, _, session) in db.read(async |c| store::attended(c, &events, &[id.0]).await).await? {
-        attended.entry(event).or_default().push(session);
+    let of: Vec<VolunteerId> = rows.iter().map(|taken| taken.0.volunteer_id).collect();
+    let mut attended: HashMap<(TrainingEventId, VolunteerId), Vec<i16>> = HashMap::new();
+    for (event, volunteer, session) in db.read(async |c| store::attended(c, &events, &of).await).await? {
+        attended.entry((event, volunteer)).or_default().push(session);
     }
     let items = rows.into_iter().map(|taken| {
-        let came = attended.remove(&taken.0.event_id).unwrap_or_default();
+        let came = attended.remove(&(taken.0.event_id, taken.0.volunteer_id)).unwrap_or_default();
         TakenTraining::of(taken, came)
     });
     Answer::ok(&VolunteerTraining { items: items.collect() })

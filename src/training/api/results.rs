@@ -1,5 +1,5 @@
 //! Who passed. All or nothing: it is one decision of the organiser.
-use super::attend::{check_length, check_once};
+use super::attend::{check_length, check_once, seats_of};
 use super::{check_organiser, conflict, replay};
 use crate::access::api::Permit;
 use crate::access::rules::{Caller, DecideTraining, VolunteerId};
@@ -83,7 +83,6 @@ pub async fn record_results(
             return Err(conflict(&event));
         }
         let items = new.body.items;
-        check_once(items.iter().map(|item| item.volunteer_id))?;
         write(c, &app, &caller, &event, &items).await?;
         let of: Vec<VolunteerId> = items.iter().map(|item| item.volunteer_id).collect();
         let levels = derive_levels(c, &of, app.clock.now()).await?;
@@ -109,11 +108,18 @@ async fn write(
     let now = app.clock.now();
     let of: Vec<VolunteerId> = items.iter().map(|item| item.volunteer_id).collect();
     let villages: HashMap<_, _> = store::enrolled(conn, event.id).await?.into_iter().collect();
+    // Of somebody who has been merged meanwhile: the seat is the other row's.
+    let whose = seats_of(conn, &of, |id| villages.contains_key(&id)).await?;
+    check_once(items.iter().map(|item| whose.get(&item.volunteer_id).copied().unwrap_or(item.volunteer_id)))?;
+    let of: Vec<VolunteerId> = whose.values().copied().collect();
     let locked = store::lock_enrolments(conn, event.id, Some(&of)).await?;
     let mut seats: HashMap<_, _> = locked.into_iter().map(|seat| (seat.volunteer_id, seat)).collect();
     let mut changed = vec![];
     for (index, item) in items.iter().enumerate() {
-        let seat = seats.remove(&item.volunteer_id).filter(|seat| seat.state == EnrolmentState::Enrolled);
+        let seat = whose
+            .get(&item.volunteer_id)
+            .and_then(|id| seats.remove(id))
+            .filter(|seat| seat.state == EnrolmentState::Enrolled);
         let mut seat = seat.ok_or_else(|| {
             let fault = Fault::new("not_enrolled", "tidak terdaftar sebagai peserta", "has no seat in this event");
             ApiError::rule(&format!("/items/{index}/volunteer_id"), fault)

@@ -3,6 +3,7 @@ use crate::access::rules::{AgencyId, Caller, VolunteerId};
 use crate::changes::rules::{Audience, Change, ChangeType, Op};
 use crate::changes::store as changes;
 use crate::platform::db::Conn;
+use crate::platform::db::sql::Known;
 use crate::platform::region_code::RegionCode;
 use crate::schema::{training_enrolments, training_events, volunteer_people, volunteers};
 use crate::training::rules::{
@@ -178,24 +179,32 @@ pub async fn takers(conn: &mut Conn, event: TrainingEventId) -> QueryResult<Vec<
         .await
 }
 
-/// The levels of the events that these volunteers passed; one that was called off counts for nobody.
-pub async fn passed(conn: &mut Conn, volunteers: &[VolunteerId]) -> QueryResult<Vec<(VolunteerId, EventLevel)>> {
-    training_enrolments::table
-        .inner_join(training_events::table)
-        .filter(training_enrolments::volunteer_id.eq_any(volunteers))
-        .filter(training_enrolments::result.eq(TrainingResult::Passed))
-        .filter(training_events::state.ne(EventState::Cancelled))
-        .select((training_enrolments::volunteer_id, training_events::level))
-        .load(conn)
-        .await
-}
-
-/// What a volunteer that the caller sees enrolled in, by the time of the event.
-pub async fn of_volunteer(conn: &mut &Conn, caller: &Caller, id: VolunteerId) -> QueryResult<Vec<Taken>> {
-    training_enrolments::table
+/// The levels of the events that these volunteers passed, and those that were merged into them; one that was called off counts
+/// for nobody.
+pub async fn passed(conn: &mut Conn, of: &[VolunteerId]) -> QueryResult<Vec<(VolunteerId, EventLevel)>> {
+    let rows: Vec<(VolunteerId, Option<VolunteerId>, EventLevel)> = training_enrolments::table
         .inner_join(training_events::table)
         .inner_join(volunteers::table)
-        .filter(training_enrolments::volunteer_id.eq(id))
+        .filter(volunteers::id.eq_any(of).or(Known(volunteers::merged_into.eq_any(of))))
+        .filter(training_enrolments::result.eq(TrainingResult::Passed))
+        .filter(training_events::state.ne(EventState::Cancelled))
+        .select((volunteers::id, volunteers::merged_into, training_events::level))
+        .load(conn)
+        .await?;
+    Ok(rows.into_iter().map(|(id, survivor, level)| (survivor.unwrap_or(id), level)).collect())
+}
+
+diesel::alias!(volunteers as whose: Whose);
+
+/// What a volunteer that the caller sees enrolled in, and those that were merged into it, by the time of the event.
+pub async fn of_volunteer(conn: &mut &Conn, caller: &Caller, id: VolunteerId) -> QueryResult<Vec<Taken>> {
+    let own = whose.field(volunteers::id).eq(volunteers::id);
+    let merged = whose.field(volunteers::merged_into).eq(volunteers::id.nullable());
+    volunteers::table
+        .inner_join(whose.on(own.or(Known(merged))))
+        .inner_join(training_enrolments::table.on(training_enrolments::volunteer_id.eq(whose.field(volunteers::id))))
+        .inner_join(training_events::table.on(training_events::id.eq(training_enrolments::event_id)))
+        .filter(volunteers::id.eq(id))
         .filter(volunteers_visible_to(caller))
         .select((
             Enrolment::as_select(),
@@ -205,21 +214,34 @@ pub async fn of_volunteer(conn: &mut &Conn, caller: &Caller, id: VolunteerId) ->
             training_events::starts_at,
             training_events::organiser_id,
         ))
-        .order((training_events::starts_at, training_events::id))
+        .order((training_events::starts_at, training_events::id, training_enrolments::id))
         .load(conn)
         .await
 }
 
-/// The events that are not over in which these have seats, an event for each seat.
-pub async fn open_seats(conn: &mut Conn, of: &[VolunteerId]) -> QueryResult<Vec<TrainingEventId>> {
+/// The events that are not over in which a volunteer has a seat.
+pub async fn open_seats(conn: &mut Conn, of: VolunteerId) -> QueryResult<Vec<TrainingEventId>> {
     training_enrolments::table
         .inner_join(training_events::table)
-        .filter(training_enrolments::volunteer_id.eq_any(of))
+        .filter(training_enrolments::volunteer_id.eq(of))
         .filter(training_enrolments::state.eq(EnrolmentState::Enrolled))
         .filter(training_events::state.ne_all([EventState::Completed, EventState::Cancelled]))
         .select(training_enrolments::event_id)
+        .order(training_enrolments::event_id)
         .load(conn)
         .await
+}
+
+/// The events in which a volunteer has or had a seat.
+pub async fn events_of(conn: &mut Conn, of: VolunteerId) -> QueryResult<Vec<TrainingEventId>> {
+    let own = training_enrolments::table.filter(training_enrolments::volunteer_id.eq(of));
+    own.select(training_enrolments::event_id).load(conn).await
+}
+
+/// Holds events until the transaction ends, in the order of their ids: who takes attendance or records results waits.
+pub async fn hold_events(conn: &mut Conn, ids: &[TrainingEventId]) -> QueryResult<()> {
+    let held = training_events::table.filter(training_events::id.eq_any(ids)).order(training_events::id);
+    held.select(training_events::id).for_update().load::<TrainingEventId>(conn).await.map(drop)
 }
 
 /// Gives the seats of one volunteer (only these, if some are named) to another who has none in the same event; returns
@@ -231,8 +253,7 @@ pub async fn reassign(
     only: Option<&[Uuid]>,
 ) -> QueryResult<Vec<(Enrolment, AgencyId)>> {
     let everything = only.is_none().into_sql::<Bool>();
-    let own = training_enrolments::table.filter(training_enrolments::volunteer_id.eq(to));
-    let taken: Vec<TrainingEventId> = own.select(training_enrolments::event_id).load(conn).await?;
+    let taken = events_of(conn, to).await?;
     let named = everything.or(training_enrolments::id.eq_any(only.unwrap_or_default()));
     let movable = training_enrolments::volunteer_id.eq(from).and(training_enrolments::event_id.ne_all(taken));
     let change =

@@ -82,7 +82,7 @@ pub(super) async fn decide(decision: Decision, db: Db) -> ApiResult<Answer> {
             note: step.note.map(|note| note.as_str().to_owned()),
         };
         store::add_history(c, &row).await?;
-        if !to.may_have_phone() {
+        if !to.is_engaged() {
             cut_off_phone(c, id, LEFT, now).await?;
         }
         let audited = format!("volunteer.{}", action.verb());

@@ -1,5 +1,5 @@
 //! Documents of a volunteer: taking them in, listing, removing. Their content leaves by a link ([`super::links`]).
-use super::decide_on;
+use super::{decide_on, elsewhere};
 use crate::access::api::Permit;
 use crate::access::rules::{AgencyId, Caller, ReadVolunteers, SharedCaller, VolunteerId, WriteVolunteers};
 use crate::audit::{rules::Event, store as audit};
@@ -21,6 +21,7 @@ use crate::volunteers::store::{self, Volunteer};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, delete, get, post};
 use chrono::{DateTime, Utc};
+use diesel::OptionalExtension;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 use std::future::{Ready, ready};
@@ -72,7 +73,7 @@ impl From<Document> for DocumentView {
 /// The documents of a volunteer.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Documents {
-    /// Oldest first; at most 30.
+    /// Oldest first; at most 30, and more only after a merge.
     items: Vec<DocumentView>,
 }
 
@@ -101,7 +102,8 @@ impl FromRequest for PathDocument {
 /// Add a document
 ///
 /// The file itself is the body: PDF, JPEG or PNG, at most 10 MiB, of a photo (an image) 5 MiB; its first bytes must be those of
-/// the type that it is sent as. No name of a file is kept. A volunteer has at most 30. It is stored encrypted.
+/// the type that it is sent as. No name of a file is kept. A volunteer has at most 30; a merge may leave
+/// more. It is stored encrypted.
 #[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:write"])),
     params(("id" = VolunteerId, Path, description = "Id of the volunteer."), NewDocument, IdempotencyHeader),
     request_body(content((Binary = "application/pdf", example = json!("%PDF-1.7")), (Binary = "image/jpeg", example = json!("JPEG")), (Binary = "image/png", example = json!("PNG"))), description = "The file."),
@@ -234,14 +236,16 @@ pub(super) fn event(app: &App, caller: &Caller, action: &str, (document, volunte
 ///
 /// What there is of a volunteer, oldest first, without the content.
 #[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:read"])), params(("id" = VolunteerId, Path, description = "Id of the volunteer.")),
-    responses((status = 200, body = Documents, description = "The documents.")))]
+    responses((status = 200, body = Documents, description = "The documents."), (status = 308, description = "Merged into another volunteer: `Location` has that one's.")))]
 #[get("/v1/volunteers/{id}/documents")]
 pub async fn list_volunteer_documents(
     caller: Permit<ReadVolunteers>,
     id: PathId<VolunteerId>,
+    app: Shared,
     db: Db,
 ) -> ApiResult<Answer> {
-    let rows = db.read(async |c| documents::list(c, &caller, id.0).await).await?;
+    let found = db.read(async |c| documents::list(c, &caller, id.0).await.optional()).await?;
+    let Some(rows) = found else { return elsewhere(&db, &app, &caller, id.0, "/documents").await };
     Answer::ok(&Documents { items: rows.into_iter().map(DocumentView::from).collect() })
 }
 
@@ -250,15 +254,20 @@ pub async fn list_volunteer_documents(
 /// Without the content: that is got by a link.
 #[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:read"])),
     params(("id" = VolunteerId, Path, description = "Id of the volunteer."), ("document" = DocumentId, Path, description = "Id of the document.")),
-    responses((status = 200, body = DocumentView, description = "The document.")))]
+    responses((status = 200, body = DocumentView, description = "The document."), (status = 308, description = "Merged into another volunteer: `Location` has that one's.")))]
 #[get("/v1/volunteers/{id}/documents/{document}")]
 pub async fn read_volunteer_document(
     caller: Permit<ReadVolunteers>,
     id: PathId<VolunteerId>,
     document: PathDocument,
+    app: Shared,
     db: Db,
 ) -> ApiResult<Answer> {
-    let (document, _) = db.read(async |c| documents::find(c, &caller, id.0, document.0).await).await?;
+    let found = db.read(async |c| documents::find(c, &caller, id.0, document.0).await.optional()).await?;
+    let Some((document, _)) = found else {
+        let PathDocument(document) = document;
+        return elsewhere(&db, &app, &caller, id.0, &format!("/documents/{document}")).await;
+    };
     Answer::row(&DocumentView::from(document), VERSION)
 }
 
@@ -279,8 +288,8 @@ pub async fn delete_volunteer_document(
 ) -> ApiResult<Answer> {
     let (caller, app) = (permit.caller(), app.0);
     db.write(async move |c| {
-        let (found, _) = documents::find(&mut &*c, &caller, id.0, document.0).await?;
         let volunteer = decide_on(c, &caller, id.0).await?;
+        let (found, _) = documents::find(&mut &*c, &caller, id.0, document.0).await?;
         if version.0 != VERSION {
             return Err(ApiError::from(&STALE).member("version", VERSION));
         }

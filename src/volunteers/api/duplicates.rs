@@ -2,7 +2,7 @@
 use super::{VolunteerView, showing};
 use crate::access::api::Permit;
 use crate::access::rules::{ReadVolunteers, VolunteerId};
-use crate::audit::store::Recorder;
+use crate::audit::{rules::Event, store::Recorder};
 use crate::platform::answer::Answer;
 use crate::platform::app::Shared;
 use crate::platform::db::Db;
@@ -26,7 +26,7 @@ pub struct DuplicateFilter {}
 pub struct DuplicateView {
     /// The row that had it later.
     volunteer: VolunteerView,
-    /// The row that has it undisputed.
+    /// The row that had it first: undisputed, or disputed itself where a third one of which you see nothing has it.
     holder: VolunteerView,
     /// Since when both have it.
     since: DateTime<Utc>,
@@ -51,9 +51,10 @@ pub async fn list_duplicate_volunteers(
     let (pairs, after) = paged.cut(pairs, |pair: &Dispute| pair.id);
     let ids: Vec<VolunteerId> = pairs.iter().flat_map(|pair| [pair.id, pair.holder]).collect();
     let rows = db.read(async |c| store::full_of(c, &caller, &ids).await).await?;
-    if let Some(event) =
-        showing(&caller, &app, "volunteer.list_duplicates", rows.iter().map(|(volunteer, _)| volunteer))
-    {
+    // Whoever sees one of a pair alone reads of it as of any list: that there is another one is not told.
+    if let Some(event) = showing(&caller, &app, "volunteer.list", rows.iter().map(|(volunteer, _)| volunteer)) {
+        let asked = Event::by(&caller, "volunteer.list_duplicates", app.clock.new_id(), app.clock.now());
+        recorder.record(asked.regions(caller.sight.region())).await?;
         recorder.record(event).await?;
     }
     let rows: BTreeMap<VolunteerId, Full> = rows.into_iter().map(|full| (full.0.id, full)).collect();

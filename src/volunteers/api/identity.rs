@@ -15,7 +15,6 @@ use crate::volunteers::store;
 use actix_web::post;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 /// By what to search: exactly one of `nik` and `phone`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -61,12 +60,10 @@ pub async fn search_volunteers(
             return Err(ApiError::rule("", fault));
         }
     };
-    let ids: Vec<Uuid> = found.iter().map(|(volunteer, _)| volunteer.id.0).collect();
+    let rows = found.iter().map(|(volunteer, _)| (volunteer.id.0, volunteer.id.0, &volunteer.village_code));
     let event = Event::by(&caller, "volunteer.search", app.clock.new_id(), app.clock.now()).detail(by);
-    let event = event.purpose(search.purpose.as_str()).subjects("volunteer", ids.clone()).persons(ids, FIELDS);
-    let event = event.regions(caller.sight.region());
-    let event = event.regions(found.iter().map(|(volunteer, _)| &volunteer.village_code));
-    recorder.record(event).await?;
+    let event = event.purpose(search.purpose.as_str()).rows("volunteer", rows, FIELDS);
+    recorder.record(event.regions(caller.sight.region())).await?;
     let now = app.clock.now();
     Answer::ok(&FoundVolunteers {
         items: found.into_iter().map(|full| VolunteerView::of(full, &caller, now)).collect(),

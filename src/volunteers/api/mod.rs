@@ -12,6 +12,7 @@ pub mod register;
 pub mod renewals;
 pub mod search;
 mod supervisor;
+mod tries;
 pub mod update;
 
 use super::rules::{NOT_THE_AUTHORITY, NikWarning, TrainingLevel, VOLUNTEER_MERGED, VolunteerStatus, may_decide};
@@ -33,8 +34,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use diesel::OptionalExtension;
 use serde::Serialize;
 use supervisor::SupervisorView;
+pub use supervisor::keep_supervisor_in_region;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 /// What an unmasked view shows of a person: recorded before it is sent.
 pub const FIELDS: &[&str] = &[
@@ -230,10 +231,10 @@ fn showing<'a>(
     action: &str,
     shown: impl IntoIterator<Item = &'a Volunteer>,
 ) -> Option<Event> {
-    let (ids, villages): (Vec<Uuid>, Vec<_>) = shown.into_iter().map(|one| (one.id.0, &one.village_code)).unzip();
-    let event = Event::by(caller, action, app.clock.new_id(), app.clock.now()).regions(villages);
-    let any = sees_person(caller) && !ids.is_empty();
-    any.then(|| event.subjects("volunteer", ids.clone()).persons(ids, FIELDS))
+    let rows: Vec<_> = shown.into_iter().map(|one| (one.id.0, one.id.0, &one.village_code)).collect();
+    let any = sees_person(caller) && !rows.is_empty();
+    let event = || Event::by(caller, action, app.clock.new_id(), app.clock.now());
+    any.then(|| event().rows("volunteer", rows, FIELDS))
 }
 
 /// Audit and outbox of a change, and the record of showing the person in the answer.

@@ -79,7 +79,7 @@ pub async fn create_phone_code(
         if !looks_after(&caller, &volunteer) {
             return Err(ApiError::from(&NOT_THE_AUTHORITY));
         }
-        if !volunteer.status.may_have_phone() {
+        if !volunteer.status.is_engaged() {
             return Err(conflict(&volunteer));
         }
         let now = app.clock.now();
@@ -342,7 +342,7 @@ async fn become_client(conn: &mut Conn, sent: &Attempted) -> ApiResult<Result<(C
     // Whoever is cut off cannot leave codes behind.
     let maker = clients::find_any(conn, code.created_by).await?;
     let maker_may = maker.state == ClientState::Active && maker.expires_at.is_none_or(|end| now < end);
-    if agency.state != AgencyState::Active || !volunteer.status.may_have_phone() || !here || !maker_may {
+    if agency.state != AgencyState::Active || !volunteer.status.is_engaged() || !here || !maker_may {
         return Ok(Err(refused("not_allowed")));
     }
     let before = clients::disable_phones(conn, volunteer.id, "replaced", now).await?;

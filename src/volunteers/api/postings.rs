@@ -16,7 +16,7 @@ use crate::platform::region_code::RegionCode;
 use crate::regions::rules::TimeZone;
 use crate::volunteers::phones::{LEFT, cut_off_phone};
 use crate::volunteers::register::check_village;
-use crate::volunteers::rules::{NOT_THE_AUTHORITY, check_effective, may_decide};
+use crate::volunteers::rules::{NOT_THE_AUTHORITY, check_effective, may_decide_between};
 use crate::volunteers::store::{self, Posting};
 use actix_web::{get, post};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -28,10 +28,12 @@ use uuid::Uuid;
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PostingView {
     id: Uuid,
+    /// The volunteer of the path, or one that was merged into it.
+    volunteer_id: VolunteerId,
     village_code: RegionCode,
     /// First day.
     valid_from: NaiveDate,
-    /// First day that it no longer holds; null: the current one.
+    /// First day that it no longer holds; null: the current one, or the last one of who was merged.
     #[schema(required)]
     valid_until: Option<NaiveDate>,
     /// Agency that decided it.
@@ -44,6 +46,7 @@ impl From<Posting> for PostingView {
     fn from(posting: Posting) -> Self {
         Self {
             id: posting.id,
+            volunteer_id: posting.volunteer_id,
             village_code: posting.village_code,
             valid_from: posting.valid_from,
             valid_until: posting.valid_until,
@@ -56,13 +59,14 @@ impl From<Posting> for PostingView {
 /// The postings of a volunteer.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Postings {
-    /// Oldest first; the last is the current one.
+    /// Oldest first.
     items: Vec<PostingView>,
 }
 
 /// Read a volunteer's postings
 ///
-/// Where it is and was posted, oldest first; two never overlap.
+/// Where it is and was posted, oldest first; two of one `volunteer_id` never overlap. Those of who was merged into it are listed
+/// too: where the two were posted at the same time, both hold.
 #[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:read"])), params(("id" = VolunteerId, Path, description = "Id of the volunteer.")),
     responses((status = 200, body = Postings, description = "The postings."), (status = 308, description = "Merged into another volunteer: `Location` has that one's.")))]
 #[get("/v1/volunteers/{id}/postings")]
@@ -83,7 +87,7 @@ pub async fn read_volunteer_postings(
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Transfer {
-    /// Within the region of the caller.
+    /// Within the region of the caller; for the ministry, in another province.
     village_code: RegionCode,
     /// First day of it; today if absent.
     effective_on: Option<Day>,
@@ -91,7 +95,8 @@ pub struct Transfer {
 
 /// Transfer a volunteer
 ///
-/// Both villages must lie in the caller's region: a transfer between regencies is the province's. The old jurisdiction is
+/// Both villages must lie in the caller's region: a transfer between regencies is the province's, and one between
+/// provinces, only that, the ministry's. The old jurisdiction is
 /// told to forget the volunteer, the new one to read it.
 #[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:write"])),
     params(("id" = VolunteerId, Path, description = "Id of the volunteer."), IdempotencyHeader, IfMatchHeader), request_body = Transfer,
@@ -113,10 +118,10 @@ pub async fn transfer_volunteer(
         };
         let (mut volunteer, person) = find_locked(c, &caller, id.0).await?;
         let (now, to) = (app.clock.now(), transfer.body.village_code);
-        if !may_decide(&caller, &volunteer.village_code) || !may_decide(&caller, &to) {
+        if !may_decide_between(&caller, &volunteer.village_code, &to) {
             return Err(ApiError::from(&NOT_THE_AUTHORITY));
         }
-        if !volunteer.status.may_be_transferred() {
+        if !volunteer.status.is_engaged() {
             return Err(conflict(&volunteer));
         }
         check_version(&volunteer, version)?;
@@ -124,7 +129,7 @@ pub async fn transfer_volunteer(
             let fault = Fault::new("same_village", "sudah bertugas di sana", "is posted there already");
             return Err(ApiError::rule("/village_code", fault));
         }
-        check_village(c, &to).await?;
+        check_village(c, &to, "/village_code").await?;
         let today = TimeZone::of(&to).day(now);
         let valid_from = transfer.body.effective_on.map_or(today, Day::date);
         check_effective(valid_from, store::posted_since(c, id.0).await?, today)?;

@@ -22,7 +22,9 @@ use actix_web::get;
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::OptionalExtension;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
 text_enum! {
     /// Sex as a filter.
@@ -176,6 +178,8 @@ pub async fn read_volunteer(
 /// A change of a status.
 #[derive(Serialize, ToSchema)]
 pub struct VolunteerMove {
+    /// The volunteer of the path, or one that was merged into it.
+    volunteer_id: VolunteerId,
     /// When it was recorded.
     at: DateTime<Utc>,
     /// Null: registered.
@@ -198,6 +202,7 @@ pub struct VolunteerMove {
 impl From<HistoryRow> for VolunteerMove {
     fn from(row: HistoryRow) -> Self {
         Self {
+            volunteer_id: row.volunteer_id,
             at: row.at,
             from: row.from_status,
             to: row.to_status,
@@ -220,7 +225,7 @@ pub struct VolunteerHistory {
 
 /// Read a volunteer's history
 ///
-/// Every change of the status since the registration, oldest first.
+/// Every change of the status since the registration, oldest first; of those that were merged into the volunteer too.
 #[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:read"])), params(("id" = VolunteerId, Path, description = "Id of the volunteer.")),
     responses((status = 200, body = VolunteerHistory, description = "The history."), (status = 308, description = "Merged into another volunteer: `Location` has that one's.")))]
 #[get("/v1/volunteers/{id}/history")]
@@ -236,7 +241,10 @@ pub async fn read_volunteer_history(
     if sees_person(&caller) {
         // Notes are free text about a person.
         let event = Event::by(&caller, "volunteer.read_history", app.clock.new_id(), app.clock.now());
-        recorder.record(event.subject("volunteer", id.0).persons([id.0.0], &["note"]).region(village)).await?;
+        // Of those that were merged into it too: they are the same person.
+        let persons: BTreeSet<VolunteerId> = rows.iter().map(|(row, _)| row.volunteer_id).collect();
+        let persons = persons.into_iter().map(Uuid::from);
+        recorder.record(event.subject("volunteer", id.0).persons(persons, &["note"]).region(village)).await?;
     }
     Answer::ok(&VolunteerHistory { items: rows.into_iter().map(|(row, _)| VolunteerMove::from(row)).collect() })
 }

@@ -1,10 +1,11 @@
 //! Registering a candidate.
-use super::{VolunteerView, keep, replay, showing, shown_fields};
+use super::tries::{Till, Tries};
+use super::{VolunteerView, find_locked, keep, replay, showing, shown_fields};
 use crate::access::api::Permit;
-use crate::access::rules::{Caller, ProposeVolunteers, VolunteerId};
+use crate::access::rules::{Caller, ProposeVolunteers, SharedCaller, VolunteerId};
 use crate::audit::store as audit;
 use crate::platform::answer::Answer;
-use crate::platform::app::Shared;
+use crate::platform::app::{App, Shared};
 use crate::platform::db::{Conn, Db};
 use crate::platform::error::{ApiError, ApiResult, ID_TAKEN};
 use crate::platform::idempotency::Attempt;
@@ -15,11 +16,14 @@ use crate::volunteers::register::{Entry, NewVolunteer, register};
 use crate::volunteers::rules::{NOT_THE_AUTHORITY, may_propose};
 use crate::volunteers::store::{self, Full};
 use actix_web::post;
+use std::sync::Arc;
 
 /// Propose a candidate
 ///
 /// A village proposes for itself, a social office for any village of its region. A NIK that a volunteer of your sight
-/// already has is `volunteer_exists` with its `id`. Where the NIK differs from what is stated, `warnings` says so.
+/// already has is `volunteer_exists` with its `id`; somebody of the village who is alike in name and birth date is
+/// `volunteer_alike` with the `candidates`, unless `override_duplicate` says that it is another person. Either counts as a
+/// search by number and is recorded. Where the NIK differs from what is stated, `warnings` says so.
 #[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:propose"]), ("oauth2" = ["volunteers:write"])), params(IdempotencyHeader), request_body = NewVolunteer,
     responses((status = 201, body = VolunteerView, description = "Registered as candidate."), (status = 200, body = VolunteerView, description = "It was registered by the same create.")))]
 #[post("/v1/volunteers")]
@@ -28,8 +32,17 @@ pub async fn create_volunteer(
     new: Keyed<NewVolunteer>,
     app: Shared,
     db: Db,
+    till: Till,
 ) -> ApiResult<Answer> {
-    let (caller, app) = (permit.caller(), app.0);
+    let tries = Tries { caller: &permit, app: &app, db: &db, till: &till };
+    if new.body.nik.is_some() {
+        tries.check_left()?;
+    }
+    let created = create(&db, permit.caller(), app.0.clone(), new).await;
+    tries.charge("volunteer.create", created).await
+}
+
+async fn create(db: &Db, caller: SharedCaller, app: Arc<App>, new: Keyed<NewVolunteer>) -> ApiResult<Answer> {
     db.write(async move |c| {
         let ticket = match new.key.begin(c, &app, caller.identity()).await? {
             Attempt::Replay(kept) => return replay(c, &app, &caller, kept).await,
@@ -72,7 +85,7 @@ async fn find_same(conn: &mut Conn, caller: &Caller, id: VolunteerId, digest: &[
     match store::find_create(conn, id).await? {
         None => Ok(None),
         Some((creator, request)) if creator == Some(caller.client.0) && request.as_deref() == Some(digest) => {
-            Ok(Some(store::lock_full(conn, caller, id).await?))
+            Ok(Some(find_locked(conn, caller, id).await?))
         }
         Some(_) => Err(ApiError::from(&ID_TAKEN)),
     }

@@ -18,7 +18,7 @@ use crate::regions::rules::TimeZone;
 use crate::regions::store::{self as regions, Successor};
 use crate::volunteers::phones::{LEFT, cut_off_phone};
 use crate::volunteers::register::check_village;
-use crate::volunteers::rules::{NOT_THE_AUTHORITY, check_effective, may_decide};
+use crate::volunteers::rules::{NOT_THE_AUTHORITY, check_effective, may_decide_between};
 use crate::volunteers::store::{self, Posting, Stranded, Volunteer};
 use actix_web::{get, post};
 use chrono::NaiveDate;
@@ -79,8 +79,9 @@ pub async fn list_retired_villages(
             own.map(|one| SuccessorView { code: one.code.clone(), name: one.name.clone(), mapped }).collect()
         };
         let mut proposals = of(&mapped, true);
-        let others = of(&namesakes, false);
-        proposals.extend(others.into_iter().filter(|one| !mapped.iter().any(|known| known.code == one.code)));
+        let mut others = of(&namesakes, false);
+        others.retain(|one| !proposals.iter().any(|known| known.code == one.code));
+        proposals.extend(others);
         RetiredVillageView {
             village_code: village.code,
             name: village.name,
@@ -121,7 +122,8 @@ pub struct Followed {
 /// Let postings follow a village
 ///
 /// For a village that was split, merged or renumbered: its volunteers are posted in the new one from now on. Both must lie
-/// in the caller's region. Cases, referrals and past postings keep the old code.
+/// in the caller's region; what another province took over, the ministry moves there. Cases, referrals and past postings
+/// keep the old code.
 #[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:write"])), params(IdempotencyHeader), request_body = Follow,
     responses((status = 200, body = Followed, description = "They followed.")))]
 #[post("/v1/volunteers/retired-villages")]
@@ -142,17 +144,14 @@ pub async fn follow_village(
             Attempt::Fresh(ticket) => ticket,
         };
         let body = follow.body;
-        if !may_decide(&caller, &body.old_code) || !may_decide(&caller, &body.new_code) {
+        if !may_decide_between(&caller, &body.old_code, &body.new_code) {
             return Err(ApiError::from(&NOT_THE_AUTHORITY));
         }
         if !regions::is_retired(c, &body.old_code).await? {
             let fault = Fault::new("not_retired", "desa ini masih berlaku", "this village is still current");
             return Err(ApiError::rule("/old_code", fault));
         }
-        check_village(c, &body.new_code).await.map_err(|_| {
-            let fault = Fault::new("region_unknown", "bukan desa yang berlaku", "not a current village");
-            ApiError::rule("/new_code", fault)
-        })?;
+        check_village(c, &body.new_code, "/new_code").await?;
         let today = TimeZone::of(&body.new_code).day(app.clock.now());
         let from = body.effective_on.map_or(today, Day::date);
         check_effective(from, NaiveDate::MIN, today)?;
@@ -162,7 +161,8 @@ pub async fn follow_village(
         }
         note(c, &app, &caller, &posted, &body).await?;
         let left = store::count_posted(c, &body.old_code).await?;
-        let done = Followed { old_code: body.old_code, new_code: body.new_code, moved: posted.len(), left };
+        let moved = posted.iter().filter(|volunteer| volunteer.merged_into.is_none()).count();
+        let done = Followed { old_code: body.old_code, new_code: body.new_code, moved, left };
         ticket.keep(c, Answer::ok(&done)?, &[]).await
     })
     .await

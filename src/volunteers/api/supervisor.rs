@@ -76,7 +76,7 @@ pub(super) async fn set_supervisor(
 }
 
 /// After a transfer: who is of an office elsewhere accompanies it no more.
-pub(super) async fn keep_supervisor_in_region(conn: &mut Conn, volunteer: &mut Volunteer) -> ApiResult<()> {
+pub async fn keep_supervisor_in_region(conn: &mut Conn, volunteer: &mut Volunteer) -> ApiResult<()> {
     let Some(id) = volunteer.supervisor_agency_id else { return Ok(()) };
     let agency = agencies::find(&mut &*conn, id).await?;
     if !may_supervise(agency.kind, &agency.region_codes, &volunteer.village_code) {

@@ -1,8 +1,9 @@
 //! Changing what is known of a volunteer. The status is never patched.
 use super::supervisor::{Supervisor, set_supervisor};
+use super::tries::{Till, Tries};
 use super::{VolunteerView, check_version, find_locked, note};
 use crate::access::api::Permit;
-use crate::access::rules::{Caller, VolunteerId, WriteVolunteers};
+use crate::access::rules::{Caller, SharedCaller, VolunteerId, WriteVolunteers};
 use crate::codes::rules::Code;
 use crate::platform::answer::Answer;
 use crate::platform::app::{App, Shared};
@@ -15,12 +16,13 @@ use crate::platform::openapi::IfMatchHeader;
 use crate::platform::person::{Email, Phone};
 use crate::platform::text::{Line, Text, fold};
 use crate::regions::rules::TimeZone;
-use crate::volunteers::identity::{forget_nik, open_nik, stated_status, take_nik, warn};
+use crate::volunteers::identity::{compare, forget_nik, nik_index, stated_status, take_nik};
 use crate::volunteers::register::{check_functions, check_year};
 use crate::volunteers::rules::{NOT_THE_AUTHORITY, check_birth_date, check_certificate, may_decide};
 use crate::volunteers::store::{self, Full, Person};
 use actix_web::patch;
 use serde::Deserialize;
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// A change of a volunteer (RFC 7396): what is absent stays, null removes.
@@ -91,7 +93,8 @@ pub struct VolunteerPatch {
 
 /// Change a volunteer
 ///
-/// Personal data and functions. Status, level and posting have operations of their own.
+/// Personal data and functions. Status, level and posting have operations of their own. A NIK that a volunteer of your sight
+/// already has is `volunteer_exists` with its `id`; that counts as a search by number and is recorded.
 #[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:write"])), params(("id" = VolunteerId, Path, description = "Id of the volunteer."), IfMatchHeader),
     request_body(content = VolunteerPatch, content_type = "application/merge-patch+json"),
     responses((status = 200, body = VolunteerView, description = "Changed.")))]
@@ -103,24 +106,40 @@ pub async fn update_volunteer(
     patch: Body<VolunteerPatch>,
     app: Shared,
     db: Db,
+    till: Till,
 ) -> ApiResult<Answer> {
-    let (caller, app, patch) = (permit.caller(), app.0, patch.0);
+    let patch = patch.0;
+    let tries = Tries { caller: &permit, app: &app, db: &db, till: &till };
+    if patch.nik.as_ref().is_some_and(Option::is_some) {
+        tries.check_left()?;
+    }
+    let changed = change(&db, permit.caller(), app.0.clone(), (id.0, version), patch).await;
+    tries.charge("volunteer.update", changed).await
+}
+
+async fn change(
+    db: &Db,
+    caller: SharedCaller,
+    app: Arc<App>,
+    (id, version): (VolunteerId, IfMatch),
+    patch: VolunteerPatch,
+) -> ApiResult<Answer> {
     db.write(async move |c| {
-        let full = find_locked(c, &caller, id.0).await?;
+        let full = find_locked(c, &caller, id).await?;
         if !may_decide(&caller, &full.0.village_code) {
             return Err(ApiError::from(&NOT_THE_AUTHORITY));
         }
         check_version(&full.0, version)?;
-        let (before, held) = (full.0.clone(), full.1.nik_index.clone());
+        let (before, held, touched) = (full.0.clone(), full.1.nik_index.clone(), patch.nik.is_some());
         let (mut volunteer, person) = apply(c, &app, &caller, full, patch).await?;
         let now = app.clock.now();
         store::save(c, &mut volunteer, caller.agency, now).await?;
         let saved = store::save_person(c, &person).await.map_err(ApiError::from);
         saved.map_err(|error| error.on_constraint("volunteer_people_one_nik", || ApiError::from(&CONFLICT)))?;
-        if let Some(given_up) = held.filter(|index| person.nik_index.as_ref() != Some(index)) {
-            // Whoever registered it later has it undisputed now.
-            store::hold_nik(c, &given_up).await?;
-            store::promote(c, &given_up).await?;
+        if let Some(held) = held.filter(|_| touched) {
+            // If it was given up, whoever registered it later has it undisputed now.
+            store::hold_nik(c, &held).await?;
+            store::promote(c, &held).await?;
         }
         note(c, &app, &caller, "volunteer.update", Some(&before), &volunteer, None).await?;
         let version = volunteer.version;
@@ -149,20 +168,24 @@ async fn apply(
     volunteer.sex = patch.sex.unwrap_or(volunteer.sex);
     check_birth_date(patch.birth_date.flatten().map(Day::date), today)?;
     check_certificate(patch.certificate_date.flatten().map(Day::date), today)?;
-    let (new_nik, stated) = (patch.nik.clone(), patch.nik_status);
-    let compare = new_nik.is_some() || patch.birth_date.is_some() || patch.sex.is_some();
+    // A NIK that is sent as it is stays as it is: verified or not, disputed or not.
+    let index = patch.nik.clone().map(|nik| nik.map(|nik| nik_index(app, &nik)));
+    let new_nik = patch.nik.clone().filter(|_| index.as_ref() != Some(&person.nik_index));
+    let changed = new_nik.is_some() || patch.birth_date.is_some() || patch.sex.is_some();
+    let has_nik = new_nik.as_ref().map_or(person.nik.is_some(), Option::is_some);
+    if new_nik.is_some() || patch.nik_status.is_some() {
+        person.nik_status = stated_status(caller, has_nik, patch.nik_status)?;
+    }
     describe(&mut person, patch);
     if let Some(nik) = &new_nik {
         forget_nik(&mut person);
         if let Some(nik) = nik {
+            store::hold_nik(conn, &nik_index(app, nik)).await?;
             take_nik(conn, app, caller, &mut person, nik, today).await?;
         }
     }
-    if new_nik.is_some() || stated.is_some() {
-        person.nik_status = stated_status(caller, person.nik.is_some(), stated)?;
-    }
-    if compare && let Some(nik) = open_nik(app, &person)? {
-        warn(conn, &mut person, &nik, volunteer.sex).await?;
+    if changed {
+        compare(conn, app, &mut person, volunteer.sex).await?;
     }
     Ok((volunteer, person))
 }

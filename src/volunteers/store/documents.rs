@@ -6,7 +6,9 @@ use crate::schema::{volunteer_documents as t, volunteers};
 use crate::volunteers::rules::documents::{DocumentId, DocumentKind, DocumentState, DocumentType};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
+use uuid::Uuid;
 
 /// A document as stored, without its content.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -60,6 +62,20 @@ pub async fn find(
     one.select((Document::as_select(), Volunteer::as_select())).first(conn).await
 }
 
+/// Gives the documents of one volunteer (only these, if some are named) to another one; returns their ids. Content is bound to
+/// the id of its document, and stays as it is.
+pub async fn reassign(
+    conn: &mut Conn,
+    from: VolunteerId,
+    to: VolunteerId,
+    only: Option<&[Uuid]>,
+) -> QueryResult<Vec<Uuid>> {
+    let everything = only.is_none().into_sql::<Bool>();
+    let named = everything.or(t::id.eq_any(only.unwrap_or_default()));
+    let movable = t::table.filter(t::volunteer_id.eq(from).and(t::state.eq(DocumentState::Stored))).filter(named);
+    diesel::update(movable).set(t::volunteer_id.eq(to)).returning(t::id).get_results(conn).await
+}
+
 /// How many documents a volunteer has, with those on their way.
 pub async fn count(conn: &mut Conn, of: VolunteerId) -> QueryResult<i64> {
     t::table.filter(t::volunteer_id.eq(of).and(t::state.ne(DocumentState::Removed))).count().get_result(conn).await
@@ -84,10 +100,16 @@ pub async fn set_state(
         .await
 }
 
-/// The next document whose content is stored, held: it cannot be removed meanwhile.
-pub async fn lock_stored_after(conn: &mut Conn, after: DocumentId) -> QueryResult<Option<DocumentId>> {
-    let stored = t::table.filter(t::id.gt(after).and(t::state.eq(DocumentState::Stored)));
-    stored.select(t::id).order(t::id).for_update().first(conn).await.optional()
+/// The next documents whose content is or may be stored.
+pub async fn kept_after(conn: &mut Conn, after: DocumentId, most: i64) -> QueryResult<Vec<DocumentId>> {
+    let kept = t::table.filter(t::id.gt(after).and(t::state.ne(DocumentState::Removed)));
+    kept.select(t::id).order(t::id).limit(most).load(conn).await
+}
+
+/// Whether the content of a document is to stay.
+pub async fn is_kept(conn: &mut Conn, id: DocumentId) -> QueryResult<bool> {
+    let kept = t::table.filter(t::id.eq(id).and(t::state.ne(DocumentState::Removed)));
+    diesel::select(diesel::dsl::exists(kept)).get_result(conn).await
 }
 
 /// Some of the documents whose content is to go: removed ones, and those whose upload began before `began`.

@@ -2,12 +2,14 @@
 use super::{Full, Person, Volunteer, visible_to};
 use crate::access::rules::{AgencyId, Caller, VolunteerId};
 use crate::platform::db::Conn;
-use crate::platform::region_code::RegionCode;
+use crate::platform::db::sql::Known;
 use crate::schema::{volunteer_people, volunteers, volunteers as t};
 use crate::volunteers::rules::{IdentityState, VolunteerStatus};
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use std::collections::HashMap;
+use uuid::Uuid;
 
 diesel::alias!(volunteers as other: Other, volunteer_people as other_person: OtherPerson);
 
@@ -24,29 +26,19 @@ pub struct Neighbour {
     pub birth_date: Option<NaiveDate>,
 }
 
-/// Everyone who is or was a volunteer of a village: some ten at most.
-pub async fn neighbours(conn: &mut Conn, village: &RegionCode) -> QueryResult<Vec<Neighbour>> {
-    t::table
-        .inner_join(volunteer_people::table)
-        .filter(t::village_code.eq(village).and(t::merged_into.is_null()))
-        .select((t::id, t::status, volunteer_people::name, volunteer_people::birth_date))
-        .order(t::id)
-        .load(conn)
-        .await
-}
-
 /// Two rows with one NIK.
-#[derive(Debug, Clone, Copy, Queryable)]
+#[derive(Debug, Clone, Copy)]
 pub struct Dispute {
     /// The row that had it later.
     pub id: VolunteerId,
-    /// The row that has it undisputed.
+    /// The row that had it first.
     pub holder: VolunteerId,
     /// Since when that is known.
     pub since: DateTime<Utc>,
 }
 
-/// Pairs of rows with one NIK of which the caller sees both, in the order of the later row.
+/// Pairs of rows with one NIK of which the caller sees both, in the order of the later row: each disputed row with the one of
+/// the caller's sight that had the NIK first, undisputed or not.
 pub async fn disputes(
     conn: &mut &Conn,
     caller: &Caller,
@@ -54,29 +46,33 @@ pub async fn disputes(
     limit: i64,
 ) -> QueryResult<Vec<Dispute>> {
     let window = caller.sight.window();
-    let place = other.field(t::village_code);
-    let mut pairs = t::table
-        .inner_join(volunteer_people::table)
-        .inner_join(
-            other_person.on(other_person
-                .field(volunteer_people::nik_index)
-                .eq(volunteer_people::nik_index)
-                .and(other_person.field(volunteer_people::identity_state).eq(IdentityState::Sole))),
-        )
+    let (place, had) = (other.field(t::village_code), other_person.field(volunteer_people::disputed_at));
+    let since = volunteer_people::disputed_at;
+    let sooner = had.lt(since).or(had.eq(since).and(other_person.field(volunteer_people::volunteer_id).lt(t::id)));
+    let sole = other_person.field(volunteer_people::identity_state).eq(IdentityState::Sole);
+    let disputed = other_person.field(volunteer_people::identity_state).eq(IdentityState::Disputed);
+    let first = other_person
         .inner_join(other.on(other.field(t::id).eq(other_person.field(volunteer_people::volunteer_id))))
-        .filter(volunteer_people::identity_state.eq(IdentityState::Disputed))
-        .filter(visible_to(caller))
+        .filter(other_person.field(volunteer_people::nik_index).eq(volunteer_people::nik_index))
+        .filter(sole.or(disputed.and(Known(sooner))))
         .filter(place.ge(window.from).and(place.lt(window.until)))
-        .into_boxed();
-    if let Some(after) = after {
-        pairs = pairs.filter(t::id.gt(after));
-    }
-    pairs
-        .select((t::id, other.field(t::id), volunteer_people::disputed_at.assume_not_null()))
+        .select(other.field(t::id))
+        .order((had.asc().nulls_first(), other.field(t::id)))
+        .limit(1)
+        .single_value();
+    let after = after.unwrap_or(VolunteerId(Uuid::nil()));
+    let pairs: Vec<(VolunteerId, Option<VolunteerId>, DateTime<Utc>)> = t::table
+        .inner_join(volunteer_people::table)
+        .filter(volunteer_people::identity_state.eq(IdentityState::Disputed).and(t::id.gt(after)))
+        .filter(visible_to(caller))
+        .filter(first.clone().is_not_null())
+        .select((t::id, first, since.assume_not_null()))
         .order(t::id)
         .limit(limit)
         .load(conn)
-        .await
+        .await?;
+    let pair = |(id, holder, since): (_, Option<VolunteerId>, _)| Some(Dispute { id, holder: holder?, since });
+    Ok(pairs.into_iter().filter_map(pair).collect())
 }
 
 /// These volunteers with their persons, as far as the caller sees them.
@@ -89,6 +85,26 @@ pub async fn full_of(conn: &mut &Conn, caller: &Caller, ids: &[VolunteerId]) -> 
 pub async fn survivor(conn: &mut &Conn, caller: &Caller, id: VolunteerId) -> QueryResult<VolunteerId> {
     let merged_into = other.filter(other.field(t::id).eq(id)).select(other.field(t::merged_into)).single_value();
     t::table.filter(visible_to(caller)).filter(t::id.nullable().eq(merged_into)).select(t::id).first(conn).await
+}
+
+/// What these lead to, as far as they are merged, whoever may see either.
+pub async fn survivors(conn: &mut Conn, ids: &[VolunteerId]) -> QueryResult<HashMap<VolunteerId, VolunteerId>> {
+    let merged = t::table.filter(t::id.eq_any(ids).and(t::merged_into.is_not_null()));
+    let pairs: Vec<(VolunteerId, VolunteerId)> =
+        merged.select((t::id, t::merged_into.assume_not_null())).load(conn).await?;
+    Ok(pairs.into_iter().collect())
+}
+
+/// Those that lead to a volunteer.
+pub async fn merged_into(conn: &mut Conn, id: VolunteerId) -> QueryResult<Vec<VolunteerId>> {
+    t::table.filter(t::merged_into.eq(id)).select(t::id).order(t::id).load(conn).await
+}
+
+/// A volunteer whom the caller sees and who is not merged, until the transaction ends: for what refers to it. A merge waits for
+/// that, or is waited for.
+pub async fn hold_living(conn: &mut Conn, caller: &Caller, id: VolunteerId) -> QueryResult<Volunteer> {
+    let living = t::table.find(id).filter(visible_to(caller)).filter(t::merged_into.is_null());
+    living.select(Volunteer::as_select()).for_key_share().first(conn).await
 }
 
 /// After a NIK was given up: the row that has waited longest has it undisputed from now on, unless another one has. The

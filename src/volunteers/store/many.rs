@@ -1,4 +1,4 @@
-//! What an import asks of many at once.
+//! What is asked of one who registers, or of all in a chunk of an import at once.
 use super::{Neighbour, nik_key, village_key};
 use crate::access::rules::VolunteerId;
 use crate::platform::db::Conn;
@@ -21,7 +21,7 @@ pub async fn hold_many(conn: &mut Conn, indexes: &[Vec<u8>], villages: &[RegionC
     Ok(())
 }
 
-/// Everyone who is or was a volunteer of one of these villages, as [`super::neighbours`] gives them of one.
+/// Everyone who is or was a volunteer of one of these villages: some ten each at most.
 pub async fn neighbours_of(conn: &mut Conn, villages: &[RegionCode]) -> QueryResult<Vec<(RegionCode, Neighbour)>> {
     t::table
         .inner_join(volunteer_people::table)
@@ -32,7 +32,7 @@ pub async fn neighbours_of(conn: &mut Conn, villages: &[RegionCode]) -> QueryRes
         .await
 }
 
-/// Every row with one of these NIKs and where it is posted, whoever may see it.
+/// Every row with one of these NIKs and where it is posted, whoever may see it; merged ones have none of their own.
 pub async fn holders_of(conn: &mut Conn, indexes: &[Vec<u8>]) -> QueryResult<Vec<(Vec<u8>, VolunteerId, RegionCode)>> {
     t::table
         .inner_join(volunteer_people::table)

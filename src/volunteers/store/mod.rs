@@ -9,7 +9,9 @@ mod renewals;
 pub mod sealed;
 pub mod search;
 
-pub use duplicates::{Dispute, Neighbour, absorb, disputes, full_of, neighbours, promote, release, survivor};
+pub use duplicates::{
+    Dispute, Neighbour, absorb, disputes, full_of, hold_living, merged_into, promote, release, survivor, survivors,
+};
 pub use list::{Wanted, count, find_by_nik, find_by_phone, list};
 pub use many::{hold_many, holders_of, neighbours_of};
 pub use records::{HistoryRow, Posting, add_history, history, posted_since, postings, replace_posting};
@@ -236,17 +238,6 @@ fn village_key(village: &RegionCode) -> i64 {
     digits.parse().unwrap_or_default()
 }
 
-/// Every row with this NIK, whoever may see it, and where it is posted; merged ones have none of their own.
-pub async fn nik_holders(conn: &mut Conn, nik_index: &[u8]) -> QueryResult<Vec<(VolunteerId, RegionCode)>> {
-    t::table
-        .inner_join(volunteer_people::table)
-        .filter(volunteer_people::nik_index.eq(nik_index).and(t::merged_into.is_null()))
-        .select((t::id, t::village_code))
-        .order(t::id)
-        .load(conn)
-        .await
-}
-
 /// Inserts a volunteer with the person, the first posting and the first row of the history.
 pub async fn create(
     conn: &mut Conn,
@@ -306,7 +297,8 @@ pub async fn set_level(
     level: TrainingLevel,
     now: DateTime<Utc>,
 ) -> QueryResult<Volunteer> {
-    let before = t::table.find(id).select(Volunteer::as_select()).for_update().first(conn).await?;
+    // Whoever refers to the volunteer meanwhile does not wait: the key stays.
+    let before = t::table.find(id).select(Volunteer::as_select()).for_no_key_update().first(conn).await?;
     if before.level == level {
         return Ok(before);
     }

@@ -3,8 +3,9 @@ use super::visible_to;
 use crate::access::rules::{AgencyId, Caller, VolunteerId};
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
+use crate::platform::db::sql::Known;
 use crate::platform::region_code::RegionCode;
-use crate::schema::{volunteer_history, volunteer_postings, volunteers as t};
+use crate::schema::{volunteer_history, volunteer_postings, volunteers, volunteers as t};
 use crate::volunteers::rules::{HistoryAction, VolunteerStatus};
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
@@ -64,11 +65,16 @@ pub async fn add_history(conn: &mut Conn, row: &HistoryRow) -> QueryResult<()> {
     diesel::insert_into(volunteer_history::table).values(row).execute(conn).await.map(drop)
 }
 
-/// What happened to a volunteer that the caller sees, oldest first. Never empty for one who exists.
+diesel::alias!(volunteers as whose: Whose);
+
+/// What happened to a volunteer that the caller sees, and to those that were merged into it, oldest first; with the village of
+/// the volunteer. Never empty for one who exists.
 pub async fn history(conn: &mut &Conn, caller: &Caller, id: VolunteerId) -> QueryResult<Vec<(HistoryRow, RegionCode)>> {
-    volunteer_history::table
-        .inner_join(t::table)
-        .filter(volunteer_history::volunteer_id.eq(id))
+    let (own, merged) = (whose.field(t::id).eq(t::id), whose.field(t::merged_into).eq(t::id.nullable()));
+    t::table
+        .inner_join(whose.on(own.or(Known(merged))))
+        .inner_join(volunteer_history::table.on(volunteer_history::volunteer_id.eq(whose.field(t::id))))
+        .filter(t::id.eq(id))
         .filter(visible_to(caller))
         .select((HistoryRow::as_select(), t::village_code))
         .order((volunteer_history::at, volunteer_history::id))
@@ -76,14 +82,17 @@ pub async fn history(conn: &mut &Conn, caller: &Caller, id: VolunteerId) -> Quer
         .await
 }
 
-/// Where a volunteer that the caller sees was posted, oldest first. Never empty for one who exists.
+/// Where a volunteer that the caller sees was posted, and those that were merged into it, oldest first. Never empty for one
+/// who exists.
 pub async fn postings(conn: &mut &Conn, caller: &Caller, id: VolunteerId) -> QueryResult<Vec<Posting>> {
-    volunteer_postings::table
-        .inner_join(t::table)
-        .filter(volunteer_postings::volunteer_id.eq(id))
+    let (own, merged) = (whose.field(t::id).eq(t::id), whose.field(t::merged_into).eq(t::id.nullable()));
+    t::table
+        .inner_join(whose.on(own.or(Known(merged))))
+        .inner_join(volunteer_postings::table.on(volunteer_postings::volunteer_id.eq(whose.field(t::id))))
+        .filter(t::id.eq(id))
         .filter(visible_to(caller))
         .select(Posting::as_select())
-        .order((volunteer_postings::valid_from, volunteer_postings::created_at))
+        .order((volunteer_postings::valid_from, volunteer_postings::created_at, volunteer_postings::id))
         .load(conn)
         .await
 }

@@ -1,0 +1,2 @@
+-- What was put right stays.
+SET lock_timeout = '2s';
