@@ -9,7 +9,7 @@ use crate::platform::answer::Answer;
 use crate::platform::app::Shared;
 use crate::platform::db::Db;
 use crate::platform::error::{ApiError, ApiResult, Fault, Place};
-use crate::platform::input::Body;
+use crate::platform::input::{Body, several};
 use crate::platform::moment::Day;
 use crate::platform::region_code::RegionCode;
 use crate::platform::text::Line;
@@ -41,18 +41,20 @@ pub struct NameSearch {
     /// Posted in this region or in one that lies in it.
     region: Option<RegionCode>,
     /// In one of these statuses.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "several")]
+    #[schema(max_items = 100)]
     status: Vec<VolunteerStatus>,
     /// Of one of these levels.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "several")]
+    #[schema(max_items = 100)]
     level: Vec<TrainingLevel>,
     /// Of one of these.
-    #[serde(default)]
-    #[schema(inline)]
+    #[serde(default, deserialize_with = "several")]
+    #[schema(inline, max_items = 100)]
     sex: Vec<SexFilter>,
     /// Of one of these ages.
-    #[serde(default)]
-    #[schema(inline)]
+    #[serde(default, deserialize_with = "several")]
+    #[schema(inline, max_items = 100)]
     age_band: Vec<AgeFilter>,
     /// The current posting began on this day or later.
     posted_from: Option<Day>,
