@@ -8,7 +8,7 @@ use crate::audit::rules::{Event, Outcome};
 use crate::audit::store::{Recorder, Refusals};
 use crate::partners::imports::jobs::Jobs;
 use crate::platform::answer::Answer;
-use crate::platform::app::{App, UPLOADS};
+use crate::platform::app::{App, DOWNLOADS, EXPORTS, UPLOADS, WORKBOOKS};
 use crate::platform::clock::Clock;
 use crate::platform::config::Config;
 use crate::platform::crypto::Keys;
@@ -125,6 +125,9 @@ async fn app(config: &Config, target: &Target, clock: Clock) -> anyhow::Result<A
         keys,
         objects,
         uploads: Arc::new(Semaphore::new(UPLOADS)),
+        downloads: Arc::new(Semaphore::new(DOWNLOADS)),
+        exports: Arc::new(Semaphore::new(EXPORTS)),
+        workbooks: Arc::new(Semaphore::new(WORKBOOKS)),
     }))
 }
 

@@ -1,5 +1,6 @@
 //! What runs by the clock. Each job is a function of its module; here stands only when it runs. Several nodes may run
 //! it at once.
+use crate::access::rules::OUTLIVED;
 use crate::access::store as access;
 use crate::agencies::clients::store as clients;
 use crate::changes::store as changes;
@@ -23,16 +24,17 @@ const SWEEP: i64 = 5_000;
 const SWEEPS: usize = 100;
 const EVERY: Duration = Duration::from_mins(1);
 
-/// Runs all jobs once a minute until the service stops. Imports have turns of their own: a large one takes many minutes.
+/// Runs all jobs once a minute until the service stops. Imports have turns of their own: a large one takes many minutes. So have
+/// documents, whose store may be slow or away.
 pub async fn run(app: Arc<App>, writer: Writer) {
-    tokio::join!(run_jobs(&app, &writer), run_imports(&app, &writer));
+    tokio::join!(run_jobs(&app, &writer), run_imports(&app, &writer), run_documents(&app, &writer));
 }
 
 async fn run_jobs(app: &Arc<App>, writer: &Writer) {
     let mut turns = turns();
     while !app.is_stopping() {
         turns.tick().await;
-        if let Err(error) = turn(app, writer).await {
+        if let Err(error) = run_once(app, writer).await {
             tracing::error!(%error, "a job failed; the next turn tries again");
         }
     }
@@ -44,6 +46,17 @@ async fn run_imports(app: &Arc<App>, writer: &Writer) {
         turns.tick().await;
         if let Err(error) = imports::work(app, writer).await {
             tracing::error!(%error, "imports failed; the next turn tries again");
+        }
+    }
+}
+
+async fn run_documents(app: &Arc<App>, writer: &Writer) {
+    let mut turns = turns();
+    while !app.is_stopping() {
+        turns.tick().await;
+        match left_over::remove(writer, app).await {
+            Ok(documents) => tracing::info!(documents, "content of documents removed"),
+            Err(error) => tracing::error!(%error, "documents failed; the next turn tries again"),
         }
     }
 }
@@ -75,6 +88,11 @@ async fn keep_words(app: &Arc<App>, writer: &Writer) -> ApiResult<usize> {
 
 /// Every job once.
 pub async fn turn(app: &Arc<App>, writer: &Writer) -> ApiResult<()> {
+    run_once(app, writer).await?;
+    left_over::remove(writer, app).await.map(drop)
+}
+
+async fn run_once(app: &Arc<App>, writer: &Writer) -> ApiResult<()> {
     // A key that was added is taken up; a directory that cannot be read leaves what there is.
     if let Err(error) = app.keys.reload() {
         tracing::error!(%error, "keys cannot be read; those from before stay");
@@ -84,14 +102,15 @@ pub async fn turn(app: &Arc<App>, writer: &Writer) -> ApiResult<()> {
     let over = now - TimeDelta::minutes(1);
     let answers = writer.run(async move |c| ApiResult::Ok(idempotency::sweep(c, now).await?)).await?;
     let assertions = writer.run(async move |c| ApiResult::Ok(clients::sweep_assertions(c, over).await?)).await?;
-    let revoked = writer.run(async move |c| ApiResult::Ok(access::sweep_revoked(c, over).await?)).await?;
+    // An export that began with a token goes on after it has ended, unless it was revoked.
+    let outlived = over - OUTLIVED;
+    let revoked = writer.run(async move |c| ApiResult::Ok(access::sweep_revoked(c, outlived).await?)).await?;
     let codes = writer.run(async move |c| ApiResult::Ok(phones::sweep_codes(c, now).await?)).await?;
     let shared = app.clone();
     let left = writer.run(async move |c| imports::sweep(c, &shared).await).await?;
     let words = keep_words(app, writer).await?;
     let expired = expiry::expire_due(writer, app).await?;
     let folded = writer.run(async move |c| ApiResult::Ok(statistics::fold(c).await?)).await?;
-    let documents = left_over::remove(writer, app).await?;
     let sent = writer.run(async move |c| ApiResult::Ok(statistics::referrals::fold(c, FOLD).await?)).await?;
     let changes = sweep_changes(app, writer).await?;
     tracing::info!(
@@ -101,7 +120,6 @@ pub async fn turn(app: &Arc<App>, writer: &Writer) -> ApiResult<()> {
         codes,
         words,
         left,
-        documents,
         changes,
         expired,
         folded,

@@ -9,7 +9,7 @@ use super::tokens::{Claims, Rejected, Signer};
 use crate::platform::app::App;
 use crate::platform::db::Db;
 use crate::platform::error::{ApiError, ApiResult, FORBIDDEN, UNAUTHENTICATED};
-use crate::platform::http::{Identity, RateFields, RequestInfo};
+use crate::platform::http::{Identity, RateFields, RequestInfo, StillIn};
 use crate::platform::limits::Rate;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -41,12 +41,29 @@ pub async fn authenticate(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     if req.extensions().get::<RequestInfo>().is_some_and(|info| info.secured) {
         match identify(&req).await {
-            Ok(caller) => req.extensions_mut().insert::<SharedCaller>(Arc::new(caller)),
+            Ok(caller) => {
+                let caller = Arc::new(caller);
+                if let Some(still_in) = still_in(&req, &caller) {
+                    req.extensions_mut().insert(still_in);
+                }
+                req.extensions_mut().insert::<SharedCaller>(caller)
+            }
             // As a response, not as an error: the layers outside look at who was refused.
             Err(error) => return Ok(req.error_response(error).map_into_right_body()),
         };
     }
     next.call(req).await.map(ServiceResponse::map_into_left_body)
+}
+
+/// For whatever takes long before anything is done.
+fn still_in(req: &ServiceRequest, caller: &SharedCaller) -> Option<StillIn> {
+    let app = req.app_data::<Arc<App>>()?.clone();
+    let (gate, db) = (req.app_data::<Arc<Gate>>()?.clone(), req.app_data::<Db>()?.clone());
+    let caller = caller.clone();
+    Some(StillIn::new(move || {
+        let (app, gate, db, caller) = (app.clone(), gate.clone(), db.clone(), caller.clone());
+        Box::pin(async move { gate.check_still_in(&db, &caller, app.clock.now()).await })
+    }))
 }
 
 async fn identify(req: &ServiceRequest) -> ApiResult<Caller> {
@@ -83,13 +100,22 @@ struct Granted(Option<Rate>);
 
 /// Counts the use of a right that has a budget.
 fn spend(req: &HttpRequest, caller: &Caller, budget: Budget) -> ApiResult<()> {
+    spend_many(req, caller, budget, 1)?.map_err(|_| ApiError::internal("a budget of nothing"))
+}
+
+/// Counts so many uses at once, for what is known to take as many before any of it is done. More than the whole budget ever
+/// holds take nothing of it: what it holds is returned.
+pub fn spend_many(req: &HttpRequest, caller: &Caller, budget: Budget, uses: u32) -> ApiResult<Result<(), u32>> {
     let gate = gate(req)?;
     let granted = req.extensions().get::<Granted>().and_then(|granted| granted.0);
-    let (fields, counted) = gate.limits.spend(caller.agency, granted, budget);
+    let (fields, counted) = match gate.limits.spend(caller.agency, granted, budget, uses) {
+        Ok(counted) => counted,
+        Err(most) => return Ok(Err(most)),
+    };
     if let Some(told) = req.extensions_mut().get_mut::<RateFields>() {
         told.add(&fields);
     }
-    counted
+    counted.map(Ok)
 }
 
 /// The budgets of whoever calls, for an operation that costs something only if it turns out so.
@@ -216,8 +242,8 @@ impl Gate {
     }
 
     /// Who was let in once, as the caller of another request, by something that only this service can have given; none if it
-    /// would not be let in any more. It counts as a request of the client. From where it comes is not asked: what was given is
-    /// made to be opened elsewhere.
+    /// would not be let in any more. It does not count as a request of the client: whoever was given it could use up what the
+    /// client may. From where it comes is not asked: what was given is made to be opened elsewhere.
     pub async fn recall(
         &self,
         db: &Db,
@@ -227,7 +253,6 @@ impl Gate {
     ) -> ApiResult<Option<Caller>> {
         let state = self.directory.find(db, who.client).await?;
         let Some(state) = state.filter(|state| still_let_in(state, &who, now)) else { return Ok(None) };
-        self.limits.call(&state).1?;
         Ok(Some(caller(who, &state, now, (info.id, info.address))))
     }
 }

@@ -10,6 +10,7 @@ use crate::platform::limits::{Buckets, Rate, Standing};
 use quick_cache::sync::Cache;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// Clients, agencies or sources that are counted at a time.
 const MOST: usize = 65_536;
@@ -20,6 +21,12 @@ const PROVEN: Duration = Duration::from_hours(30 * 24);
 /// database would feel.
 const KNOWN: u32 = 10;
 
+/// How often a link may be opened while it is good.
+const OPENINGS: u32 = 30;
+
+/// What stands in an answer of how its buckets stand, and whether the request was one too many.
+type Counted = (RateFields, Result<(), ApiError>);
+
 /// The buckets of this node.
 pub struct Limits {
     rates: Rates,
@@ -29,6 +36,7 @@ pub struct Limits {
     budgets: Buckets<(AgencyId, Budget)>,
     /// Until when a budget has nothing left.
     spent: Cache<(AgencyId, Budget), Duration>,
+    links: Buckets<Uuid>,
     tokens: Buckets<ClientId>,
     attempts: Buckets<Attempt>,
     held: Cache<Attempt, Duration>,
@@ -76,6 +84,7 @@ impl Limits {
             agencies: Buckets::new(clock.clone(), MOST),
             budgets: Buckets::new(clock.clone(), MOST),
             spent: Cache::new(MOST),
+            links: Buckets::new(clock.clone(), MOST),
             tokens: Buckets::new(clock.clone(), MOST),
             attempts: Buckets::new(clock.clone(), MOST),
             held: Cache::new(MOST),
@@ -84,7 +93,7 @@ impl Limits {
     }
 
     /// Counts a call of a client that is let in. What stands in the answer either way, and whether it was one too many.
-    pub fn call(&self, state: &AccessState) -> (RateFields, Result<(), ApiError>) {
+    pub fn call(&self, state: &AccessState) -> Counted {
         let granted = granted(state);
         let agency = granted.unwrap_or(self.rates.agency);
         // An agency that was granted more or less has clients that may more or less.
@@ -97,20 +106,28 @@ impl Limits {
         (fields, wait.map_or(Ok(()), |wait| Err(too_many(wait))))
     }
 
-    /// Counts what an agency does from a budget of an hour. What stands in the answer either way, and whether it is spent. An
-    /// agency that was granted more or fewer requests has more or less of each budget.
-    pub fn spend(&self, agency: AgencyId, granted: Option<Rate>, budget: Budget) -> (RateFields, Result<(), ApiError>) {
+    /// Counts what an agency does from a budget of an hour or a day. What stands in the answer either way, and whether it is
+    /// spent; or how much it holds, if that is less than is asked for. An agency that was granted more or fewer requests has more
+    /// or less of each budget.
+    pub fn spend(&self, agency: AgencyId, granted: Option<Rate>, budget: Budget, uses: u32) -> Result<Counted, u32> {
         let (name, rate) = match budget {
             Budget::Searches => ("searches", self.rates.searches),
             Budget::Reveals => ("reveals", self.rates.reveals),
+            Budget::ExportedNiks => ("exported-niks", self.rates.exported_niks),
         };
         let rate = granted.map_or(rate, |granted| rate.scaled(granted, self.rates.agency));
-        let standing = self.budgets.take((agency, budget), rate);
+        let standing = self.budgets.take_many((agency, budget), rate, uses).ok_or(rate.requests())?;
         if standing.left == 0 {
             let wait = standing.wait.unwrap_or_else(|| rate.one());
             self.spent.insert((agency, budget), self.clock.elapsed() + wait);
         }
-        (RateFields::of([(name, Some(standing))]), standing.wait.map_or(Ok(()), |wait| Err(spent(wait))))
+        Ok((RateFields::of([(name, Some(standing))]), standing.wait.map_or(Ok(()), |wait| Err(spent(wait)))))
+    }
+
+    /// Counts that something was opened by a link: whoever was given it may open it a few times more than anybody needs.
+    pub fn open_link(&self, link: Uuid) -> Result<(), ApiError> {
+        let wait = self.links.take(link, Rate::an_hour(OPENINGS)).wait;
+        wait.map_or(Ok(()), |wait| Err(too_many(wait)))
     }
 
     /// Refuses an agency that has nothing left of a budget, without counting: what may or may not turn out to cost something.

@@ -7,6 +7,7 @@ use crate::platform::error::Fault;
 use crate::platform::http::Identity;
 use crate::platform::region_code::{RegionCode, RegionLevel};
 use crate::{error_codes, text_enum, uuid_id};
+use chrono::TimeDelta;
 use std::net::IpAddr;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -15,13 +16,17 @@ uuid_id!(/** Identifies an agency. */ AgencyId);
 uuid_id!(/** Identifies a client of an agency. */ ClientId);
 uuid_id!(/** Identifies a volunteer. */ VolunteerId);
 
+/// So long something may go on that was begun with a token: an export, a link. So long a token that has ended can be revoked, and is
+/// remembered as revoked.
+pub const OUTLIVED: TimeDelta = TimeDelta::hours(1);
+
 error_codes! {
     /// An officer's client decides or reveals without saying who sits at the keyboard.
     ACTING_USER_REQUIRED = (403, "acting_user_required", "Token harus memuat acting_user untuk tindakan ini.", "The token must name an acting_user for this act.");
     /// The client may call from other networks only.
     ADDRESS_NOT_ALLOWED = (403, "address_not_allowed", "Klien ini tidak boleh memanggil dari alamat ini.", "This client may not call from this address.");
-    /// The agency has searched by number, or shown identity numbers in full, as often as it may in an hour.
-    BUDGET_SPENT = (429, "budget_spent", "Jatah per jam instansi untuk pencarian nomor atau pembukaan identitas habis.", "The agency's hourly budget of searches by number, or of identity numbers shown in full, is spent.");
+    /// The agency has searched by number, or shown or exported identity numbers in full, as often as it may in an hour or a day.
+    BUDGET_SPENT = (429, "budget_spent", "Jatah instansi untuk pencarian nomor, pembukaan identitas atau ekspor NIK lengkap habis.", "The agency's budget of searches by number, or of identity numbers shown or exported in full, is spent.");
 }
 
 text_enum! {

@@ -233,9 +233,14 @@ impl Signer {
 
     /// The claims of a token of ours that is valid at `now`.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Arc<Claims>, Rejected> {
+        self.verify_ended(token, now, TimeDelta::zero())
+    }
+
+    /// The same of one that may have ended, so long ago at most.
+    pub fn verify_ended(&self, token: &str, now: DateTime<Utc>, ago: TimeDelta) -> Result<Arc<Claims>, Rejected> {
         let ring = self.ring();
         if let Some(claims) = ring.known.get(token) {
-            return check_time(&claims, now).map(|()| claims);
+            return check_time(&claims, now, ago).map(|()| claims);
         }
         let unverified = Unverified::parse(token)?;
         if unverified.typ() != Some(TYPE) {
@@ -250,17 +255,17 @@ impl Signer {
         if !ours || claims.scopes().is_none() || claims.exp.saturating_sub(claims.iat) > LIFETIME.num_seconds() {
             return Err(Rejected::Invalid);
         }
-        check_time(&claims, now)?;
+        check_time(&claims, now, ago)?;
         let claims = Arc::new(claims);
         ring.known.insert(token.to_owned(), claims.clone());
         Ok(claims)
     }
 }
 
-fn check_time(claims: &Claims, now: DateTime<Utc>) -> Result<(), Rejected> {
+fn check_time(claims: &Claims, now: DateTime<Utc>, ago: TimeDelta) -> Result<(), Rejected> {
     let now = now.timestamp();
     if claims.iat > now.saturating_add(LEEWAY.num_seconds()) {
         return Err(Rejected::Invalid);
     }
-    if claims.exp <= now { Err(Rejected::Expired) } else { Ok(()) }
+    if claims.exp.saturating_add(ago.num_seconds()) <= now { Err(Rejected::Expired) } else { Ok(()) }
 }

@@ -17,7 +17,7 @@ use crate::platform::app::{App, Shared};
 use crate::platform::db::{Conn, Db};
 use crate::platform::error::{ApiError, ApiResult, Fault, STALE};
 use crate::platform::idempotency::{Attempt, Replay};
-use crate::platform::input::{Body, IfMatch, Keyed, PathId};
+use crate::platform::input::{Body, IfMatch, Keyed, PathId, several};
 use crate::platform::moment::{Day, Moment};
 use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader, PreferHeader};
 use crate::platform::page::{Page, PageParams, Paged};
@@ -155,10 +155,12 @@ pub struct CaseFilter {
     /// Only those in this region.
     region: Option<RegionCode>,
     /// Only those in this state; may be repeated.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "several")]
+    #[param(max_items = 100)]
     status: Vec<CaseState>,
     /// Only those with this category; may be repeated.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "several")]
+    #[param(max_items = 100)]
     ppks: Vec<Code>,
     /// Only those that hurry so much.
     urgency: Option<Urgency>,

@@ -7,7 +7,7 @@ use crate::platform::answer::Answer;
 use crate::platform::app::Shared;
 use crate::platform::db::Db;
 use crate::platform::error::{ApiError, ApiResult, Fault, Place as At, Problem, UNAVAILABLE};
-use crate::platform::input::parse_query;
+use crate::platform::input::{parse_query, several};
 use crate::platform::page::{Limit, PageSize, Paged};
 use actix_web::dev::Payload;
 use actix_web::web::Json;
@@ -37,8 +37,8 @@ crate::text_enum! {
 #[into_params(parameter_in = Query)]
 pub struct ChangeFilter {
     /// Only of these; may be repeated.
-    #[serde(default)]
-    #[param(inline)]
+    #[serde(default, deserialize_with = "several")]
+    #[param(inline, max_items = 100)]
     r#type: Vec<ChangeType>,
 }
 

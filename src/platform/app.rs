@@ -3,7 +3,7 @@ use super::answer::Answer;
 use super::clock::Clock;
 use super::config::Settings;
 use super::crypto::Keys;
-use super::error::{ApiError, ApiResult};
+use super::error::{ApiError, ApiResult, UNAVAILABLE};
 use super::http::RouteTable;
 use super::objects::Objects;
 use actix_web::web::Json;
@@ -11,10 +11,17 @@ use actix_web::{HttpRequest, get};
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
 
 /// Files on their way in at a time.
 pub const UPLOADS: usize = 8;
+/// Files on their way out at a time.
+pub const DOWNLOADS: usize = 8;
+/// Exports at a time, and how many of them may be workbooks: each takes a file and, while it is finished, a processor.
+pub const EXPORTS: usize = 4;
+/// See [`EXPORTS`].
+pub const WORKBOOKS: usize = 2;
 
 /// Shared by every worker; holds no connection.
 pub struct App {
@@ -28,6 +35,12 @@ pub struct App {
     pub objects: Objects,
     /// How many files may be on their way in at a time: each is in memory until it is whole.
     pub uploads: Arc<Semaphore>,
+    /// How many may be on their way out at a time, for the same reason.
+    pub downloads: Arc<Semaphore>,
+    /// How many exports there may be at a time.
+    pub exports: Arc<Semaphore>,
+    /// How many of them may be workbooks.
+    pub workbooks: Arc<Semaphore>,
     /// Paths and methods.
     pub routes: RouteTable,
     /// The OpenAPI document as sent.
@@ -46,6 +59,18 @@ impl App {
     pub fn of(req: &HttpRequest) -> ApiResult<&Arc<Self>> {
         req.app_data::<Arc<Self>>().ok_or_else(|| ApiError::internal("no app registered"))
     }
+}
+
+/// A place among the few that may be at work at a time; 503 with `Retry-After` if there is none. It is free again when what is
+/// returned is dropped.
+pub fn room(among: &Arc<Semaphore>, retry_after: u32) -> ApiResult<OwnedSemaphorePermit> {
+    let full = |_| ApiError::from(&UNAVAILABLE).header("retry-after", retry_after);
+    among.clone().try_acquire_owned().map_err(full)
+}
+
+/// Does what takes a processor or a disk for a while, on a thread where nobody waits behind it.
+pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> ApiResult<T> + Send + 'static) -> ApiResult<T> {
+    spawn_blocking(work).await.unwrap_or_else(|_| Err(ApiError::internal("work on a thread of its own was given up")))
 }
 
 /// The app as an argument of a handler.

@@ -70,12 +70,22 @@ pub struct Rates {
     pub searches: Rate,
     /// Identity numbers shown in full, of all clients of an agency together.
     pub reveals: Rate,
+    /// Identity numbers in full in exports, of all clients of an agency together.
+    pub exported_niks: Rate,
 }
 
 impl Rates {
     /// The same for everyone.
     pub fn all(rate: Rate) -> Self {
-        Self { client: rate, agency: rate, tokens: rate, strangers: rate, searches: rate, reveals: rate }
+        Self {
+            client: rate,
+            agency: rate,
+            tokens: rate,
+            strangers: rate,
+            searches: rate,
+            reveals: rate,
+            exported_niks: rate,
+        }
     }
 }
 
@@ -83,7 +93,7 @@ impl Default for Rates {
     fn default() -> Self {
         let [client, agency, tokens, strangers] = [1200, 6000, 60, 120].map(Rate::a_minute);
         let [searches, reveals] = [600, 1200].map(Rate::an_hour);
-        Self { client, agency, tokens, strangers, searches, reveals }
+        Self { client, agency, tokens, strangers, searches, reveals, exported_niks: Rate::a_day(20_000) }
     }
 }
 
@@ -388,7 +398,8 @@ fn rates(env: &mut Environment) -> Rates {
     let (tokens, strangers) = (rate("RATE_LIMIT_TOKENS", usual.tokens), rate("RATE_LIMIT_STRANGERS", usual.strangers));
     let mut budget = |name: &str, default: Rate| Rate::an_hour(requests(name, default, "an hour"));
     let (searches, reveals) = (budget("BUDGET_SEARCHES", usual.searches), budget("BUDGET_REVEALS", usual.reveals));
-    Rates { client, agency, tokens, strangers, searches, reveals }
+    let exported_niks = Rate::a_day(requests("BUDGET_EXPORTED_NIKS", usual.exported_niks, "a day"));
+    Rates { client, agency, tokens, strangers, searches, reveals, exported_niks }
 }
 
 fn log_format(env: &mut Environment) -> LogFormat {
@@ -428,6 +439,7 @@ mod tests {
             ("RATE_LIMIT_STRANGERS", "-1"),
             ("BUDGET_SEARCHES", "0"),
             ("BUDGET_REVEALS", "x"),
+            ("BUDGET_EXPORTED_NIKS", "0"),
         ];
         let said = read(&wrong).unwrap_err().to_string();
         let unset = ["SIGNING_KEYS_DIR", "DOCUMENTS_S3_ACCESS_KEY_ID", "DOCUMENTS_S3_SECRET_ACCESS_KEY"];
@@ -448,6 +460,7 @@ mod tests {
             ("WORKERS", " "),
             ("RATE_LIMIT_CLIENT", "300"),
             ("BUDGET_REVEALS", "40"),
+            ("BUDGET_EXPORTED_NIKS", "500"),
             ("TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.7,"),
         ])
         .unwrap();
@@ -459,6 +472,7 @@ mod tests {
         assert_eq!(config.settings.rates.client, Rate::a_minute(300));
         assert_eq!(config.settings.rates.agency, Rates::default().agency);
         assert_eq!(config.settings.rates.reveals, Rate::an_hour(40));
+        assert_eq!(config.settings.rates.exported_niks, Rate::a_day(500));
         let proxies: Vec<String> = config.settings.trusted_proxies.iter().copied().map(String::from).collect();
         assert_eq!(proxies, ["10.0.0.0/8", "192.0.2.7/32"]);
         assert!(!format!("{config:?}").contains("simpul_service:x"), "a password shows");

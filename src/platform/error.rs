@@ -279,6 +279,11 @@ impl ApiError {
         }
     }
 
+    /// Whether the database had no room or time for a statement, so that nothing came of it and it may be tried again.
+    pub fn is_busy(&self) -> bool {
+        matches!(self.0.cause, Some(Cause::Database(DbError::Busy | DbError::Timeout)))
+    }
+
     /// The same answer again: actix lends the error of a response and does not give it away.
     pub(super) fn copied(&self) -> Self {
         Self(self.0.clone())

@@ -1,7 +1,7 @@
 //! What surrounds every request: its id, its language, unknown paths and methods, errors as problem details, panics,
 //! the log line and the counters.
 use super::app::App;
-use super::error::{ApiError, Language, METHOD_NOT_ALLOWED, NOT_FOUND};
+use super::error::{ApiError, ApiResult, Language, METHOD_NOT_ALLOWED, NOT_FOUND};
 use super::input::unknown_parameter;
 use super::network::address_of;
 use super::telemetry;
@@ -12,9 +12,11 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
 use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 use uuid::Uuid;
@@ -72,6 +74,22 @@ pub struct Identity {
     pub agency: Uuid,
     /// Its client.
     pub client: Uuid,
+}
+
+/// Asks once more whether who sent the request is let in, after what took long: put beside a request by whoever let it in.
+#[derive(Clone)]
+pub struct StillIn(Rc<dyn Fn() -> LocalBoxFuture<'static, ApiResult<()>>>);
+
+impl StillIn {
+    /// What to ask.
+    pub fn new(ask: impl Fn() -> LocalBoxFuture<'static, ApiResult<()>> + 'static) -> Self {
+        Self(Rc::new(ask))
+    }
+
+    /// Asks.
+    pub async fn check(&self) -> ApiResult<()> {
+        (self.0)().await
+    }
 }
 
 /// How its buckets stand (`RateLimit-Policy`, `RateLimit`), once a caller has been counted.
@@ -387,6 +405,9 @@ mod tests {
         let app = Arc::new(App {
             objects: super::super::objects::Objects::open(&settings.objects, keys.clone()).unwrap(),
             uploads: Arc::new(tokio::sync::Semaphore::new(1)),
+            downloads: Arc::new(tokio::sync::Semaphore::new(1)),
+            exports: Arc::new(tokio::sync::Semaphore::new(1)),
+            workbooks: Arc::new(tokio::sync::Semaphore::new(1)),
             routes: RouteTable::new(&document).unwrap(),
             document: super::super::answer::Answer::ok(&document).unwrap(),
             stopping: std::sync::atomic::AtomicBool::new(false),

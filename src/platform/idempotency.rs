@@ -12,6 +12,7 @@ use super::error::{ApiError, ApiResult, IDEMPOTENCY_KEY_REUSED, REQUEST_IN_PROGR
 use super::http::Identity;
 use crate::schema::idempotency_keys::dsl as t;
 use actix_web::HttpRequest;
+use actix_web::http::Method;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -31,10 +32,23 @@ pub struct RequestKey {
     body: Vec<u8>,
 }
 
+/// What a request asks, beside its body.
+pub(super) struct Target {
+    method: Method,
+    path_and_query: String,
+}
+
+impl Target {
+    pub(super) fn of(req: &HttpRequest) -> Self {
+        let path_and_query = req.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
+        Self { method: req.method().clone(), path_and_query }
+    }
+}
+
 impl RequestKey {
-    pub(super) fn new(keys: &Keys, req: &HttpRequest, key: String, body: &[u8]) -> Self {
-        let target = req.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
-        let request = keys.fingerprint(&[b"request", req.method().as_str().as_bytes(), target.as_bytes(), body]);
+    pub(super) fn new(keys: &Keys, target: &Target, key: String, body: &[u8]) -> Self {
+        let (method, asked) = (target.method.as_str(), &target.path_and_query);
+        let request = keys.fingerprint(&[b"request", method.as_bytes(), asked.as_bytes(), body]);
         Self { key, request, body: keys.fingerprint(&[b"body", body]) }
     }
 

@@ -3,21 +3,25 @@
 //!
 //! Order matters: actix asks the extractors of a handler in the order of its arguments and answers with the first
 //! failure, so the permission comes first, then headers and query, then the body.
-use super::app::App;
+use super::app::{App, aside, room};
+use super::crypto::sha256;
 use super::error::{
     ApiError, ApiResult, BODY_TOO_LARGE, BODY_TOO_SLOW, Fault, IDEMPOTENCY_KEY_MISSING, IF_MATCH_MISSING, MALFORMED,
-    Place, UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE,
+    Place, UNSUPPORTED_MEDIA_TYPE,
 };
-use super::idempotency::RequestKey;
+use super::http::StillIn;
+use super::idempotency::{RequestKey, Target};
 use super::json::{Json, OBJECT_EXPECTED};
 use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, SeqAccess, Visitor};
+use std::fmt;
 use std::future::{Ready, ready};
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
@@ -62,7 +66,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Keyed<T> {
             let key = idempotency_key(req.headers())?;
             let bytes = read_json(&req, payload).await?;
             let body = parse_json(&bytes)?;
-            Ok(Self { body, key: RequestKey::new(&App::of(&req)?.keys, &req, key, &bytes) })
+            Ok(Self { body, key: RequestKey::new(&App::of(&req)?.keys, &Target::of(&req), key, &bytes) })
         })
     }
 }
@@ -74,6 +78,8 @@ pub struct Upload<const MOST: usize, const SECONDS: u64> {
     pub content_type: String,
     /// All of it.
     pub content: Arc<Zeroizing<Vec<u8>>>,
+    /// SHA-256 of it.
+    pub digest: Vec<u8>,
     /// The key and what it stands for.
     pub key: RequestKey,
     /// Only so many files are in memory at a time.
@@ -89,11 +95,14 @@ impl<const MOST: usize, const SECONDS: u64> FromRequest for Upload<MOST, SECONDS
         Box::pin(async move {
             let key = idempotency_key(req.headers())?;
             let app = App::of(&req)?;
-            let full = |_| ApiError::from(&UNAVAILABLE).header("retry-after", 2);
-            let room = app.uploads.clone().try_acquire_owned().map_err(full)?;
+            let room = room(&app.uploads, 2)?;
             let content = Zeroizing::new(read_within(&req, payload, MOST, Duration::from_secs(SECONDS)).await?);
-            let key = RequestKey::new(&app.keys, &req, key, &content);
-            Ok(Self { content_type: media_type(&req), content: Arc::new(content), key, _room: room })
+            let (content, content_type) = (Arc::new(content), media_type(&req));
+            // Megabytes are not hashed on a thread on which others wait.
+            let (shared, keys, target) = (content.clone(), app.keys.clone(), Target::of(&req));
+            let hash = move || Ok((RequestKey::new(&keys, &target, key, &shared), sha256(&shared)));
+            let (key, digest) = aside(hash).await?;
+            Ok(Self { content_type, content, digest, key, _room: room })
         })
     }
 }
@@ -126,6 +135,45 @@ pub fn set_or_clear<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {
     Option::<T>::deserialize(deserializer).map(Some)
+}
+
+/// Most values of one filter; the document says it too (`max_items`).
+const MOST_VALUES: usize = 100;
+
+/// For a filter that may be repeated: each value counts once, however often it is sent, and too many are refused while they are
+/// read. What is made of them (conditions of a statement) has the size of what may be asked, not of what was sent.
+pub fn several<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de> + PartialEq,
+{
+    struct Several<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de> + PartialEq> Visitor<'de> for Several<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a sequence")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut sent: A) -> Result<Vec<T>, A::Error> {
+            let (mut values, mut read) = (vec![], 0);
+            while let Some(value) = sent.next_element()? {
+                read += 1;
+                if read > MOST_VALUES {
+                    let (id, en) =
+                        (format!("paling banyak {MOST_VALUES} nilai"), format!("at most {MOST_VALUES} values"));
+                    return Err(serde::de::Error::custom(Fault::with("too_many", id, en)));
+                }
+                if !values.contains(&value) {
+                    values.push(value);
+                }
+            }
+            Ok(values)
+        }
+    }
+
+    deserializer.deserialize_seq(Several(PhantomData))
 }
 
 fn idempotency_key(headers: &HeaderMap) -> ApiResult<String> {
@@ -271,6 +319,7 @@ pub async fn read_body(req: &HttpRequest, payload: Payload) -> ApiResult<Vec<u8>
     read_within(req, payload, BODY_LIMIT, BODY_DEADLINE).await
 }
 
+/// A body may take minutes to arrive: whoever was cut off meanwhile does nothing by it any more.
 async fn read_within(req: &HttpRequest, mut payload: Payload, limit: usize, within: Duration) -> ApiResult<Vec<u8>> {
     let length = req.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|n| n > limit) {
@@ -288,7 +337,12 @@ async fn read_within(req: &HttpRequest, mut payload: Payload, limit: usize, with
         }
         Ok(body)
     };
-    tokio::time::timeout(within, read).await.unwrap_or_else(|_| Err(ApiError::from(&BODY_TOO_SLOW)))
+    let body = tokio::time::timeout(within, read).await.unwrap_or_else(|_| Err(ApiError::from(&BODY_TOO_SLOW)))?;
+    let still_in = req.extensions().get::<StillIn>().cloned();
+    if let Some(still_in) = still_in {
+        still_in.check().await?;
+    }
+    Ok(body)
 }
 
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> ApiResult<T> {

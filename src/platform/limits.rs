@@ -1,8 +1,8 @@
 //! Rate limits: token buckets in the memory of this node, and never more of them than fit.
 use super::clock::Clock;
-use governor::middleware::StateInformationMiddleware;
+use governor::middleware::{StateInformationMiddleware, StateSnapshot};
 use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
+use governor::{NotUntil, Quota, RateLimiter};
 use quick_cache::sync::Cache;
 use std::hash::Hash;
 use std::num::NonZeroU32;
@@ -14,9 +14,10 @@ use std::time::Duration;
 enum Window {
     Minute,
     Hour,
+    Day,
 }
 
-/// Requests a minute, or an hour. So many may come at once; then one every 60/n seconds, or minutes.
+/// Requests a minute, an hour or a day. So many may come at once; then one every n-th part of that time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rate {
     requests: NonZeroU32,
@@ -34,7 +35,12 @@ impl Rate {
         Self { window: Window::Hour, ..Self::a_minute(requests) }
     }
 
-    /// Requests in a minute or an hour.
+    /// At least one.
+    pub fn a_day(requests: u32) -> Self {
+        Self { window: Window::Day, ..Self::a_minute(requests) }
+    }
+
+    /// Requests in a minute, an hour or a day.
     pub fn requests(self) -> u32 {
         self.requests.get()
     }
@@ -48,6 +54,7 @@ impl Rate {
         match self.window {
             Window::Minute => 60,
             Window::Hour => 3600,
+            Window::Day => 86_400,
         }
     }
 
@@ -55,6 +62,10 @@ impl Rate {
         match self.window {
             Window::Minute => Quota::per_minute(self.requests),
             Window::Hour => Quota::per_hour(self.requests),
+            Window::Day => {
+                let each = Duration::from_secs(self.seconds()) / self.requests.get();
+                Quota::with_period(each).unwrap_or(Quota::per_hour(self.requests)).allow_burst(self.requests)
+            }
         }
     }
 
@@ -106,12 +117,28 @@ impl<K: Eq + Hash + Clone> Buckets<K> {
 
     /// Takes one request out of the bucket of a key.
     pub fn take(&self, key: K, rate: Rate) -> Standing {
+        let bucket = self.bucket(key, rate);
+        self.standing(rate, bucket.check())
+    }
+
+    /// Takes so many requests out of it, or none of them; none if the bucket never holds as many.
+    pub fn take_many(&self, key: K, rate: Rate, requests: u32) -> Option<Standing> {
+        let requests = NonZeroU32::new(requests).unwrap_or(NonZeroU32::MIN);
+        let checked = self.bucket(key, rate).check_n(requests).ok()?;
+        Some(self.standing(rate, checked))
+    }
+
+    fn bucket(&self, key: K, rate: Rate) -> Arc<Bucket> {
         let new = || -> Result<_, std::convert::Infallible> {
             let bucket = RateLimiter::direct_with_clock(rate.quota(), self.clock.clone());
             Ok(Arc::new(bucket.with_middleware::<StateInformationMiddleware>()))
         };
         let Ok(bucket) = self.kept.get_or_insert_with(&(key, rate), new);
-        match bucket.check() {
+        bucket
+    }
+
+    fn standing(&self, rate: Rate, checked: Result<StateSnapshot, NotUntil<Duration>>) -> Standing {
+        match checked {
             Ok(state) => Standing { rate, left: state.remaining_burst_capacity(), wait: None },
             Err(refused) => {
                 let wait = refused.wait_time_from(self.clock.elapsed());
@@ -171,6 +198,20 @@ mod tests {
         assert_eq!(buckets.take("a", rate).left, 0);
         let granted = rate.scaled(Rate::a_minute(50), Rate::a_minute(100));
         assert_eq!((granted, Rate::an_hour(1) == Rate::a_minute(1)), (Rate::an_hour(30), false));
+    }
+
+    #[test]
+    fn many_are_taken_at_once_or_none_of_them() {
+        let (buckets, rate) = (Buckets::new(Clock::default(), 10), Rate::a_day(100));
+        let take = |many| buckets.take_many("a", rate, many);
+        let first = take(60).unwrap();
+        assert_eq!((first.left, first.wait), (40, None));
+        let refused = take(60).unwrap().wait.unwrap();
+        assert!(refused > Duration::from_mins(287) && refused <= Duration::from_mins(288), "{refused:?}");
+        let rest = take(40).unwrap();
+        assert_eq!((rest.left, rest.wait), (0, None));
+        assert_eq!(rest.fields("niks").0, "\"niks\";q=100;w=86400");
+        assert_eq!(take(101), None);
     }
 
     #[test]

@@ -23,5 +23,6 @@ pub mod openapi;
 pub mod page;
 pub mod person;
 pub mod region_code;
+pub mod sending;
 pub mod telemetry;
 pub mod text;

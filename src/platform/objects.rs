@@ -1,7 +1,8 @@
 //! Files that belong to rows: in a directory, or in a bucket that speaks S3. Each has an opaque id for a name, and is encrypted
 //! and bound to that id: neither a disk nor a bucket is trusted with what is in them.
+use super::app::aside;
 use super::config::ObjectPlace;
-use super::crypto::Keys;
+use super::crypto::{Keys, same, sha256};
 use super::error::{ApiError, ApiResult, UNAVAILABLE};
 use actix_web::web::Bytes;
 use object_store::aws::AmazonS3Builder;
@@ -10,9 +11,9 @@ use object_store::path::Path;
 use object_store::{ClientOptions, Error, ObjectStore, ObjectStoreExt, RetryConfig};
 use secrecy::ExposeSecret;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -24,6 +25,8 @@ const DEADLINE: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct Objects {
     store: Arc<dyn ObjectStore>,
+    /// Of a store that is one.
+    dir: Option<PathBuf>,
     keys: Arc<Keys>,
 }
 
@@ -53,7 +56,8 @@ impl Objects {
                 Arc::new(builder.build()?)
             }
         };
-        Ok(Self { store, keys })
+        let dir = if let ObjectPlace::Directory(dir) = place { Some(dir.clone()) } else { None };
+        Ok(Self { store, dir, keys })
     }
 
     /// Writes a file, whole or not at all.
@@ -75,12 +79,16 @@ impl Objects {
         within(read).await?.map_err(failed)
     }
 
-    /// Reads a file; none if it is not there.
-    pub async fn get(&self, id: Uuid) -> ApiResult<Option<Zeroizing<Vec<u8>>>> {
+    /// Reads a file of this digest; none if it is not there.
+    pub async fn get(&self, id: Uuid, digest: Vec<u8>) -> ApiResult<Option<Zeroizing<Vec<u8>>>> {
         let Some(sealed) = self.read(id).await? else { return Ok(None) };
         let keys = self.keys.clone();
-        let open =
-            move || keys.decrypt_bytes(&context(id), &sealed).map_err(|_| ApiError::internal("a file does not open"));
+        let open = move || {
+            let content = keys.decrypt_bytes(&context(id), &sealed);
+            let content = content.map_err(|_| ApiError::internal("a file does not open"))?;
+            let whole = same(&sha256(&content), &digest);
+            if whole { Ok(content) } else { Err(ApiError::internal("the content of a file is another one")) }
+        };
         aside(open).await.map(Some)
     }
 
@@ -100,12 +108,14 @@ impl Objects {
         Ok(true)
     }
 
-    /// Removes a file; it is no error if there is none.
+    /// Removes a file, with what is left of those that were to become it; it is no error if there is none.
     pub async fn delete(&self, id: Uuid) -> ApiResult<()> {
         match within(self.store.delete(&path(id))).await? {
-            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(failed(error)),
+            Ok(()) | Err(Error::NotFound { .. }) => {}
+            Err(error) => return Err(failed(error)),
         }
+        let Some(dir) = self.dir.clone() else { return Ok(()) };
+        aside(move || remove_unfinished(&dir, id).map_err(|_| unavailable("failed"))).await
     }
 }
 
@@ -114,6 +124,24 @@ fn path(id: Uuid) -> Path {
     let name = id.simple().to_string();
     let folder = name.get(30..).unwrap_or_default();
     Path::from(format!("{folder}/{name}"))
+}
+
+/// A directory's file is written beside its place, as `name#1`, and then moved there: a process that is killed leaves that.
+fn remove_unfinished(dir: &std::path::Path, id: Uuid) -> std::io::Result<()> {
+    let path = path(id);
+    let folder = path.as_ref().split('/').next().map_or_else(|| dir.to_owned(), |folder| dir.join(folder));
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    let begin = format!("{}#", id.simple());
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with(&begin)) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// What binds a file to its name.
@@ -139,9 +167,4 @@ fn unavailable(why: &str) -> ApiError {
 
 async fn within<T>(work: impl Future<Output = T>) -> ApiResult<T> {
     timeout(DEADLINE, work).await.map_err(|_| unavailable("too slow"))
-}
-
-/// Encrypting ten megabytes is no work for a thread on which others wait.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> ApiResult<T> + Send + 'static) -> ApiResult<T> {
-    spawn_blocking(work).await.unwrap_or_else(|_| Err(ApiError::internal("the work on a file was given up")))
 }

@@ -14,7 +14,7 @@ use crate::platform::answer::Answer;
 use crate::platform::app::Shared;
 use crate::platform::db::Db;
 use crate::platform::error::{ApiError, ApiResult};
-use crate::platform::input::{Body, PathId};
+use crate::platform::input::{Body, PathId, several};
 use crate::platform::moment::Moment;
 use crate::platform::openapi::PreferHeader;
 use crate::platform::page::{Page, PageParams, Paged};
@@ -55,7 +55,8 @@ pub struct ReferralFilter {
     #[param(inline)]
     direction: Option<ReferralDirection>,
     /// Only those in this state; may be repeated. Entered in error: only if asked for.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "several")]
+    #[param(max_items = 100)]
     status: Vec<ReferralStatus>,
     /// Only those for this service.
     service: Option<Code>,

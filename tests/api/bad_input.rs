@@ -9,7 +9,6 @@ use regex::Regex;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::future::IntoFuture;
 use std::panic::AssertUnwindSafe;
 use uuid::Uuid;
 
@@ -149,9 +148,10 @@ async fn cases<'a>(app: &'a TestApp, office: &Office<'a>) -> Vec<Case<'a>> {
     list
 }
 
-/// What came of a request: nothing if it was answered as it should be, or what is wrong.
+/// What came of a request: nothing if it was answered as it should be, or what is wrong. Where there is room for few at a time
+/// (exports), it is asked again, and has to be answered in the end.
 async fn wrong(request: Request<'_>, expected: Expected) -> Option<String> {
-    let outcome = AssertUnwindSafe(request.into_future()).catch_unwind().await;
+    let outcome = AssertUnwindSafe(request.settled()).catch_unwind().await;
     let reply = match outcome {
         Ok(reply) => reply,
         Err(panic) => return Some(panic.downcast_ref::<String>().map_or("panic", String::as_str).to_owned()),
@@ -462,6 +462,73 @@ fn no_operation_takes_a_body_that_is_none() {
             asked.push((name("squeezed"), squeezed.header("content-encoding", "gzip"), refused));
         }
         none_wrong(asked, 1000).await;
+    });
+}
+
+/// A statement is made of a filter's values: their number has an end, and the document says which.
+#[test]
+fn no_list_takes_more_values_than_the_document_says() {
+    run(async |app| {
+        let office = Office::kerinci(app).await;
+        let (mut asked, mut endless) = (vec![], vec![]);
+        for case in cases(app, &office).await {
+            for (name, schema) in case.parameters("query").filter(|(_, schema)| schema["items"].is_object()) {
+                let item = resolve(&schema["items"]);
+                let value = item["enum"][0].as_str().or(item["example"].as_str()).unwrap_or("A");
+                let Some(most) = schema["maxItems"].as_u64() else {
+                    endless.push(format!("{} ?{name}", case.id));
+                    continue;
+                };
+                let pair = format!("&{name}={value}");
+                let ask = |many: usize| {
+                    let needed = needed(case.operation);
+                    let begin = if needed.is_empty() { "?" } else { &needed };
+                    case.to(&format!("{}{begin}{}", case.address(), pair.repeat(many)).replace("?&", "?"))
+                };
+                let most = usize::try_from(most).unwrap();
+                let told = |many: usize| format!("{} ?{name} {many} times", case.id);
+                asked.push((told(most), ask(most), Expected::Answered));
+                asked.push((told(most + 1), ask(most + 1), Expected::Refused));
+                // as many as a request holds
+                let many = 10_000.min(60_000 / pair.len());
+                asked.push((told(many), ask(many), Expected::Refused));
+            }
+            let Some((_, content)) = case.content().filter(|_| !case.is_form() && !case.is_file()) else { continue };
+            let mut members = vec![];
+            places(&content["schema"], "", &mut members);
+            for (pointer, _) in members.iter().filter(|(_, of)| resolve(of)["items"].is_object()) {
+                let list = json!(vec!["0-4"; 8000]);
+                let body = put(&case.body, pointer, list).to_string();
+                asked.push((format!("{} {pointer}", case.id), case.right().raw(body.as_bytes()), Expected::Refused));
+            }
+        }
+        assert!(endless.is_empty(), "the document says no maxItems: {endless:#?}");
+        none_wrong(asked, 80).await;
+    });
+}
+
+/// What is sent again counts once, and changes nothing.
+#[test]
+fn a_value_of_a_filter_counts_once() {
+    run(async |app| {
+        let (ministry, regency) = (app.ministry().await, app.regency().await);
+        let once = ministry.get("/v1/volunteers?age_band=25-44&age_band=unknown").await.expect(200);
+        let repeated = "age_band=25-44&age_band=unknown&".repeat(40);
+        let often = ministry.get(&format!("/v1/volunteers?{repeated}limit=50")).await.expect(200);
+        assert!(!once.json["items"].as_array().unwrap().is_empty());
+        assert_eq!(once.json["items"], often.json["items"]);
+        // where filters stand in a body
+        for (path, body) in [
+            ("/v1/exports/volunteers", json!({ "format": "csv", "filters": { "age_band": vec!["0-4"; 6000] } })),
+            ("/v1/volunteers/search-names", json!({ "name": "Siti", "age_band": vec!["0-4"; 6000] })),
+        ] {
+            let refused = regency.request(Method::POST, path).json(&body).await.problem(400, "malformed");
+            let place = if path.contains("exports") { "/filters/age_band" } else { "/age_band" };
+            refused.blames(place, "too_many");
+        }
+        let many = format!("/v1/volunteers?{}", "age_band=0-4&".repeat(4500));
+        ministry.get(&many).await.problem(400, "malformed").blames("?age_band", "too_many");
+        ministry.get("/livez").await.expect(200);
     });
 }
 

@@ -6,10 +6,12 @@ use chrono::TimeDelta;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use simpul::platform::config::{Bucket, ObjectPlace};
+use simpul::platform::config::{Bucket, Config, ObjectPlace};
+use simpul::platform::limits::Rate;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 const KOTO_JAYA: &str = "17.06.02.1017";
@@ -472,5 +474,201 @@ fn files_on_their_way_in_take_no_more_memory_than_there_is_room() {
             tokio::task::yield_now().await;
         }
         send(&regency, &of, "photo", "image/png", PNG).await.expect(201);
+    });
+}
+
+/// A file of the most bytes, more than the buffers between the two ends hold.
+fn large() -> Vec<u8> {
+    [PDF, &vec![b' '; 10 * 1024 * 1024 - PDF.len()]].concat()
+}
+
+/// Opens a link, and reads no more than the head of the answer.
+async fn begin(app: &TestApp, url: &str) -> reqwest::Response {
+    let response = app.http.get(format!("{}{url}", app.base)).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    response
+}
+
+/// Waits until so many more may be on their way out.
+async fn free(app: &TestApp, many: usize) {
+    let begun = Instant::now();
+    while app.running().app.downloads.available_permits() != many {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the places of downloads are held");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn files_on_their_way_out_take_no_more_memory_than_there_is_room() {
+    run(async |app| {
+        let regency = app.regency().await;
+        let of = volunteer(&regency).await;
+        let at = address(&send(&regency, &of, "certificate", "application/pdf", &large()).await.expect(201));
+        let mut slow = vec![];
+        for _ in 0..8 {
+            slow.push(begin(app, &link(&regency, &at).await).await);
+        }
+        let url = link(&regency, &at).await;
+        let refused = app.nobody().get(&url).await.problem(503, "unavailable");
+        assert_eq!(refused.header("retry-after"), "2");
+        regency.get(&at).await.expect(200);
+        // whoever reads makes room
+        assert!(slow.pop().unwrap().bytes().await.unwrap() == large());
+        free(app, 1).await;
+        assert!(app.nobody().get(&url).await.expect(200).bytes == large());
+        // and whoever leaves
+        drop(slow.pop());
+        free(app, 2).await;
+        // and whoever does neither, after a while: what it then has is not whole
+        app.pass(TimeDelta::minutes(1));
+        free(app, 8).await;
+        for response in slow {
+            assert!(response.bytes().await.is_err(), "half a file passed off as whole");
+        }
+    });
+}
+
+#[test]
+fn a_link_is_opened_a_few_times_and_takes_nothing_from_its_maker() {
+    let few = |config: &mut Config| config.settings.rates.client = Rate::a_minute(25);
+    run_with(few, async |app| {
+        let regency = app.regency().await;
+        let of = volunteer(&regency).await;
+        let at = address(&send(&regency, &of, "photo", "image/png", PNG).await.expect(201));
+        let (url, other) = (link(&regency, &at).await, link(&regency, &at).await);
+        for _ in 0..30 {
+            app.nobody().get(&url).await.expect(200);
+        }
+        let refused = app.nobody().get(&url).await.problem(429, "rate_limited");
+        assert!(refused.header("retry-after").parse::<u32>().unwrap() > 0);
+        app.nobody().get(&other).await.expect(200);
+        regency.get(&at).await.expect(200);
+    });
+}
+
+#[test]
+fn who_gets_at_content_or_removes_it_says_who_sits_at_the_keyboard() {
+    run(async |app| {
+        let regency = app.regency().await;
+        let of = volunteer(&regency).await;
+        let made = send(&regency, &of, "appointment_letter", "application/pdf", PDF).await.expect(201);
+        let at = address(&made);
+        let token = regency.ask_token(&[]).await.expect(200).json["access_token"].as_str().unwrap().to_owned();
+        let unnamed = regency.with_token(&token);
+        unnamed.get(&at).await.expect(200);
+        let linked = unnamed.request(Method::POST, &format!("{at}/link")).json(&json!({})).await;
+        linked.problem(403, "acting_user_required");
+        remove(&unnamed, &at, made.header("etag")).await.problem(403, "acting_user_required");
+        remove(&regency, &at, made.header("etag")).await.expect(200);
+    });
+}
+
+/// An upload may take minutes to arrive.
+#[test]
+fn who_is_cut_off_meanwhile_finishes_no_upload() {
+    run(async |app| {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let (regency, ministry) = (app.regency().await, app.ministry().await);
+        let of = volunteer(&regency).await;
+        let of_json = json!({ "kind": "officer" }).to_string();
+        let agency = format!("/v1/agencies/{}", regency.agency);
+        let mut begun = vec![];
+        for (what, kind, content) in [
+            (format!("{of}/documents?kind=photo"), "image/png", PNG),
+            ("/v1/imports".to_owned(), "text/csv", b"Nama;NIK\r\nSiti;\r\n".as_slice()),
+            ("/v1/clients".to_owned(), "application/json", of_json.as_bytes()),
+        ] {
+            let head = format!(
+                "POST {what} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nidempotency-key: k\r\nconnection: close\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
+                regency.token.as_ref().unwrap(),
+                content.len()
+            );
+            let mut stream = tokio::net::TcpStream::connect(app.base.trim_start_matches("http://")).await.unwrap();
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream.write_all(&content[..4]).await.unwrap();
+            begun.push((what, stream, content));
+        }
+        // both files are on their way
+        while app.running().app.uploads.available_permits() > 6 {
+            tokio::task::yield_now().await;
+        }
+        regency.get("/v1/me").await.expect(200);
+        let etag = ministry.get(&agency).await.expect(200).header("etag").to_owned();
+        ministry.act(&format!("{agency}/suspend"), &etag, json!({})).await.expect(200);
+        within_a_second(async || regency.get("/v1/me").await.status == 401).await;
+        for (what, mut stream, content) in begun {
+            stream.write_all(&content[4..]).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 401 "), "{what}: {answer}");
+        }
+        assert_eq!(app.number("SELECT count(*) FROM volunteer_documents").await, 0);
+    });
+}
+
+#[test]
+fn uploads_that_broke_off_take_nobodys_place() {
+    run_beside("broken-off", async |app, dir| {
+        let regency = app.regency().await;
+        let of = volunteer(&regency).await;
+        // the store is away
+        std::fs::remove_dir_all(dir).unwrap();
+        std::fs::write(dir, b"no directory").unwrap();
+        for _ in 0..30 {
+            send(&regency, &of, "photo", "image/png", PNG).await.problem(503, "unavailable");
+        }
+        std::fs::remove_file(dir).unwrap();
+        std::fs::create_dir_all(dir).unwrap();
+        let kept = send(&regency, &of, "photo", "image/png", PNG).await.expect(201);
+        // a node that was killed could not even say so
+        app.sql(&format!(
+            "INSERT INTO volunteer_documents SELECT gen_random_uuid(), volunteer_id, kind, content_type, size, sha256, 'uploading', now(), created_at, created_by
+             FROM volunteer_documents, generate_series(1, 30) WHERE id = '{}'",
+            kept.id()
+        ))
+        .await;
+        send(&regency, &of, "photo", "image/png", PNG).await.problem(409, "too_many_documents");
+        app.pass(TimeDelta::minutes(6));
+        send(&regency, &of, "photo", "image/png", PNG).await.expect(201);
+        sweep(app).await;
+        assert_eq!(app.number("SELECT count(*) FROM volunteer_documents WHERE state = 'removed'").await, 0);
+    });
+}
+
+#[test]
+fn what_cannot_be_removed_keeps_nothing_else() {
+    run_beside("stuck", async |app, dir| {
+        let regency = app.regency().await;
+        let of = volunteer(&regency).await;
+        let mut made = vec![];
+        for _ in 0..3 {
+            made.push(send(&regency, &of, "photo", "image/png", PNG).await.expect(201));
+        }
+        let place = |reply: &Reply| {
+            let name = reply.id().replace('-', "");
+            dir.join(&name[30..]).join(&name)
+        };
+        // what a killed process leaves beside a file
+        let beside = place(&made[1]).with_file_name(format!("{}#1", made[1].id().replace('-', "")));
+        std::fs::write(&beside, b"half").unwrap();
+        // the oldest cannot be removed
+        std::fs::remove_file(place(&made[0])).unwrap();
+        std::fs::create_dir_all(place(&made[0]).join("in the way")).unwrap();
+        for one in &made {
+            remove(&regency, &address(one), one.header("etag")).await.expect(200);
+            app.pass(TimeDelta::seconds(1));
+        }
+        let since = "SELECT state_since FROM volunteer_documents";
+        sweep(app).await;
+        assert_eq!(app.texts("SELECT id FROM volunteer_documents").await, [made[0].id()]);
+        assert!(!beside.exists() && !place(&made[1]).exists() && !place(&made[2]).exists());
+        // it is the last of them from now on
+        let before = app.texts(since).await;
+        app.pass(TimeDelta::seconds(1));
+        sweep(app).await;
+        assert!(app.texts(since).await > before);
+        std::fs::remove_dir_all(place(&made[0])).unwrap();
+        sweep(app).await;
+        assert_eq!(app.number("SELECT count(*) FROM volunteer_documents").await, 0);
     });
 }

@@ -1,9 +1,13 @@
 //! Volunteers out as a file: what is in it, who gets it, what is recorded, and what a broken line looks like.
 use crate::support::{Client, Reply, Request, TestApp, run, run_with, within_a_second};
 use calamine::{Data, Reader, Xlsx};
+use chrono::TimeDelta;
+use futures_util::future::{join, join3};
 use reqwest::Method;
 use serde_json::{Value, json};
 use simpul::partners::fields::{Field, unguard};
+use simpul::platform::config::Config;
+use simpul::platform::limits::Rate;
 use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::path::Path;
@@ -234,6 +238,10 @@ fn no_text_of_a_volunteer_is_a_formula_and_each_is_read_back() {
             "1E5",
             "Siti; \"Aminah\", S.Sos.",
             "\u{ff1d}1+1",
+            "Siti,=cmd|' /C calc'!A0,x",
+            "Siti; \"=1+1\"",
+            "Siti|@SUM(A1)",
+            "Siti\",'=1",
         ];
         for text in evil {
             let new = json!({ "village_code": KOTO_JAYA, "name": text, "nik_status": "none", "member_number": text,
@@ -251,13 +259,33 @@ fn no_text_of_a_volunteer_is_a_formula_and_each_is_read_back() {
             }
             let [name, number, job] =
                 [Field::Name, Field::MemberNumber, Field::Occupation].map(|field| unguard(&row[at(field)]));
-            assert!((name == number && name == job) || !stored.contains(name), "{row:?}");
-            if stored.contains(name) {
+            assert!((name == number && name == job) || !stored.contains(&*name), "{row:?}");
+            if stored.contains(&*name) {
                 assert_eq!(unguard(&row[at(Field::Address)]), format!("{name}\r\n{name}"));
-                found.insert(name.to_owned());
+                found.insert(name.into_owned());
             }
         }
         assert_eq!(found, stored);
+        // whatever whoever opens it takes for the delimiter, and whether it reads quotes or not
+        for written in ["semicolon", "comma"] {
+            let body = json!({ "format": "csv", "filters": filters, "delimiter": written });
+            let reply = ask(&regency, &body).await.expect(200);
+            let text = reply.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap();
+            for (delimiter, quoting) in
+                [(b';', true), (b',', true), (b'|', true), (b'\t', true), (b';', false), (b',', false)]
+            {
+                let mut reader =
+                    csv::ReaderBuilder::new().delimiter(delimiter).quoting(quoting).flexible(true).from_reader(text);
+                for cell in reader.records().flat_map(|row| row.unwrap().iter().map(str::to_owned).collect::<Vec<_>>())
+                {
+                    let begin = cell.trim_start_matches([' ', '"']);
+                    assert!(
+                        !begin.starts_with(['=', '+', '-', '@', '\u{ff1d}']),
+                        "{written} {delimiter} {quoting}: {cell}"
+                    );
+                }
+            }
+        }
         let rows = cells(&ask(&regency, &json!({ "format": "xlsx", "filters": filters })).await.expect(200));
         let column = rows.iter().map(|row| row[at(Field::Name)].clone());
         let named: BTreeSet<String> =
@@ -433,9 +461,14 @@ fn who_reads_slowly_holds_no_connection_and_a_database_that_fails_shows() {
             assert!(begun.elapsed() < Duration::from_secs(30), "an export works on although nobody reads");
         }
         ministry.get("/v1/statistics/volunteers?region=17.06").await.expect(200);
-        ask(&regency, &json!({ "format": "csv", "filters": { "region": "17.06.02.1009" } })).await.expect(200);
+        // there is no room for more, and whoever asks is told before the first byte
+        let small = json!({ "format": "csv", "filters": { "region": "17.06.02.1009" } });
+        let refused = ask(&regency, &small).await.problem(503, "unavailable");
+        assert_eq!(refused.header("retry-after"), "30");
         // one is read to its end
         let (bytes, whole) = drain(slow.pop().unwrap()).await;
+        room_for(app, 1).await;
+        ask(&regency, &small).await.expect(200);
         let all = app.number("SELECT count(*) FROM volunteers WHERE regency_code = '17.06'").await;
         assert!(whole && bytes.split(|b| *b == b'\n').count() - 1 == usize::try_from(all).unwrap());
         // one whose client is cut off meanwhile
@@ -448,13 +481,154 @@ fn who_reads_slowly_holds_no_connection_and_a_database_that_fails_shows() {
         let etag = ministry.get(&format!("/v1/agencies/{agency}")).await.header("etag").to_owned();
         ministry.act(&format!("/v1/agencies/{agency}/reactivate"), &etag, json!({})).await.expect(200);
         within_a_second(async || regency.with_token(&fresh(&regency).await).get("/v1/me").await.status == 200).await;
-        // and two whose database fails
+        // one whose database fails
         app.sql("ALTER TABLE volunteers RENAME TO gone").await;
-        for response in slow {
-            let (bytes, whole) = drain(response).await;
-            assert!(!whole && !bytes.is_empty(), "{} bytes of a table that is gone", bytes.len());
-        }
+        let (bytes, whole) = drain(slow.pop().unwrap()).await;
+        assert!(!whole && !bytes.is_empty(), "{} bytes of a table that is gone", bytes.len());
         app.sql("ALTER TABLE gone RENAME TO volunteers").await;
+        // and one that nobody reads, which ends
+        room_for(app, 3).await;
+        app.pass(TimeDelta::minutes(1));
+        room_for(app, 4).await;
+        let (bytes, whole) = drain(slow.pop().unwrap()).await;
+        assert!(!whole && !bytes.is_empty(), "{} bytes that nobody read in time", bytes.len());
+    });
+}
+
+/// Waits until so many more exports may begin.
+async fn room_for(app: &TestApp, many: usize) {
+    let begun = Instant::now();
+    while app.running().app.exports.available_permits() != many {
+        assert!(begun.elapsed() < Duration::from_secs(30), "an export that has ended keeps its place");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn two_workbooks_are_made_at_a_time_and_an_export_ends_after_an_hour() {
+    run(async |app| {
+        let regency = app.regency().await;
+        let held = app.running().app.workbooks.clone().try_acquire_many_owned(2).unwrap();
+        let refused = ask(&regency, &json!({ "format": "xlsx" })).await.problem(503, "unavailable");
+        assert_eq!(refused.header("retry-after"), "30");
+        ask(&regency, &json!({ "format": "csv" })).await.expect(200);
+        drop(held);
+        ask(&regency, &json!({ "format": "xlsx" })).await.expect(200);
+        room_for(app, 4).await;
+        crowd(app, &regency, 1500).await;
+        // while a page waits for the database an hour passes: not even a new token lets it go on
+        for format in ["ndjson", "xlsx"] {
+            let regency = regency.with_token(&fresh(&regency).await);
+            let mut locked = app.connect().await;
+            let lock = "BEGIN; LOCK TABLE audit_events IN SHARE MODE";
+            diesel_async::SimpleAsyncConnection::batch_execute(&mut locked, lock).await.unwrap();
+            let waits = async {
+                let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+                while app.number(waiting).await == 0 {}
+                app.pass(TimeDelta::hours(1));
+                diesel_async::SimpleAsyncConnection::batch_execute(&mut locked, "COMMIT").await.unwrap();
+            };
+            let body = json!({ "format": format });
+            let (answer, ()) = join(open(&regency, &body).send(), waits).await;
+            let answer = answer.unwrap();
+            if format == "xlsx" {
+                assert_eq!(answer.status(), 503, "a workbook that took an hour was sent");
+            } else {
+                assert!(!drain(answer).await.1, "an export went on after an hour");
+            }
+            room_for(app, 4).await;
+        }
+    });
+}
+
+/// The connections for slow reads are few, and others use them as well.
+#[test]
+fn a_busy_database_does_not_break_an_export_off() {
+    run(async |app| {
+        let (regency, ministry) = (app.regency().await, app.ministry().await);
+        crowd(app, &regency, MANY).await;
+        let mut response = open(&regency, &json!({ "format": "ndjson" })).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        let begin = response.chunk().await.unwrap().unwrap();
+        // until nobody reads on
+        let working = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' AND application_name LIKE 'simpul-%'";
+        while app.number(working).await > 0 {}
+        let (go, may) = tokio::sync::oneshot::channel();
+        let mut locked = app.connect().await;
+        let lock = "BEGIN; LOCK TABLE volunteer_people IN ACCESS EXCLUSIVE MODE";
+        diesel_async::SimpleAsyncConnection::batch_execute(&mut locked, lock).await.unwrap();
+        let slow = || ministry.get("/v1/volunteers?age_band=60%2B");
+        let others = async {
+            let busy = async {
+                let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'simpul-reports' AND wait_event_type = 'Lock'";
+                while app.number(waiting).await < 2 {}
+                go.send(()).unwrap();
+                // each of these waits a second for a connection that is not there
+                for _ in 0..2 {
+                    slow().await.problem(503, "unavailable");
+                }
+                diesel_async::SimpleAsyncConnection::batch_execute(&mut locked, "COMMIT").await.unwrap();
+            };
+            let (one, other, ()) = join3(slow().settled(), slow().settled(), busy).await;
+            assert_eq!((one.status, other.status), (200, 200));
+        };
+        let rest = async {
+            may.await.unwrap();
+            drain(response).await
+        };
+        let ((bytes, whole), ()) = join(rest, others).await;
+        let all = app.number("SELECT count(*) FROM volunteers WHERE regency_code = '17.06'").await;
+        assert!(whole, "broken off after {} bytes", begin.len() + bytes.len());
+        let rows = [begin.to_vec(), bytes].concat().split(|byte| *byte == b'\n').count() - 1;
+        assert_eq!(i64::try_from(rows).unwrap(), all);
+    });
+}
+
+#[test]
+fn niks_in_exports_are_counted_by_person_and_masked_ones_not_at_all() {
+    let few = |config: &mut Config| {
+        let rates = &mut config.settings.rates;
+        (rates.reveals, rates.exported_niks) = (Rate::an_hour(1), Rate::a_day(5));
+    };
+    run_with(few, async |app| {
+        let regency = app.regency().await;
+        app.village().await.post("/v1/volunteers", siti()).await.expect(201);
+        let without = json!({ "village_code": KOTO_JAYA, "name": "Warga", "nik_status": "none" });
+        app.village().await.post("/v1/volunteers", without).await.expect(201);
+        for _ in 0..3 {
+            let masked = ask(&regency, &json!({ "format": "csv" })).await.expect(200);
+            let told = masked.header("ratelimit-policy");
+            assert!(!told.contains("reveals") && !told.contains("niks"), "{told}");
+        }
+        let niks = |region: &str| {
+            format!(
+                "SELECT count(*) FROM volunteers v JOIN volunteer_people p ON p.volunteer_id = v.id
+                 WHERE p.nik IS NOT NULL AND v.status = 'candidate' AND v.village_code = '{region}'"
+            )
+        };
+        let one = app.number(&niks(KOTO_JAYA)).await;
+        assert_eq!(one, 1, "the demo has others there");
+        let full =
+            |filters: Value| json!({ "format": "ndjson", "filters": filters, "nik": "full", "purpose": "legal_duty" });
+        let here = json!({ "region": KOTO_JAYA, "status": ["candidate"] });
+        for left in (0..5).rev() {
+            let reply = ask(&regency, &full(here.clone())).await.expect(200);
+            assert!(lines(&reply).len() > 1 && reply.text.contains(NIK));
+            assert!(reply.header("ratelimit-policy").ends_with("\"exported-niks\";q=5;w=86400"));
+            let told = reply.header("ratelimit");
+            assert!(told.contains(&format!("\"exported-niks\";r={left};")) && !told.contains("reveals"), "{told}");
+        }
+        let spent = ask(&regency, &full(here.clone())).await.problem(429, "budget_spent");
+        let wait: i64 = spent.header("retry-after").parse().unwrap();
+        assert!((1..=86_400 / 5).contains(&wait), "{wait}");
+        // more than a day ever holds is another matter: no waiting helps
+        let refused = ask(&regency, &full(json!({}))).await.problem(422, "rule_broken");
+        refused.blames("/filters", "too_many");
+        ask(&regency, &full(json!({ "region": "15.01" }))).await.expect(200);
+        ask(&regency, &json!({ "format": "csv" })).await.expect(200);
+        app.pass(TimeDelta::seconds(wait));
+        let regency = app.regency().await;
+        ask(&regency, &full(here)).await.expect(200);
     });
 }
 

@@ -4,8 +4,12 @@ No container engine is asked: it is not at hand where the tests run. What only a
 and the containers find each other) is not checked here.
 """
 
+import os
 import re
+import shutil
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import yaml
@@ -84,6 +88,42 @@ def check_proxy():
     expect(text.count("{") == text.count("}"), "nginx.conf: braces")
     ports = re.findall(r"server (serve-[0-9]):8080", text)
     expect(ports == ["serve-1", "serve-2"], f"nginx.conf: nodes {ports}")
+    largest = max(largest_bodies())
+    taken = int(re.search(r"client_max_body_size (\d+)m;", text).group(1)) * 1024 * 1024
+    expect(taken > largest, f"nginx.conf: refuses a body of {largest} bytes, which the service takes")
+    places = dict(re.findall(r"location ([^{]*?) \{([^}]*)\}", text))
+    # An address below it opens a document for whoever has it.
+    links = places.get("^~ /v1/documents/", "")
+    expect("error_log /dev/null crit;" in links, "nginx.conf: errors tell the addresses of links")
+    expect("proxy_max_temp_file_size 0;" in links, "nginx.conf: documents are written to files in clear")
+    expect("error_log /dev/stderr error;" in text, "nginx.conf: warnings quote requests")
+    for place, body in places.items():
+        expect("proxy_set_header" not in body, f"nginx.conf: {place} loses the headers that all places set")
+    check_by_nginx()
+
+
+def largest_bodies():
+    """Bytes of what each route takes beyond the usual."""
+    for source in (ROOT / "src").rglob("*.rs"):
+        for mib in re.findall(r"const (?:LIMIT|MOST_BYTES): usize = (\d+) \* 1024 \* 1024;", source.read_text()):
+            yield int(mib) * 1024 * 1024
+
+
+def check_by_nginx():
+    """What nginx itself says, where it is at hand: with nodes and a certificate that it can find here."""
+    nginx, openssl = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:" + os.environ.get("PATH", "")), shutil.which("openssl")
+    if not nginx or not openssl:
+        return
+    with tempfile.TemporaryDirectory() as place:
+        cert, key, conf, mime = (Path(place) / name for name in ("cert.pem", "key.pem", "nginx.conf", "mime.types"))
+        made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=x", "-keyout", key, "-out", cert]
+        subprocess.run([openssl, *made], check=True, capture_output=True)
+        mime.write_text("types { }\n")
+        text = (ROOT / "deploy/nginx.conf").read_text().replace("/tmp/", f"{place}/").replace("/etc/nginx/mime.types", str(mime))
+        text = text.replace("/etc/simpul/tls/cert.pem", str(cert)).replace("/etc/simpul/tls/key.pem", str(key))
+        conf.write_text(re.sub(r"serve-[0-9]:8080", "127.0.0.1:8080", text))
+        said = subprocess.run([nginx, "-t", "-q", "-e", "stderr", "-p", place, "-c", conf], capture_output=True, text=True)
+        expect(said.returncode == 0, f"nginx.conf: {said.stderr.strip()}")
 
 
 check_compose()

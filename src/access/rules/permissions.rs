@@ -13,13 +13,15 @@ pub trait Permission: 'static {
     const BUDGET: Option<Budget> = None;
 }
 
-/// What an agency may do so many times an hour only: personal numbers are not tried out or gathered.
+/// What an agency may do so many times an hour or a day only: personal numbers are not tried out or gathered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Budget {
     /// Searching by a personal number.
     Searches,
     /// Showing identity numbers in full.
     Reveals,
+    /// Writing them into exports, counted by person.
+    ExportedNiks,
 }
 
 /// Reference data: any token.
@@ -86,6 +88,27 @@ impl Permission for RevealIdentity {
     const SCOPES: &'static [Scope] = &[Scope::IdentityReveal];
     const ACTING_USER: bool = true;
     const BUDGET: Option<Budget> = Some(Budget::Reveals);
+}
+
+/// Have identity numbers in full in an export. It is counted by how many they are, once that is known.
+pub struct ExportIdentities;
+impl Permission for ExportIdentities {
+    const SCOPES: &'static [Scope] = &[Scope::IdentityReveal];
+    const ACTING_USER: bool = true;
+}
+
+/// Get at the content of a volunteer's documents, in which identity numbers may stand.
+pub struct OpenDocuments;
+impl Permission for OpenDocuments {
+    const SCOPES: &'static [Scope] = &[Scope::VolunteersRead];
+    const ACTING_USER: bool = true;
+}
+
+/// Remove a document of a volunteer, for good.
+pub struct RemoveDocuments;
+impl Permission for RemoveDocuments {
+    const SCOPES: &'static [Scope] = &[Scope::VolunteersWrite];
+    const ACTING_USER: bool = true;
 }
 
 /// See the imports of the own agency.

@@ -3,7 +3,7 @@
 use super::proof::Proven;
 use super::{Form, GateArg, OAuthProblem, Refusal, request_of};
 use crate::access::api::still_good;
-use crate::access::rules::{ActingUser, AgencyId, ClientId, VolunteerId};
+use crate::access::rules::{ActingUser, AgencyId, ClientId, OUTLIVED, VolunteerId};
 use crate::access::store::{self as access, Standing};
 use crate::access::tokens::{Claims, LEEWAY, LIFETIME};
 use crate::audit::rules::Event;
@@ -39,8 +39,9 @@ pub struct Revoked {}
 
 /// Revoke an access token
 ///
-/// When a user signs out, or a token may have been seen by others (RFC 7009). It is refused on every node within a second. A
-/// token that is none, or that has ended, needs no revocation: 200. `POST /v1/clients/{id}/revoke-tokens` revokes all of a
+/// When a user signs out, or a token may have been seen by others (RFC 7009). It is refused on every node within a second, and what
+/// was begun with it, an export or a link, ends. A token that is none, or that ended more than an hour ago, needs no revocation:
+/// 200. `POST /v1/clients/{id}/revoke-tokens` revokes all of a
 /// client's tokens.
 #[utoipa::path(tag = "identity", security(("client" = []), ()), request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, body = Revoked, description = "It is no token of this client any more."), (status = 400, body = OAuthProblem, description = "The request is wrong, or the token is another client's (`unauthorized_client`)."),
@@ -66,9 +67,8 @@ async fn revoke(req: &HttpRequest, payload: Payload, app: &Arc<App>, gate: &Gate
     let client = Proven::of(req, &form, app, gate, db).await?;
     let sent = form.token(&client)?;
     let now = app.clock.now();
-    // Another node's clock may be behind: there the token may have a moment left.
-    let verified = gate.0.signer.verify(sent, now).or_else(|_| gate.0.signer.verify(sent, now - LEEWAY));
-    let claims = verified.ok();
+    // What was begun with it may go on. And another node's clock may be behind.
+    let claims = gate.0.signer.verify_ended(sent, now, OUTLIVED + LEEWAY).ok();
     if claims.as_ref().is_some_and(|claims| claims.sub != client.state.client_id) {
         return Err(client.refuse(Refusal::new("unauthorized_client", "the token is not this client's")));
     }

@@ -3,23 +3,25 @@ use super::pages::{Page, Pages};
 use super::rules::{Delimiter, ExportFormat, NikShown};
 use super::sheet::{Sheet, read_on};
 use super::text::Lines;
-use crate::access::api::{Gate, Permit};
-use crate::access::rules::{ExportVolunteers, RevealIdentity, RevealPurpose, VolunteerId};
+use crate::access::api::{Gate, Permit, spend_many};
+use crate::access::rules::{Budget, ExportIdentities, ExportVolunteers, OUTLIVED, RevealPurpose, VolunteerId};
 use crate::audit::store::Recorder;
-use crate::platform::app::Shared;
+use crate::platform::app::{App, Shared, aside, room};
 use crate::platform::db::Db;
 use crate::platform::error::{ApiError, ApiResult, Fault, Language};
 use crate::platform::http::RequestInfo;
 use crate::platform::input::Body;
 use crate::platform::openapi::Binary;
+use crate::platform::sending::{cut, ending};
 use crate::volunteers::api::read::VolunteerFilter;
 use actix_web::body::SizedStream;
 use actix_web::web::Bytes;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder, post};
-use futures_util::stream::try_unfold;
+use futures_util::stream::{iter, try_unfold};
+use futures_util::{Stream, TryStreamExt};
 use serde::Deserialize;
 use std::sync::Arc;
-use tokio::task::spawn_blocking;
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -52,8 +54,10 @@ fn masked() -> NikShown {
 /// takes, headers and words in Indonesian, or in English by `Accept-Language` (NDJSON always has the words of this API). NIKs
 /// are masked unless `nik` is `full`. In CSV a text that a spreadsheet would take for a formula, a number or a date has an
 /// apostrophe before it; XLSX keeps every digit as it is and is the better choice for people. The file is not a picture of one
-/// instant: who is registered meanwhile may be in it. An answer that ends without its proper end is not whole: ask again.
-/// Takes no `Idempotency-Key`: it changes nothing.
+/// instant: who is registered meanwhile may be in it, and who moves meanwhile may be missing. An answer that ends without its
+/// proper end is not whole: ask again. It must be read within an hour, and never rest for a minute. A few exports at a time are
+/// made: 503 with `Retry-After` if there are as many. With `nik: full` as many as have a NIK are taken from the agency's daily
+/// budget at once; more than it ever holds are 422. Takes no `Idempotency-Key`: it changes nothing.
 #[utoipa::path(tag = "partners", security(("oauth2" = ["imports:write", "volunteers:read"])), request_body = VolunteerExport,
     responses((status = 200, description = "The file.",
         headers(("Content-Disposition" = String, description = "`attachment` with a name of the file."), ("Content-Language" = String, description = "Of headers and words.")),
@@ -62,7 +66,7 @@ fn masked() -> NikShown {
 #[post("/v1/exports/volunteers")]
 pub async fn export_volunteers(
     caller: Permit<ExportVolunteers>,
-    reveal: Result<Permit<RevealIdentity>, ApiError>,
+    reveal: Result<Permit<ExportIdentities>, ApiError>,
     sent: Body<VolunteerExport>,
     req: HttpRequest,
     app: Shared,
@@ -74,6 +78,7 @@ pub async fn export_volunteers(
     let info = req.extensions().get::<RequestInfo>().cloned();
     let language = info.as_ref().map(|info| info.language).unwrap_or_default();
     let gate = req.app_data::<Arc<Gate>>().cloned().ok_or_else(|| ApiError::internal("no gate registered"))?;
+    let rooms = Rooms::take(&app, sent.format)?;
     let pages = Pages {
         caller: caller.caller(),
         app: app.0.clone(),
@@ -82,22 +87,57 @@ pub async fn export_volunteers(
         recorder,
         wanted: sent.filters.wanted(app.clock.now()),
         revealing,
+        until: app.clock.elapsed() + OUTLIVED.to_std().unwrap_or_default(),
     };
+    if revealing.is_some() {
+        charge(&req, &pages).await?;
+    }
     // Before anything is answered: what fails here is an error like any other.
     let first = pages.after(None).await?;
     let mut response = answer(sent.format, language, &app);
     match sent.format {
-        ExportFormat::Xlsx => send_workbook(response, pages, first, language).await,
+        ExportFormat::Xlsx => send_workbook(response, pages, first, (language, rooms)).await,
         ExportFormat::Csv => {
             let lines = Lines::Csv(sent.delimiter.unwrap_or(Delimiter::Semicolon), language);
-            Ok(response.streaming(stream(pages, first, lines)))
+            Ok(response.streaming(stream(pages, first, lines, rooms)))
         }
-        ExportFormat::Ndjson => Ok(response.streaming(stream(pages, first, Lines::Ndjson))),
+        ExportFormat::Ndjson => Ok(response.streaming(stream(pages, first, Lines::Ndjson, rooms))),
     }
 }
 
+/// The places of an export, until it has been sent.
+struct Rooms {
+    _export: OwnedSemaphorePermit,
+    _workbook: Option<OwnedSemaphorePermit>,
+}
+
+impl Rooms {
+    fn take(app: &App, format: ExportFormat) -> ApiResult<Self> {
+        const LATER: u32 = 30;
+        let workbook = if format == ExportFormat::Xlsx { Some(room(&app.workbooks, LATER)?) } else { None };
+        Ok(Self { _export: room(&app.exports, LATER)?, _workbook: workbook })
+    }
+}
+
+/// Takes the NIKs that are about to be written from the agency's budget, all at once: half an export is of no use.
+async fn charge(req: &HttpRequest, pages: &Pages) -> ApiResult<()> {
+    let niks = u32::try_from(pages.niks().await?).unwrap_or(u32::MAX);
+    if niks == 0 {
+        return Ok(());
+    }
+    let within = |most: u32| {
+        let id = format!("lebih banyak NIK daripada jatah sehari ({most}); persempit filter");
+        let en = format!("more NIKs than a day's budget ({most}); narrow the filters");
+        ApiError::rule("/filters", Fault::with("too_many", id, en))
+    };
+    spend_many(req, &pages.caller, Budget::ExportedNiks, niks)?.map_err(within)
+}
+
 /// Whether NIKs may be written in full, and why they are.
-fn check(sent: &VolunteerExport, reveal: Result<Permit<RevealIdentity>, ApiError>) -> ApiResult<Option<RevealPurpose>> {
+fn check(
+    sent: &VolunteerExport,
+    reveal: Result<Permit<ExportIdentities>, ApiError>,
+) -> ApiResult<Option<RevealPurpose>> {
     if sent.nik == NikShown::Full {
         reveal?;
     }
@@ -135,23 +175,40 @@ enum At {
     End,
 }
 
-type Chunk = ApiResult<Bytes>;
-
 /// The lines, read as the client takes them. An error breaks the connection off: the client sees that it has not all of them.
-fn stream(pages: Pages, first: Page, lines: Lines) -> impl futures_util::Stream<Item = Chunk> {
-    let request = pages.caller.request;
-    try_unfold((pages, At::Page(first), true), move |(pages, at, begins)| async move {
-        let page = match at {
-            At::Page(page) => page,
-            At::After(row) => pages.after(Some(row)).await.map_err(|error| broken_off(error, request))?,
-            At::End => return Ok(None),
-        };
-        let rows = lines.rows(&page.records).map_err(|error| broken_off(error, request))?;
-        let head = if begins { lines.head().map_err(|error| broken_off(error, request))? } else { vec![] };
-        let bytes = if head.is_empty() { rows } else { [head, rows].concat() };
-        let at = page.next.map_or(At::End, At::After);
-        Ok(Some((Bytes::from(bytes), (pages, at, false))))
-    })
+fn stream(pages: Pages, first: Page, lines: Lines, rooms: Rooms) -> impl Stream<Item = ApiResult<Bytes>> {
+    let pages = Arc::new(pages);
+    let reading = pages.clone();
+    let read = try_unfold((At::Page(first), true), move |(at, begins)| {
+        let pages = reading.clone();
+        async move {
+            let page = match at {
+                At::Page(page) => page,
+                At::After(row) => pages.after(Some(row)).await?,
+                At::End => return ApiResult::Ok(None),
+            };
+            let rows = lines.rows(&page.records)?;
+            let head = if begins { lines.head()? } else { vec![] };
+            let bytes = if head.is_empty() { rows } else { [head, rows].concat() };
+            let at = page.next.map_or(At::End, At::After);
+            Ok(Some((iter(cut(Bytes::from(bytes))), (at, false))))
+        }
+    });
+    send(pages, read.try_flatten(), rooms)
+}
+
+/// The parts of an answer: each only as long as the caller is let in, all of them only as long as an export may take.
+fn send(
+    pages: Arc<Pages>,
+    parts: impl Stream<Item = ApiResult<Bytes>> + 'static,
+    rooms: Rooms,
+) -> impl Stream<Item = ApiResult<Bytes>> {
+    let (clock, until, request) = (pages.app.clock.clone(), pages.until, pages.caller.request);
+    let allowed = parts.and_then(move |part| {
+        let pages = pages.clone();
+        async move { pages.check_still_in().await.map(|()| part) }
+    });
+    ending(&clock, until, rooms, allowed).map_err(move |error| broken_off(error, request))
 }
 
 /// The request has been logged as answered: what happened to it then is a line of its own.
@@ -166,7 +223,7 @@ async fn send_workbook(
     mut response: HttpResponseBuilder,
     pages: Pages,
     first: Page,
-    language: Language,
+    (language, rooms): (Language, Rooms),
 ) -> ApiResult<HttpResponse> {
     let dir = pages.app.settings.temp_dir.clone();
     let mut sheet = aside(move || Sheet::new(&dir, language)).await?;
@@ -178,16 +235,10 @@ async fn send_workbook(
         page = pages.after(Some(row)).await?;
     }
     let (file, length) = aside(move || sheet.finish()).await?;
-    let request = pages.caller.request;
-    let chunks = try_unfold(file, move |mut file| async move {
-        let read = aside(move || read_on(&mut file).map(|bytes| (bytes, file))).await;
-        let (bytes, file) = read.map_err(|error| broken_off(error, request))?;
+    pages.check_still_in().await?;
+    let parts = try_unfold(file, async |mut file| {
+        let (bytes, file) = aside(move || read_on(&mut file).map(|bytes| (bytes, file))).await?;
         ApiResult::Ok((!bytes.is_empty()).then(|| (Bytes::from(bytes), file)))
     });
-    Ok(response.body(SizedStream::new(length, chunks)))
-}
-
-/// Does what takes a processor or a disk, on a thread where nobody waits behind it.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> ApiResult<T> + Send + 'static) -> ApiResult<T> {
-    spawn_blocking(work).await.unwrap_or_else(|_| Err(ApiError::internal("the work on an export was given up")))
+    Ok(response.body(SizedStream::new(length, send(Arc::new(pages), parts, rooms))))
 }

@@ -6,7 +6,7 @@ use crate::audit::rules::Event;
 use crate::audit::store::Recorder;
 use crate::platform::app::App;
 use crate::platform::db::Db;
-use crate::platform::error::ApiResult;
+use crate::platform::error::{ApiError, ApiResult, UNAVAILABLE};
 use crate::platform::region_code::RegionCode;
 use crate::regions::store as regions;
 use crate::volunteers::api::FIELDS;
@@ -14,10 +14,15 @@ use crate::volunteers::identity::open_nik;
 use crate::volunteers::store::{self as volunteers, Full, Wanted};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::sleep;
 use zeroize::Zeroizing;
 
 /// Rows of a page: so many are in memory at a time, and are recorded in one event.
 const ROWS: usize = 1000;
+
+/// Milliseconds between two attempts at a page.
+const PAUSES: [u64; 5] = [250, 500, 1000, 2000, 4000];
 
 /// What is read, and for whom.
 pub struct Pages {
@@ -29,6 +34,8 @@ pub struct Pages {
     pub wanted: Wanted,
     /// Why NIKs are written in full; none: they are not.
     pub revealing: Option<RevealPurpose>,
+    /// By the clock ([`crate::platform::clock::Clock::elapsed`]): the export ends then, whole or not.
+    pub until: Duration,
 }
 
 /// Some rows, already recorded, and after which row it goes on, if it does.
@@ -38,9 +45,33 @@ pub struct Page {
 }
 
 impl Pages {
-    /// The rows after one. No connection is held when this returns: whoever reads slowly keeps none from others.
+    /// Refuses a caller that would not be let in any more.
+    pub async fn check_still_in(&self) -> ApiResult<()> {
+        self.gate.check_still_in(&self.db, &self.caller, self.app.clock.now()).await
+    }
+
+    /// How many NIKs there are to be written.
+    pub async fn niks(&self) -> ApiResult<i64> {
+        self.db.report(async |c| volunteers::count_with_nik(&mut &*c, &self.caller, &self.wanted).await).await
+    }
+
+    /// The rows after one. No connection is held when this returns: whoever reads slowly keeps none from others. A database that
+    /// has no room for it just now is asked again: an export of many pages would otherwise hardly come to its end.
     pub async fn after(&self, after: Option<VolunteerId>) -> ApiResult<Page> {
-        self.gate.check_still_in(&self.db, &self.caller, self.app.clock.now()).await?;
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            if self.app.clock.elapsed() >= self.until {
+                return Err(ApiError::from(&UNAVAILABLE));
+            }
+            match (self.page(after).await, pauses.next()) {
+                (Err(error), Some(pause)) if error.is_busy() => sleep(Duration::from_millis(pause)).await,
+                (done, _) => return done,
+            }
+        }
+    }
+
+    async fn page(&self, after: Option<VolunteerId>) -> ApiResult<Page> {
+        self.check_still_in().await?;
         let (mut rows, names) = self.read(after).await?;
         let more = rows.len() > ROWS;
         rows.truncate(ROWS);

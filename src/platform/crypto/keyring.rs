@@ -96,8 +96,9 @@ impl Keyring {
         sealed.push(VERSION);
         sealed.extend_from_slice(&self.current);
         sealed.extend_from_slice(&nonce);
-        let mut text = Zeroizing::new(plain.to_vec());
-        text.reserve(16);
+        // With room for the tag from the beginning: what grows later leaves a copy of the plain text behind.
+        let mut text = Zeroizing::new(Vec::with_capacity(plain.len() + 16));
+        text.extend_from_slice(plain);
         key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context.as_bytes()), &mut *text)?;
         sealed.extend_from_slice(&text);
         Ok(sealed)

@@ -7,7 +7,7 @@ use crate::platform::answer::Answer;
 use crate::platform::app::Shared;
 use crate::platform::db::Db;
 use crate::platform::error::{ApiResult, Problem};
-use crate::platform::input::{Query, set};
+use crate::platform::input::{Query, set, several};
 use crate::platform::openapi::PreferHeader;
 use crate::platform::page::{Page, PageParams, Paged};
 use crate::platform::region_code::RegionCode;
@@ -28,7 +28,8 @@ pub struct CoverageFilter {
     #[param(inline)]
     group_by: Option<CoverageGroup>,
     /// Only those in one of these states.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "several")]
+    #[param(max_items = 100)]
     state: Vec<CoverageState>,
     /// Active volunteers that a village should have; 1 if absent.
     #[serde(default, deserialize_with = "set")] // else an empty value would be none
@@ -108,7 +109,8 @@ pub struct CoverageVillageFilter {
     /// Within this region; the caller's own if absent.
     region: Option<RegionCode>,
     /// Only those in one of these states.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "several")]
+    #[param(max_items = 100)]
     state: Vec<CoverageState>,
     /// Active volunteers that a village should have; 1 if absent.
     #[serde(default, deserialize_with = "set")] // else an empty value would be none

@@ -9,7 +9,7 @@ use crate::platform::answer::Answer;
 use crate::platform::app::{App, Shared};
 use crate::platform::db::Db;
 use crate::platform::error::{ApiResult, Problem};
-use crate::platform::input::Query;
+use crate::platform::input::{Query, several};
 use crate::platform::region_code::{RegionCode, RegionLevel};
 use crate::referrals::rules::{Period, ReferralStatus};
 use crate::regions::rules::TimeZone;
@@ -34,7 +34,8 @@ pub struct ReferralFiguresFilter {
     #[param(inline)]
     period: Option<Period>,
     /// Only those in one of these states. Entered in error: only if asked for.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "several")]
+    #[param(max_items = 100)]
     status: Vec<ReferralStatus>,
     /// Only those for this service.
     service: Option<Code>,

@@ -7,7 +7,7 @@ use crate::platform::answer::Answer;
 use crate::platform::app::{App, Shared};
 use crate::platform::db::Db;
 use crate::platform::error::{ApiResult, Problem};
-use crate::platform::input::Query;
+use crate::platform::input::{Query, several};
 use crate::platform::region_code::RegionCode;
 use crate::statistics::rules::{SexGroup, VolunteerGroup, level_below, level_labels, scope, sex_labels, status_labels};
 use crate::statistics::store::{self, Cell};
@@ -27,14 +27,16 @@ pub struct VolunteerFiguresFilter {
     #[param(inline)]
     group_by: Option<VolunteerGroup>,
     /// Only those in one of these statuses.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "several")]
+    #[param(max_items = 100)]
     status: Vec<VolunteerStatus>,
     /// Only those of one of these levels.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "several")]
+    #[param(max_items = 100)]
     level: Vec<TrainingLevel>,
     /// Only those of one of these.
-    #[serde(default)]
-    #[param(inline)]
+    #[serde(default, deserialize_with = "several")]
+    #[param(inline, max_items = 100)]
     sex: Vec<SexGroup>,
 }
 

@@ -9,7 +9,7 @@ use crate::platform::app::{App, Shared};
 use crate::platform::db::{Conn, Db};
 use crate::platform::error::{ApiError, ApiResult, Fault, NOT_FOUND, STALE};
 use crate::platform::idempotency::{Attempt, Replay};
-use crate::platform::input::{IfMatch, Keyed, NoBody, PathId};
+use crate::platform::input::{IfMatch, Keyed, NoBody, PathId, several};
 use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader, PreferHeader};
 use crate::platform::page::{Page, PageParams, Paged};
 use crate::platform::person::initials;
@@ -108,7 +108,8 @@ async fn record_shown(
 #[into_params(parameter_in = Query)]
 pub struct EnrolmentFilter {
     /// In one of these states.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "several")]
+    #[param(max_items = 100)]
     state: Vec<EnrolmentState>,
 }
 

@@ -7,7 +7,7 @@ use crate::platform::answer::Answer;
 use crate::platform::app::Shared;
 use crate::platform::db::Db;
 use crate::platform::error::ApiResult;
-use crate::platform::input::PathId;
+use crate::platform::input::{PathId, several};
 use crate::platform::moment::Moment;
 use crate::platform::openapi::PreferHeader;
 use crate::platform::page::{Page, PageParams, Paged};
@@ -33,10 +33,12 @@ pub struct TrainingEventFilter {
     /// Held for this region or one that lies in it.
     region: Option<RegionCode>,
     /// Of one of these levels.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "several")]
+    #[param(max_items = 100)]
     level: Vec<EventLevel>,
     /// In one of these states.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "several")]
+    #[param(max_items = 100)]
     state: Vec<EventState>,
     /// Starting then or later.
     starts_from: Option<Moment>,

@@ -1,11 +1,12 @@
 //! Documents of a volunteer: taking them in, listing, removing. Their content leaves by a link ([`super::links`]).
 use super::{decide_on, elsewhere};
 use crate::access::api::Permit;
-use crate::access::rules::{AgencyId, Caller, ReadVolunteers, SharedCaller, VolunteerId, WriteVolunteers};
+use crate::access::rules::{
+    AgencyId, Caller, ReadVolunteers, RemoveDocuments, SharedCaller, VolunteerId, WriteVolunteers,
+};
 use crate::audit::{rules::Event, store as audit};
 use crate::platform::answer::Answer;
 use crate::platform::app::{App, Shared};
-use crate::platform::crypto::sha256;
 use crate::platform::db::{Conn, Db};
 use crate::platform::error::{
     ApiError, ApiResult, BODY_TOO_LARGE, Fault, Place, Problem, STALE, UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE,
@@ -14,7 +15,8 @@ use crate::platform::idempotency::{Attempt, Replay, RequestKey};
 use crate::platform::input::{IfMatch, PathId, Query, Upload, path_id};
 use crate::platform::openapi::{Binary, IdempotencyHeader, IfMatchHeader};
 use crate::volunteers::rules::documents::{
-    DocumentId, DocumentKind, DocumentState, DocumentType, MOST_BYTES, MOST_DOCUMENTS, MOST_SECONDS, TOO_MANY_DOCUMENTS,
+    DocumentId, DocumentKind, DocumentState, DocumentType, MOST_BYTES, MOST_DOCUMENTS, MOST_SECONDS,
+    TOO_MANY_DOCUMENTS, UNDER_WAY,
 };
 use crate::volunteers::store::documents::{self, Document};
 use crate::volunteers::store::{self, Volunteer};
@@ -126,7 +128,7 @@ pub async fn create_volunteer_document(
         kind: new.0.kind,
         content_type,
         size: i32::try_from(sent.content.len()).unwrap_or(i32::MAX),
-        sha256: sha256(&sent.content),
+        sha256: sent.digest,
         state: DocumentState::Uploading,
         state_since: app.clock.now(),
         created_at: app.clock.now(),
@@ -137,8 +139,19 @@ pub async fn create_volunteer_document(
     if let Some(answer) = begin(&db, began.clone()).await? {
         return Ok(answer);
     }
-    app.objects.put(began.document.id.0, sent.content.clone()).await?;
+    if let Err(error) = app.objects.put(began.document.id.0, sent.content.clone()).await {
+        give_up(&db, began.document.id, app.clock.now()).await;
+        return Err(error);
+    }
     finish(&db, began).await
+}
+
+/// Leaves what was not written to the job that tidies up. If that fails as well, the job finds it a day later.
+async fn give_up(db: &Db, id: DocumentId, now: DateTime<Utc>) {
+    let states = (DocumentState::Uploading, DocumentState::Removed);
+    if db.write(async move |c| ApiResult::Ok(documents::set_state(c, id, states, now).await?)).await.is_err() {
+        tracing::warn!("an upload that broke off is still counted as under way");
+    }
 }
 
 /// The type of what was sent, if it may be that of such a document.
@@ -176,7 +189,7 @@ async fn begin(db: &Db, new: Began) -> ApiResult<Option<Answer>> {
             return replay(c, &caller, kept).await.map(Some);
         }
         decide_on(c, &caller, document.volunteer_id).await?;
-        if documents::count(c, document.volunteer_id).await? >= MOST_DOCUMENTS {
+        if documents::count(c, document.volunteer_id, app.clock.now() - UNDER_WAY).await? >= MOST_DOCUMENTS {
             return Err(ApiError::from(&TOO_MANY_DOCUMENTS));
         }
         documents::add(c, &document).await?;
@@ -196,8 +209,9 @@ async fn finish(db: &Db, began: Began) -> ApiResult<Answer> {
         };
         let volunteer = decide_on(c, &caller, document.volunteer_id).await?;
         let (now, states) = (app.clock.now(), (DocumentState::Uploading, DocumentState::Stored));
-        let late = |_| ApiError::from(&UNAVAILABLE).header("retry-after", 1);
-        let document = documents::set_state(c, document.id, states, now).await.map_err(late)?;
+        // None: the job took it for one that had broken off.
+        let late = || ApiError::from(&UNAVAILABLE).header("retry-after", 1);
+        let document = documents::set_state(c, document.id, states, now).await.optional()?.ok_or_else(late)?;
         note(c, &app, &caller, "volunteer_document.create", (&document, &volunteer)).await?;
         let (id, of) = (document.id, volunteer.id);
         let location = format!("{}/v1/volunteers/{of}/documents/{id}", app.settings.public_url);
@@ -279,7 +293,7 @@ pub async fn read_volunteer_document(
     responses((status = 200, body = Documents, description = "Removed: the documents that are left.")))]
 #[delete("/v1/volunteers/{id}/documents/{document}")]
 pub async fn delete_volunteer_document(
-    permit: Permit<WriteVolunteers>,
+    permit: Permit<RemoveDocuments>,
     id: PathId<VolunteerId>,
     document: PathDocument,
     version: IfMatch,

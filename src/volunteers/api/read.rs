@@ -8,7 +8,7 @@ use crate::platform::answer::Answer;
 use crate::platform::app::Shared;
 use crate::platform::db::Db;
 use crate::platform::error::ApiResult;
-use crate::platform::input::{PathId, set};
+use crate::platform::input::{PathId, set, several};
 use crate::platform::moment::Day;
 use crate::platform::nik::Sex;
 use crate::platform::openapi::PreferHeader;
@@ -68,20 +68,26 @@ pub struct VolunteerFilter {
     /// Posted in this region or in one that lies in it.
     pub(super) region: Option<RegionCode>,
     /// In one of these statuses.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "several")]
+    #[param(max_items = 100)]
+    #[schema(max_items = 100)]
     pub(super) status: Vec<VolunteerStatus>,
     /// Of one of these levels.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "several")]
+    #[param(max_items = 100)]
+    #[schema(max_items = 100)]
     pub(super) level: Vec<TrainingLevel>,
     /// Of one of these.
-    #[serde(default)]
-    #[param(inline)]
+    #[serde(default, deserialize_with = "several")]
+    #[param(inline, max_items = 100)]
+    #[schema(max_items = 100)]
     pub(super) sex: Vec<SexFilter>,
     /// With this function (list `psm-functions`).
     pub(super) function: Option<Code>,
     /// Of one of these ages today, where the volunteer is posted.
-    #[serde(default)]
-    #[param(inline)]
+    #[serde(default, deserialize_with = "several")]
+    #[param(inline, max_items = 100)]
+    #[schema(max_items = 100)]
     pub(super) age_band: Vec<AgeFilter>,
     /// The current posting began on this day or later.
     pub(super) posted_from: Option<Day>,

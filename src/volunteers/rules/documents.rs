@@ -1,5 +1,6 @@
 //! What a volunteer's documents may be: kinds, types, sizes. Pure.
 use crate::{error_codes, text_enum, uuid_id};
+use chrono::TimeDelta;
 
 uuid_id!(/** Identifies a document of a volunteer. */ DocumentId);
 
@@ -50,6 +51,8 @@ text_enum! {
 pub const MOST_BYTES: usize = 10 * 1024 * 1024;
 /// A phone on a bad network gets so many seconds for it.
 pub const MOST_SECONDS: u64 = 120;
+/// An upload whose row is older than this is not on its way any more, or as good as: it takes nobody's place.
+pub const UNDER_WAY: TimeDelta = TimeDelta::minutes(5);
 /// Most bytes of a photo.
 pub const MOST_BYTES_OF_PHOTO: usize = 5 * 1024 * 1024;
 /// Most documents of a volunteer: a list of them is one page.

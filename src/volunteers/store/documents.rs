@@ -76,9 +76,11 @@ pub async fn reassign(
     diesel::update(movable).set(t::volunteer_id.eq(to)).returning(t::id).get_results(conn).await
 }
 
-/// How many documents a volunteer has, with those on their way.
-pub async fn count(conn: &mut Conn, of: VolunteerId) -> QueryResult<i64> {
-    t::table.filter(t::volunteer_id.eq(of).and(t::state.ne(DocumentState::Removed))).count().get_result(conn).await
+/// How many documents a volunteer has, with those whose upload began after `began`.
+pub async fn count(conn: &mut Conn, of: VolunteerId, began: DateTime<Utc>) -> QueryResult<i64> {
+    let under_way = t::state.eq(DocumentState::Uploading).and(t::state_since.gt(began));
+    let counted = t::state.eq(DocumentState::Stored).or(under_way);
+    t::table.filter(t::volunteer_id.eq(of).and(counted)).count().get_result(conn).await
 }
 
 /// Adds a row, before its content is written.
@@ -112,7 +114,8 @@ pub async fn is_kept(conn: &mut Conn, id: DocumentId) -> QueryResult<bool> {
     diesel::select(diesel::dsl::exists(kept)).get_result(conn).await
 }
 
-/// Some of the documents whose content is to go: removed ones, and those whose upload began before `began`.
+/// Some of the documents whose content is to go, those first that wait longest: removed ones, and those whose upload began before
+/// `began`.
 pub async fn left_over(conn: &mut Conn, began: DateTime<Utc>, most: i64) -> QueryResult<Vec<DocumentId>> {
     let given_up = t::state.eq(DocumentState::Uploading).and(t::state_since.lt(began));
     t::table
@@ -121,6 +124,14 @@ pub async fn left_over(conn: &mut Conn, began: DateTime<Utc>, most: i64) -> Quer
         .order(t::state_since)
         .limit(most)
         .load(conn)
+        .await
+}
+
+/// Puts documents whose content is to go behind all others of them.
+pub async fn postpone(conn: &mut Conn, ids: &[DocumentId], now: DateTime<Utc>) -> QueryResult<usize> {
+    diesel::update(t::table.filter(t::id.eq_any(ids).and(t::state.ne(DocumentState::Stored))))
+        .set((t::state.eq(DocumentState::Removed), t::state_since.eq(now)))
+        .execute(conn)
         .await
 }
 

@@ -170,6 +170,12 @@ pub async fn count(conn: &mut &Conn, caller: &Caller, wanted: &Wanted) -> QueryR
     narrowed(caller, wanted).select(count_star()).get_result(conn).await
 }
 
+/// How many of them have a NIK.
+pub async fn count_with_nik(conn: &mut &Conn, caller: &Caller, wanted: &Wanted) -> QueryResult<i64> {
+    let known = volunteer_people::nik.is_not_null();
+    narrowed(caller, wanted).filter(known).select(count_star()).get_result(conn).await
+}
+
 /// Volunteers that the caller sees, with this NIK: more than one only while an identity is disputed.
 pub async fn find_by_nik(conn: &mut &Conn, caller: &Caller, nik_index: &[u8]) -> QueryResult<Vec<Full>> {
     let found = t::table

@@ -12,7 +12,7 @@ pub mod search;
 pub use duplicates::{
     Dispute, Neighbour, absorb, disputes, full_of, hold_living, merged_into, promote, release, survivor, survivors,
 };
-pub use list::{Wanted, count, find_by_nik, find_by_phone, list};
+pub use list::{Wanted, count, count_with_nik, find_by_nik, find_by_phone, list};
 pub use many::{hold_many, holders_of, neighbours_of};
 pub use records::{HistoryRow, Posting, add_history, history, posted_since, postings, replace_posting};
 

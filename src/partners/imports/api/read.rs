@@ -8,7 +8,7 @@ use crate::partners::imports::store::{self, Counts, ImportRow};
 use crate::platform::answer::Answer;
 use crate::platform::db::Db;
 use crate::platform::error::{ApiError, ApiResult, Language};
-use crate::platform::input::PathId;
+use crate::platform::input::{PathId, several};
 use crate::platform::page::{Page, PageParams, Paged};
 use actix_web::{HttpResponse, get};
 use futures_util::stream::try_unfold;
@@ -24,7 +24,8 @@ use uuid::Uuid;
 #[into_params(parameter_in = Query)]
 pub struct ImportFilter {
     /// In one of these states.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "several")]
+    #[param(max_items = 100)]
     state: Vec<ImportState>,
 }
 
@@ -69,7 +70,8 @@ pub async fn read_import(caller: Permit<ReadImports>, id: PathId<ImportId>, db: 
 #[into_params(parameter_in = Query)]
 pub struct ImportRowFilter {
     /// In one of these states.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "several")]
+    #[param(max_items = 100)]
     state: Vec<RowState>,
 }
 

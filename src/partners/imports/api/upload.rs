@@ -47,7 +47,7 @@ impl utoipa::ToSchema for Workbook {}
 pub struct ImportOptions {
     /// Letters of a column that is not to be read, whatever it holds; may be repeated.
     #[serde(default)]
-    #[param(example = json!(["H"]), pattern = "^[A-Za-z]{1,3}$")]
+    #[param(example = json!(["H"]), pattern = "^[A-Za-z]{1,3}$", max_items = 200)]
     ignore: Vec<String>,
 }
 

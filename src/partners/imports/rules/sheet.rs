@@ -62,7 +62,7 @@ pub enum Cell {
 impl Cell {
     /// Text of a spreadsheet; the apostrophe that says "this is text" in front of a number or a formula is none of it.
     pub fn text(raw: &str) -> Self {
-        Self::exact(unguard(raw.trim()))
+        Self::exact(&unguard(raw.trim()))
     }
 
     /// Text as it is; blank is nothing.
