@@ -76,8 +76,8 @@ pub struct Upload<const MOST: usize, const SECONDS: u64> {
     pub content: Arc<Zeroizing<Vec<u8>>>,
     /// The key and what it stands for.
     pub key: RequestKey,
-    /// Only so many files are in memory at a time.
-    _room: OwnedSemaphorePermit,
+    /// Only so many files are in memory at a time: whoever goes on with the content keeps a part of this.
+    pub room: Arc<OwnedSemaphorePermit>,
 }
 
 impl<const MOST: usize, const SECONDS: u64> FromRequest for Upload<MOST, SECONDS> {
@@ -93,7 +93,7 @@ impl<const MOST: usize, const SECONDS: u64> FromRequest for Upload<MOST, SECONDS
             let room = app.uploads.clone().try_acquire_owned().map_err(full)?;
             let content = Zeroizing::new(read_within(&req, payload, MOST, Duration::from_secs(SECONDS)).await?);
             let key = RequestKey::new(&app.keys, &req, key, &content);
-            Ok(Self { content_type: media_type(&req), content: Arc::new(content), key, _room: room })
+            Ok(Self { content_type: media_type(&req), content: Arc::new(content), key, room: Arc::new(room) })
         })
     }
 }
