@@ -297,6 +297,8 @@ diesel::table! {
         faulty -> Int4,
         duplicate -> Int4,
         applied -> Int4,
+        attempts -> Int4,
+        not_before -> Nullable<Timestamptz>,
     }
 }
 
@@ -337,6 +339,7 @@ diesel::table! {
         updated_at -> Timestamptz,
         validated_at -> Nullable<Timestamptz>,
         ended_at -> Nullable<Timestamptz>,
+        expired_at -> Nullable<Timestamptz>,
     }
 }
 

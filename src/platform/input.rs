@@ -82,8 +82,8 @@ pub struct Upload<const MOST: usize, const SECONDS: u64> {
     pub digest: Vec<u8>,
     /// The key and what it stands for.
     pub key: RequestKey,
-    /// Only so many files are in memory at a time.
-    _room: OwnedSemaphorePermit,
+    /// Only so many files are in memory at a time: whoever goes on with the content keeps a part of this.
+    pub room: Arc<OwnedSemaphorePermit>,
 }
 
 impl<const MOST: usize, const SECONDS: u64> FromRequest for Upload<MOST, SECONDS> {
@@ -102,7 +102,7 @@ impl<const MOST: usize, const SECONDS: u64> FromRequest for Upload<MOST, SECONDS
             let (shared, keys, target) = (content.clone(), app.keys.clone(), Target::of(&req));
             let hash = move || Ok((RequestKey::new(&keys, &target, key, &shared), sha256(&shared)));
             let (key, digest) = aside(hash).await?;
-            Ok(Self { content_type, content, digest, key, _room: room })
+            Ok(Self { content_type, content, digest, key, room: Arc::new(room) })
         })
     }
 }

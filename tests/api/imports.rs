@@ -1,12 +1,14 @@
 //! A register that an office kept as a file, on its way in.
 use crate::support::register::{self as file, Psm, register, xlsx};
 use crate::support::{self, Client, Reply, TestApp, run};
+use diesel_async::RunQueryDsl;
 use reqwest::Method;
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook};
 use serde_json::{Value, json};
 use simpul::partners::imports::work::work;
 use simpul::worker;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -433,6 +435,42 @@ fn what_excel_did_to_a_cell_is_told() {
 }
 
 #[test]
+fn a_cell_of_place_and_day_that_holds_neither_is_told() {
+    run(async |app| {
+        let regency = app.regency().await;
+        let mut book = Workbook::new();
+        book.add_worksheet().set_hidden(true).write(0, 0, "Hobi").unwrap();
+        let sheet = book.add_worksheet();
+        sheet.set_active(true);
+        for (column, name) in (0..).zip(["Nama", "Kode Wilayah", "Tempat, Tanggal Lahir", "HP"]) {
+            sheet.write(0, column, name).unwrap();
+        }
+        for (row, name) in (1..).zip(["Ani", "Beni", "Caca", "Dedi"]) {
+            sheet.write(row, 0, format!("{name} Tanjung")).unwrap();
+            sheet.write(row, 1, "17.06.02.1009").unwrap();
+        }
+        sheet.write_formula(1, 2, rust_xlsxwriter::Formula::new("=NA()").set_result("#N/A")).unwrap();
+        sheet.write(2, 2, 2023).unwrap();
+        sheet.write(3, 2, "Mukomuko, 17-05-1990").unwrap();
+        // a number of Bengkulu whose zero Excel took, and not one of another country
+        sheet.write(3, 3, 736_123_456).unwrap();
+        sheet.write(4, 3, "736123456").unwrap();
+        let import = looked_through(&regency, XLSX, &book.save_to_buffer().unwrap()).await;
+        let rows = rows_of(&regency, &import).await;
+        let wrong: Vec<_> = rows.iter().map(|row| row["errors"][0]["code"].clone()).collect();
+        assert_eq!(wrong, [json!("cell_error"), json!("date_malformed"), Value::Null, json!("phone_malformed")]);
+        assert_eq!(rows[2]["warnings"][0]["code"], "phone_zero_restored");
+        apply(&regency, &import, json!({ "mode": "good_rows" })).await.expect(202);
+        until(&regency, &path(&import), "applied").await;
+        let applied = rows_of(&regency, &import).await.remove(2);
+        let read =
+            regency.get(&format!("/v1/volunteers/{}", applied["volunteer_id"].as_str().unwrap())).await.expect(200);
+        let person = &read.json["person"];
+        assert_eq!((&person["phone"], &person["birth_date"]), (&json!("+62736123456"), &json!("1990-05-17")));
+    });
+}
+
+#[test]
 fn a_file_that_is_no_register_is_refused_with_every_reason() {
     run(async |app| {
         let regency = app.regency().await;
@@ -446,6 +484,7 @@ fn a_file_that_is_no_register_is_refused_with_every_reason() {
             (XLSX, b"Nama;Kode Wilayah", "file_is_another_kind"),
             (CSV, b"Nama;Kode Wilayah\nJos\xe9;1706021009", "file_not_utf8"),
             (CSV, b"Nama;Kode Wilayah\n\"Siti;1706021009", "quote_not_closed"),
+            (CSV, b"Nama;Kode Wilayah;Ket\nSiti;1706021009;\"baik\nBudi;1706021009;\"cukup\" saja", "quote_stray"),
             (CSV, b"Siti;1706021009", "header_not_found"),
             (CSV, b"Nama;Kode Wilayah", "file_has_no_rows"),
             (CSV, b"", "file_has_no_rows"),
@@ -454,6 +493,16 @@ fn a_file_that_is_no_register_is_refused_with_every_reason() {
             let refused = send(&regency, kind, bytes).await.problem(422, "file_refused");
             assert_eq!(codes(&refused), [code]);
         }
+        // As many texts as it claims to hold would be reserved memory for, and the service be ended.
+        let refused = send(&regency, XLSX, &claiming("10000000000000000")).await.problem(422, "file_refused");
+        assert_eq!(codes(&refused), ["file_too_large_unpacked"]);
+        // Every finding in a column tells its name.
+        let long = format!("Nama;NIK;Kode Wilayah{}\n{}", ".".repeat(1_000_000), "x;\n".repeat(60));
+        let refused = send(&regency, CSV, long.as_bytes()).await.problem(422, "file_refused");
+        assert_eq!(codes(&refused), ["header_too_long", "column_missing"]);
+        let many: Vec<String> = (0..1_500_000).map(|at| format!("\"m{at}\":1")).collect();
+        let refused = send(&regency, NDJSON, format!("{{{}}}", many.join(",")).as_bytes()).await;
+        assert_eq!(codes(&refused.problem(422, "file_refused")), ["column_missing", "column_missing"]);
         let refused = send(&regency, CSV, b"NIK;HP;HP;Hobi\na;b;c;d").await.problem(422, "file_refused");
         assert_eq!(codes(&refused), ["column_unknown", "column_twice", "column_missing", "column_missing"]);
         let asked = "/v1/imports?ignore=D&ignore=c";
@@ -472,6 +521,14 @@ fn a_file_that_is_no_register_is_refused_with_every_reason() {
         let nameless = regency.request(Method::POST, "/v1/imports").raw(b"x").header("content-type", CSV);
         nameless.await.problem(400, "idempotency_key_missing");
     });
+}
+
+/// A workbook of which one part says how many texts it holds.
+fn claiming(count: &str) -> Vec<u8> {
+    let mut made = zip::ZipWriter::new(std::io::Cursor::new(vec![]));
+    made.start_file("xl/sharedStrings.xml", zip::write::SimpleFileOptions::default()).unwrap();
+    made.write_all(format!("<sst uniqueCount=\"{count}\"><si><t>Nama</t></si></sst>").as_bytes()).unwrap();
+    made.finish().unwrap().into_inner()
 }
 
 fn small(names: &[&str]) -> Vec<u8> {
@@ -542,6 +599,17 @@ fn rows_are_applied_as_they_are_chosen_and_those_alike_by_a_reason() {
         rule(json!({ "mode": "good_rows", "rows": [2, 9] }), "/rows", "row_unknown").await;
         let over = |row: i32, reason: &str| json!({ "mode": "good_rows", "override_duplicates": [{ "row": row, "reason": reason }] });
         rule(over(2, "namesakes"), "/override_duplicates/0/row", "not_alike").await;
+        let mut elsewhere = over(4, "namesakes");
+        elsewhere["rows"] = json!([3]);
+        rule(elsewhere, "/override_duplicates/0/row", "row_not_chosen").await;
+        let most = json!({ "mode": "good_rows", "rows": (2..5003).collect::<Vec<i32>>() });
+        apply(&regency, &import, most).await.problem(400, "malformed").blames("/rows", "out_of_range");
+        let none = json!({ "mode": "good_rows", "rows": [] });
+        apply(&regency, &import, none).await.problem(400, "malformed").blames("/rows", "out_of_range");
+        let mut most = over(4, "namesakes");
+        most["override_duplicates"] = json!(vec![most["override_duplicates"][0].clone(); 1001]);
+        let refused = apply(&regency, &import, most).await.problem(400, "malformed");
+        refused.blames("/override_duplicates", "out_of_range");
         // an equal NIK is the same person
         rule(over(5, "namesakes"), "/override_duplicates/0/row", "not_alike").await;
         rule(over(4, "same_nik"), "/override_duplicates/0/reason", "code_unknown").await;
@@ -639,17 +707,17 @@ fn an_import_stops_when_its_client_may_no_longer_register() {
     run(async |app| {
         let (regency, ministry) = (app.regency().await, app.ministry().await);
         let import = looked_through(&regency, CSV, &small(&["Ani Tanjung"])).await;
-        // The request was let in; before its work is done the right is gone.
-        app.sql(&format!("UPDATE imports SET state = 'applying', version = version + 1 WHERE id = '{}'", import.id()))
-            .await;
-        app.sql("UPDATE import_chunks SET todo = 'apply'").await;
+        // The request was let in; when its work is done the right is gone.
         let agency = format!("/v1/agencies/{}", regency.agency);
         let etag = ministry.get(&agency).await.header("etag").to_owned();
         ministry.patch(&agency, &etag, json!({ "scopes": ["volunteers:read", "imports:write"] })).await.expect(200);
+        app.sql(&format!("UPDATE imports SET state = 'applying', version = version + 1 WHERE id = '{}'", import.id()))
+            .await;
+        app.sql("UPDATE import_chunks SET todo = 'apply'").await;
         work(&app.running().app, &app.running().writer).await.unwrap();
-        let stopped =
-            app.texts(&format!("SELECT state || ' ' || failure FROM imports WHERE id = '{}'", import.id())).await;
-        assert_eq!(stopped, ["failed client_not_allowed"]);
+        // The service itself may be at work on it.
+        wait_for(app, "SELECT count(*) FROM imports WHERE state = 'failed'", 1).await;
+        assert_eq!(app.texts("SELECT failure FROM imports").await, ["client_not_allowed"]);
         assert_eq!(
             app.number("SELECT count(*) FROM import_chunks WHERE sealed IS NOT NULL OR todo IS NOT NULL").await,
             0
@@ -663,7 +731,7 @@ fn an_import_stops_when_its_client_may_no_longer_register() {
 fn nothing_of_a_file_is_stored_unsealed_and_nothing_is_kept_for_ever() {
     run(async |app| {
         let regency = app.regency().await;
-        let file = "Nama;Kode Wilayah;NIK;Alamat\nRahasiawati Tanjung;1706021009;1706024508790001;Jalan Rahasia\nx;1706029999;1706024508790099;Jalan Rahasia\n";
+        let file = "Nama (Rahasia, 1706024508790001);Kode Wilayah;NIK;Alamat\nRahasiawati Tanjung;1706021009;1706024508790001;Jalan Rahasia\nx;1706029999;1706024508790099;Jalan Rahasia\n";
         let import = looked_through(&regency, CSV, file.as_bytes()).await;
         let tables = app.texts("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").await;
         for secret in ["Rahasia", "1706024508790001", "1706024508790099"] {
@@ -693,6 +761,137 @@ fn nothing_of_a_file_is_stored_unsealed_and_nothing_is_kept_for_ever() {
         assert_eq!(app.number("SELECT count(*) FROM import_rows").await, 0);
         // what is told of the import itself stays
         assert_eq!(counts(&app.regency().await.get(&path(&import)).await.expect(200)), [0, 1, 1, 0, 0]);
+    });
+}
+
+#[test]
+fn what_is_left_after_its_time_is_told_and_the_file_may_come_again() {
+    run(async |app| {
+        let regency = app.regency().await;
+        let file = small(&["Ani Tanjung", "Beni Koto"]);
+        let import = looked_through(&regency, CSV, &file).await;
+        apply(&regency, &import, json!({ "mode": "all", "rows": [2] })).await.expect(202);
+        let import = until(&regency, &path(&import), "applied").await;
+        assert_eq!((counts(&import), &import.json["expired_at"]), ([0, 1, 0, 0, 1], &Value::Null));
+        send(&regency, CSV, &file).await.problem(409, "file_imported_already");
+        let running = app.running();
+        app.pass(chrono::TimeDelta::days(8));
+        worker::turn(&running.app, &running.writer).await.unwrap();
+        let regency = app.regency().await;
+        let gone = regency.get(&path(&import)).await.expect(200);
+        assert_eq!(gone.json["state"], "applied");
+        let refused = apply(&regency, &gone, json!({ "mode": "good_rows" })).await.problem(409, "import_expired");
+        assert_eq!(
+            (&refused.json["state"], &refused.json["expired_at"]),
+            (&json!("applied"), &gone.json["expired_at"])
+        );
+        let discard = format!("{}/discard", path(&gone));
+        regency.act(&discard, gone.header("etag"), json!({})).await.problem(409, "import_expired");
+        let again = looked_through(&regency, CSV, &file).await;
+        assert_eq!(counts(&again), [0, 1, 0, 1, 0]);
+    });
+}
+
+async fn wait_for(app: &TestApp, sql: &str, value: i64) {
+    let begun = Instant::now();
+    while app.number(sql).await != value {
+        assert!(begun.elapsed() < Duration::from_mins(2), "never {value}: {sql}");
+    }
+}
+
+#[test]
+fn a_part_that_cannot_be_done_stands_in_nobodys_way_and_is_not_lost() {
+    run(async |app| {
+        let regency = app.regency().await;
+        let import = looked_through(&regency, CSV, &many(app, 60).await).await;
+        let of = |what: &str| {
+            format!("SELECT {what} FROM import_chunks WHERE import_id = '{}' AND position = 0", import.id())
+        };
+        let sealed = app.texts(&of("encode(sealed, 'hex')")).await.remove(0);
+        let store = async |hex: &str| {
+            let to = format!("sealed = decode('{hex}', 'hex') WHERE import_id = '{}' AND position = 0", import.id());
+            app.sql(&format!("UPDATE import_chunks SET {to}")).await;
+        };
+        store("00").await;
+        apply(&regency, &import, json!({ "mode": "all" })).await.expect(202);
+        wait_for(app, &of("attempts"), 1).await;
+        // others go on: the rest of it, and other imports
+        let applied =
+            format!("SELECT count(*) FROM import_rows WHERE import_id = '{}' AND state = 'applied'", import.id());
+        wait_for(app, &applied, 10).await;
+        let other = looked_through(&regency, CSV, &small(&["Zaki Tanjung"])).await;
+        apply(&regency, &other, json!({ "mode": "all" })).await.expect(202);
+        until(&regency, &path(&other), "applied").await;
+        let running = app.running();
+        let state = format!("SELECT state FROM imports WHERE id = '{}'", import.id());
+        for faults in 2..=10 {
+            assert_eq!(app.texts(&state).await, ["applying"], "after {} faults", faults - 1);
+            app.pass(chrono::TimeDelta::hours(1));
+            work(&running.app, &running.writer).await.unwrap();
+            assert_eq!(app.number(&of("attempts")).await, faults);
+        }
+        let regency = app.regency().await;
+        let failed = regency.get(&path(&import)).await.expect(200);
+        assert_eq!((&failed.json["state"], &failed.json["failure"]), (&json!("failed"), &json!("internal")));
+        // Nothing is lost: once the fault is mended, it goes on.
+        store(&sealed).await;
+        apply(&regency, &failed, json!({ "mode": "good_rows" })).await.expect(202);
+        let done = until(&regency, &path(&import), "applied").await;
+        assert_eq!((counts(&done), &done.json["failure"]), ([0, 0, 0, 0, 60], &Value::Null));
+        applied_once(app, &import.id(), 60).await;
+    });
+}
+
+#[test]
+fn rows_of_a_failed_import_are_removed_after_their_time() {
+    run(async |app| {
+        let regency = app.regency().await;
+        let file = small(&["Ani Tanjung"]);
+        let import = looked_through(&regency, CSV, &file).await;
+        app.sql("UPDATE imports SET state = 'failed', failure = 'internal', ended_at = updated_at").await;
+        // The same file came again meanwhile: it goes in once.
+        let again = looked_through(&regency, CSV, &file).await;
+        let refused = apply(&regency, &import, json!({ "mode": "all" })).await.problem(409, "file_imported_already");
+        assert_eq!(refused.json["id"], again.id());
+        let running = app.running();
+        app.pass(chrono::TimeDelta::days(8));
+        worker::turn(&running.app, &running.writer).await.unwrap();
+        assert_eq!(app.number("SELECT count(*) FROM import_chunks WHERE sealed IS NOT NULL").await, 0);
+        let regency = app.regency().await;
+        apply(&regency, &import, json!({ "mode": "all" })).await.problem(409, "import_expired");
+    });
+}
+
+#[test]
+fn a_part_that_waits_for_somebody_lets_other_imports_go_first() {
+    run(async |app| {
+        let regency = app.regency().await;
+        let import = looked_through(&regency, CSV, &small(&["Ani Tanjung"])).await;
+        let mut holding = app.connect().await;
+        let rows = format!("SELECT 1 FROM import_rows WHERE import_id = '{}' FOR UPDATE", import.id());
+        for sql in ["BEGIN", &rows] {
+            diesel::sql_query(sql).execute(&mut holding).await.unwrap();
+        }
+        apply(&regency, &import, json!({ "mode": "all" })).await.expect(202);
+        let other = looked_through(&regency, CSV, &small(&["Beni Koto"])).await;
+        apply(&regency, &other, json!({ "mode": "all" })).await.expect(202);
+        until(&regency, &path(&other), "applied").await;
+        assert_eq!(regency.get(&path(&import)).await.json["state"], "applying");
+        diesel::sql_query("ROLLBACK").execute(&mut holding).await.unwrap();
+        until(&regency, &path(&import), "applied").await;
+    });
+}
+
+#[test]
+fn who_applies_one_row_does_not_write_all_the_others_again() {
+    run(async |app| {
+        let regency = app.regency().await;
+        let import = looked_through(&regency, CSV, &many(app, 120).await).await;
+        let written = "SELECT string_agg(xmin::text, ' ' ORDER BY position) FROM import_chunks WHERE position > 0";
+        let before = app.texts(written).await;
+        apply(&regency, &import, json!({ "mode": "good_rows", "rows": [17] })).await.expect(202);
+        let done = until(&regency, &path(&import), "applied").await;
+        assert_eq!((counts(&done), app.texts(written).await), ([0, 119, 0, 0, 1], before));
     });
 }
 
@@ -758,6 +957,13 @@ fn an_operator_imports_on_the_host_and_is_not_stopped_by_a_kill() {
         );
         let id = app.texts("SELECT id FROM imports").await.remove(0);
         applied_once(app, &id, 1500).await;
+        // What stops is no success: here the right of who sent it.
+        let ministry = app.ministry().await.credential.as_ref().unwrap().client_id.clone();
+        app.sql(&format!("UPDATE imports SET state = 'applying', ended_at = NULL, client_id = '{ministry}'")).await;
+        app.sql("UPDATE import_chunks SET todo = 'apply', sealed = '' WHERE position = 0").await;
+        let stopped = run(&["--apply", "good-rows"]).await;
+        let said = text(&stopped.stderr);
+        assert!(!stopped.status.success() && said.contains("failed (client_not_allowed)"), "{said}");
         std::fs::remove_file(file).unwrap();
         std::fs::remove_file(errors).unwrap();
     });

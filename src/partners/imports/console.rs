@@ -4,7 +4,7 @@ use super::api::act::begin;
 use super::api::read::lines;
 use super::api::upload::{LIMIT, check_authority};
 use super::intake::{create, note, prepare};
-use super::rules::sheet::Kind;
+use super::rules::sheet::{Deadline, Kind};
 use super::rules::{ApplyMode, FILE_IMPORTED_ALREADY, ImportId, ImportState, RowState};
 use super::store::{self, Counts, Import};
 use super::work::work;
@@ -23,6 +23,10 @@ use std::time::Duration;
 use uuid::Uuid;
 
 const LOOK: Duration = Duration::from_millis(200);
+/// Looks at an import that others are at work on before this process takes part again.
+const LOOKS: u32 = 25;
+/// Nobody else waits for the file that is read.
+const LONGEST: Duration = Duration::from_mins(10);
 /// Rows of the file of errors that are read at a time.
 const AT_ONCE: i64 = 1000;
 
@@ -58,7 +62,7 @@ struct Console {
     caller: SharedCaller,
 }
 
-/// Does what the command asks; returns what it prints.
+/// Does what the command asks; returns what it prints. What did not come to what was asked is an error with the same words.
 pub async fn run(app: Arc<App>, writer: Writer, command: ImportCommand) -> anyhow::Result<String> {
     let bytes = std::fs::read(&command.file).with_context(|| command.file.display().to_string())?;
     anyhow::ensure!(bytes.len() <= LIMIT, "{} is larger than 32 MB: make several files of it", command.file.display());
@@ -78,10 +82,13 @@ pub async fn run(app: Arc<App>, writer: Writer, command: ImportCommand) -> anyho
     let Counts { ready, faulty, duplicates, applied, .. } = counts;
     let rows = import.row_count;
     let why = import.failure.map(|why| format!(" ({why})")).unwrap_or_default();
-    Ok(format!(
+    let told = format!(
         "import {id}: {}{why}\n{rows} rows: {applied} applied, {ready} ready, {faulty} faulty, {duplicates} duplicates",
         import.state
-    ))
+    );
+    let stopped = matches!(import.state, ImportState::Failed | ImportState::Discarded);
+    anyhow::ensure!(!stopped && (ready == 0 || command.apply.is_none()), told);
+    Ok(told)
 }
 
 fn kind_of(path: &Path) -> Kind {
@@ -120,7 +127,9 @@ impl Console {
     async fn take_in(&self, bytes: Vec<u8>, kind: Kind, ignored: &[String]) -> anyhow::Result<ImportId> {
         let (app, caller, id) = (self.app.clone(), self.caller.clone(), ImportId(self.app.clock.new_id()));
         let (keys, agency, ignored) = (app.keys.clone(), caller.agency, ignored.to_vec());
-        let reading = tokio::task::spawn_blocking(move || prepare(&keys, id, agency, &bytes, kind, &ignored));
+        let reading = tokio::task::spawn_blocking(move || {
+            prepare(&keys, id, agency, &bytes, (kind, &ignored, Deadline::after(LONGEST)))
+        });
         let read = reading.await?.map_err(told)?;
         let stored = self.writer.run(async move |c| {
             let import = create(c, &app, &caller, read).await?;
@@ -150,9 +159,11 @@ impl Console {
     async fn watch(&self, id: ImportId, what: &str) -> anyhow::Result<()> {
         let style = ProgressStyle::with_template("{msg} {bar:40} {human_pos}/{human_len} {elapsed}")?;
         let bar = ProgressBar::new(0).with_style(style).with_message(what.to_owned());
-        let (app, writer) = (self.app.clone(), self.writer.clone());
-        let mut working = tokio::spawn(async move { work(&app, &writer).await });
-        let mut done = false;
+        let go = || {
+            let (app, writer) = (self.app.clone(), self.writer.clone());
+            tokio::spawn(async move { work(&app, &writer).await })
+        };
+        let (mut working, mut rest) = (go(), None);
         loop {
             let (import, counts) = self.read(id).await?;
             let (open, all) = counts.open;
@@ -162,13 +173,17 @@ impl Console {
             if !matches!(import.state, ImportState::Uploaded | ImportState::Validating | ImportState::Applying) {
                 break;
             }
-            // Done, and yet not at rest: another process is at work on the rest of it.
-            if done {
+            // Done, and yet not at rest: another process is at work on the rest of it, or has died over it, or it was put off.
+            if let Some(looks) = rest {
                 tokio::time::sleep(LOOK).await;
+                rest = Some(looks + 1).filter(|looks| *looks < LOOKS);
+                if rest.is_none() {
+                    working = go();
+                }
                 continue;
             }
             tokio::select! {
-                ended = &mut working => { ended?.map_err(told)?; done = true; }
+                ended = &mut working => { ended?.map_err(told)?; rest = Some(0); }
                 () = tokio::time::sleep(LOOK) => {}
             }
         }
@@ -179,7 +194,7 @@ impl Console {
     /// Begins to register; nothing if that was done.
     async fn apply(&self, id: ImportId, mode: ApplyMode) -> anyhow::Result<()> {
         let (import, counts) = self.read(id).await?;
-        if !import.state.may_be_applied() || (import.state == ImportState::Applied && counts.ready == 0) {
+        if !import.may_be_applied() || (import.state == ImportState::Applied && counts.ready == 0) {
             return Ok(());
         }
         let (app, caller) = (self.app.clone(), self.caller.clone());

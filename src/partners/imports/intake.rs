@@ -2,7 +2,7 @@
 //! stored in chunks.
 use super::rules::header::{Column, understand};
 use super::rules::person::compare;
-use super::rules::sheet::{Kind, read};
+use super::rules::sheet::{Deadline, Kind, read};
 use super::rules::{FILE_IMPORTED_ALREADY, FILE_REFUSED, ImportFormat, ImportId, ImportState, Todo, Waiting};
 use super::store::{self, Chunk, Import};
 use crate::access::rules::{AgencyId, Caller};
@@ -34,20 +34,21 @@ pub struct Prepared {
     chunks: Vec<Chunk>,
 }
 
-/// Reads a file of an agency. Takes as long as the file is large: not for a thread that answers requests.
+/// Reads a file of an agency: `said` to be of a kind, without the columns of these letters, until then. Takes as long as the file is large: not for a thread that answers requests.
 pub fn prepare(
     keys: &Keys,
     id: ImportId,
     agency: AgencyId,
     bytes: &[u8],
-    said: Kind,
-    ignored: &[String],
+    (said, ignored, until): (Kind, &[String], Deadline),
 ) -> ApiResult<Prepared> {
-    let sheet = read(bytes, said).map_err(|fault| refused(vec![fault]))?;
+    let refused_for = |fault| refused(vec![fault]);
+    let sheet = read(bytes, said, until).map_err(refused_for)?;
     let (format, other_sheets) = (ImportFormat::from(sheet.kind), sheet.other_sheets);
     let register = understand(sheet, ignored).map_err(refused)?;
-    let rows = compare(&register.columns, register.rows);
+    let rows = compare(&register.columns, register.rows, until).map_err(refused_for)?;
     let pack = |(position, rows): (i32, &[Waiting])| {
+        until.check().map_err(refused_for)?;
         let sealed = seal(keys, id, position, rows)?;
         let row_count = i32::try_from(rows.len()).unwrap_or(i32::MAX);
         Ok(Chunk { import_id: id, position, todo: Some(Todo::Validate), sealed: Some(sealed), row_count })
@@ -123,6 +124,7 @@ pub async fn create(conn: &mut Conn, app: &App, caller: &Caller, file: Prepared)
         updated_at: now,
         validated_at: None,
         ended_at: None,
+        expired_at: None,
     };
     store::create(conn, &import, &file.chunks).await?;
     note(conn, app, caller, "import.create", import.id).await?;

@@ -1,7 +1,7 @@
 //! The work on imports begins when its request is answered, and not with the next turn of the clock.
 use super::intake::{Prepared, prepare};
 use super::rules::ImportId;
-use super::rules::sheet::Kind;
+use super::rules::sheet::{Deadline, Kind};
 use super::work::work;
 use crate::access::rules::AgencyId;
 use crate::platform::app::App;
@@ -9,13 +9,28 @@ use crate::platform::db::Writer;
 use crate::platform::error::{ApiError, ApiResult, UNAVAILABLE};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 /// Files that are being read at the same time: each may need as much memory as all else together.
 const READING: usize = 2;
 const WAIT: Duration = Duration::from_secs(20);
+/// The largest register takes some seconds.
+const LONGEST: Duration = Duration::from_mins(1);
+
+/// A file as it was sent, and what it is said to be.
+#[derive(Debug)]
+pub struct Sent {
+    /// Its bytes.
+    pub content: Arc<Zeroizing<Vec<u8>>>,
+    /// By its media type.
+    pub kind: Kind,
+    /// Letters of columns that are not read.
+    pub ignored: Vec<String>,
+    /// The place in memory that it has: given back when nobody reads it any more, whether or not its client still waits.
+    pub room: Arc<OwnedSemaphorePermit>,
+}
 
 /// What the imports of one process share.
 #[derive(Clone)]
@@ -43,18 +58,18 @@ impl Jobs {
     }
 
     /// Reads a file on a thread that may take its time.
-    pub async fn read(
-        &self,
-        app: &Arc<App>,
-        id: ImportId,
-        agency: AgencyId,
-        file: (Arc<Zeroizing<Vec<u8>>>, Kind),
-        ignored: Vec<String>,
-    ) -> ApiResult<Prepared> {
+    pub async fn read(&self, app: &Arc<App>, id: ImportId, agency: AgencyId, file: Sent) -> ApiResult<Prepared> {
         let busy = || ApiError::from(&UNAVAILABLE).header("retry-after", 10);
-        let _seat = timeout(WAIT, self.reading.acquire()).await.map_err(|_| busy())?.map_err(|_| busy())?;
+        let seat =
+            timeout(WAIT, self.reading.clone().acquire_owned()).await.map_err(|_| busy())?.map_err(|_| busy())?;
         let keys = app.keys.clone();
-        let reading = tokio::task::spawn_blocking(move || prepare(&keys, id, agency, &file.0, file.1, &ignored));
+        let reading = tokio::task::spawn_blocking(move || {
+            // The work goes on when its client hangs up: until it is done, both are taken.
+            let (Sent { content, kind, ignored, room }, seat) = (file, seat);
+            let read = prepare(&keys, id, agency, &content, (kind, &ignored, Deadline::after(LONGEST)));
+            drop((content, room, seat));
+            read
+        });
         reading.await.map_err(|_| ApiError::internal("reading a file panicked"))?
     }
 }

@@ -3,10 +3,10 @@ use super::rules::{ImportFailure, ImportFormat, ImportId, ImportState, RowState,
 use crate::access::rules::{AgencyId, Caller, ClientId, VolunteerId};
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
-use crate::platform::db::sql::{pg_advisory_xact_lock, unnest, uuids};
+use crate::platform::db::sql::{Known, pg_advisory_xact_lock, unnest, uuids};
 use crate::schema::{import_chunks as chunks, import_rows as rows, imports as t};
 use chrono::{DateTime, TimeDelta, Utc};
-use diesel::dsl::{auto_type, count, exists, not, sum};
+use diesel::dsl::{auto_type, count, exists, min, not, sum};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
@@ -62,6 +62,16 @@ pub struct Import {
     pub validated_at: Option<DateTime<Utc>>,
     /// When it was over.
     pub ended_at: Option<DateTime<Utc>>,
+    /// When rows that nobody had applied were removed.
+    pub expired_at: Option<DateTime<Utc>>,
+}
+
+impl Import {
+    /// Whether its rows may be chosen and applied: those that are left too, and those that a fault of ours kept from it.
+    pub fn may_be_applied(&self) -> bool {
+        let stopped = self.failure == Some(ImportFailure::Internal) && self.validated_at.is_some();
+        self.expired_at.is_none() && (self.state.may_be_applied() || stopped)
+    }
 }
 
 /// How many rows are in which state.
@@ -147,13 +157,14 @@ pub async fn find_any(conn: &mut Conn, id: ImportId) -> QueryResult<Import> {
     t::table.find(id).select(Import::as_select()).first(conn).await
 }
 
-/// The import of the same file that did not come to nothing. Who sends it again meanwhile waits until the transaction ends.
+/// The import of the same file that did not come to nothing, and of which no rows are gone. Who sends it again meanwhile waits until the transaction ends.
 pub async fn find_same(conn: &mut Conn, agency: AgencyId, digest: &[u8]) -> QueryResult<Option<Import>> {
     let key = digest.first_chunk().map(|bytes| i64::from_be_bytes(*bytes)).unwrap_or_default();
     diesel::select(pg_advisory_xact_lock(key)).execute(conn).await?;
     let same = t::table.filter(t::agency_id.eq(agency).and(t::digest.eq(digest)));
     let nothing = [ImportState::Failed, ImportState::Discarded];
-    same.filter(t::state.ne_all(nothing)).select(Import::as_select()).first(conn).await.optional()
+    let same = same.filter(t::state.ne_all(nothing).and(t::expired_at.is_null()));
+    same.select(Import::as_select()).first(conn).await.optional()
 }
 
 /// Inserts an import with its chunks.
@@ -274,11 +285,12 @@ pub async fn count_overridden(conn: &mut Conn, id: ImportId, numbers: Option<&[i
     }
 }
 
-/// Takes the next chunk that nobody is at work on: small imports do not wait for large ones. Held until the transaction
-/// ends; it is let go of if that fails.
-pub async fn take_chunk(conn: &mut Conn) -> QueryResult<Option<Chunk>> {
+/// Takes the next chunk that nobody is at work on and that is not put off: small imports do not wait for large ones. Held
+/// until the transaction ends; it is let go of if that fails.
+pub async fn take_chunk(conn: &mut Conn, now: DateTime<Utc>) -> QueryResult<Option<Chunk>> {
     chunks::table
         .filter(chunks::todo.is_not_null())
+        .filter(Known(chunks::not_before.is_null().or(chunks::not_before.le(now))))
         .order((chunks::position, chunks::import_id))
         .select(Chunk::as_select())
         .for_update()
@@ -286,6 +298,27 @@ pub async fn take_chunk(conn: &mut Conn) -> QueryResult<Option<Chunk>> {
         .first(conn)
         .await
         .optional()
+}
+
+/// When the first of those that are put off is due again.
+pub async fn next_due(conn: &mut Conn) -> QueryResult<Option<DateTime<Utc>>> {
+    chunks::table.filter(chunks::todo.is_not_null()).select(min(chunks::not_before)).first(conn).await
+}
+
+/// Puts a chunk off; `charged`: for a fault of ours. How many there have been since it was last done; 0 if somebody else has
+/// done it meanwhile.
+pub async fn put_off(
+    conn: &mut Conn,
+    (id, position): (ImportId, i32),
+    charged: bool,
+    until: impl Fn(i32) -> DateTime<Utc>,
+) -> QueryResult<i32> {
+    let one = chunks::table.find((id, position)).filter(chunks::todo.is_not_null());
+    let attempts = one.select(chunks::attempts).for_update().first::<i32>(conn).await.optional()?;
+    let Some(attempts) = attempts.map(|attempts| attempts + i32::from(charged)) else { return Ok(0) };
+    let values = (chunks::attempts.eq(attempts), chunks::not_before.eq(Some(until(attempts))));
+    diesel::update(chunks::table.find((id, position))).set(values).execute(conn).await?;
+    Ok(attempts)
 }
 
 /// Says that somebody has begun to look through its rows.
@@ -355,23 +388,39 @@ pub async fn save_row(conn: &mut Conn, id: ImportId, row: &ImportRow) -> QueryRe
 /// Ends the work on a chunk, with what its rows are now.
 pub async fn finish_chunk(conn: &mut Conn, chunk: &Chunk, counts: Counts) -> QueryResult<()> {
     let number = |count: i64| i32::try_from(count).unwrap_or(i32::MAX);
-    // Nothing of it is applied any more: nothing of it is kept.
-    let keep = chunk.sealed.as_deref().filter(|_| counts.ready + counts.duplicates > 0);
+    // Nothing of it is applied any more: nothing of it is kept. Otherwise it is not written again.
+    let gone = counts.ready + counts.duplicates == 0;
     let values = (
         chunks::todo.eq(None::<Todo>),
-        chunks::sealed.eq(keep),
+        gone.then_some(chunks::sealed.eq(None::<Vec<u8>>)),
         chunks::ready.eq(number(counts.ready)),
         chunks::faulty.eq(number(counts.faulty)),
         chunks::duplicate.eq(number(counts.duplicates)),
         chunks::applied.eq(number(counts.applied)),
+        (chunks::attempts.eq(0), chunks::not_before.eq(None::<DateTime<Utc>>)),
     );
     diesel::update(chunks::table.find((chunk.import_id, chunk.position))).set(values).execute(conn).await.map(drop)
 }
 
-/// Gives every chunk that still has rows to apply to whoever works.
-pub async fn apply_chunks(conn: &mut Conn, id: ImportId) -> QueryResult<usize> {
-    let of = chunks::table.filter(chunks::import_id.eq(id).and(chunks::sealed.is_not_null()));
-    diesel::update(of).set(chunks::todo.eq(Some(Todo::Apply))).execute(conn).await
+/// Gives every chunk with rows that are chosen and can be applied to whoever works; how many chunks that are.
+pub async fn apply_chunks(conn: &mut Conn, id: ImportId, numbers: Option<&[i32]>) -> QueryResult<usize> {
+    let ready = rows::state.eq(RowState::Ready);
+    let other = rows::state.eq(RowState::Duplicate).and(rows::override_reason.is_not_null());
+    let mut good = rows::table.filter(rows::import_id.eq(id)).filter(ready.or(other)).into_boxed();
+    if let Some(numbers) = numbers {
+        good = good.filter(rows::number.eq_any(numbers.to_vec()));
+    }
+    let positions: Vec<i32> = good.select(rows::position).distinct().load(conn).await?;
+    let of = chunks::table.filter(chunks::import_id.eq(id).and(chunks::position.eq_any(positions)));
+    let values =
+        (chunks::todo.eq(Some(Todo::Apply)), chunks::attempts.eq(0), chunks::not_before.eq(None::<DateTime<Utc>>));
+    diesel::update(of.filter(chunks::sealed.is_not_null())).set(values).execute(conn).await
+}
+
+/// Takes every chunk out of the hands of whoever works; the rows stay.
+pub async fn rest_chunks(conn: &mut Conn, id: ImportId) -> QueryResult<usize> {
+    let of = chunks::table.filter(chunks::import_id.eq(id).and(chunks::todo.is_not_null()));
+    diesel::update(of).set(chunks::todo.eq(None::<Todo>)).execute(conn).await
 }
 
 /// Removes the rows themselves; what became of them stays.
@@ -398,13 +447,17 @@ pub async fn finish(conn: &mut Conn, now: DateTime<Utc>) -> QueryResult<Vec<Impo
 }
 
 /// Stops an import, unless it is over already; what it is now. Chunks before the import, as whoever works on them takes them.
+/// After a fault of ours the rows stay for their time.
 pub async fn fail(
     conn: &mut Conn,
     id: ImportId,
     why: ImportFailure,
     now: DateTime<Utc>,
 ) -> QueryResult<Option<Import>> {
-    empty_chunks(conn, id).await?;
+    match why {
+        ImportFailure::Internal => rest_chunks(conn, id).await?,
+        ImportFailure::ClientNotAllowed => empty_chunks(conn, id).await?,
+    };
     let busy = [ImportState::Uploaded, ImportState::Validating, ImportState::Applying];
     let one = t::table.find(id).filter(t::state.eq_any(busy)).select(Import::as_select());
     let Some(mut import) = one.for_update().first(conn).await.optional()? else { return Ok(None) };
@@ -413,11 +466,10 @@ pub async fn fail(
     Ok(Some(import))
 }
 
-/// Imports that nobody came back to, locked: their rows are to be removed.
+/// Imports that nobody came back to, locked: their rows are to be removed, whatever became of them.
 pub async fn forgotten(conn: &mut Conn, now: DateTime<Utc>) -> QueryResult<Vec<Import>> {
     let kept = chunks::table.filter(chunks::import_id.eq(t::id).and(chunks::sealed.is_not_null()));
-    let waiting = [ImportState::Validated, ImportState::Applied];
-    let old = t::table.filter(t::state.eq_any(waiting).and(t::updated_at.lt(now - KEPT))).filter(exists(kept));
+    let old = t::table.filter(t::updated_at.lt(now - KEPT)).filter(exists(kept));
     old.select(Import::as_select()).for_update().skip_locked().limit(100).load(conn).await
 }
 

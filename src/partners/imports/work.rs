@@ -29,15 +29,22 @@ use crate::volunteers::register::{Entry, NewVolunteer, Override, register};
 use crate::volunteers::rules::likeness::{Traits, alike};
 use crate::volunteers::rules::{NikWarning, VOLUNTEER_ALIKE, VOLUNTEER_EXISTS, may_decide, nik_warnings};
 use crate::volunteers::store::{self as volunteers, Neighbour};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncConnection;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Tries of a chunk that cannot be done right now, and how much longer each waits.
+/// Tries while the database cannot be reached, and how much longer each waits.
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(200);
+/// How long a chunk is left that cannot be done right now, as somebody registers in one of its villages.
+const BUSY: TimeDelta = TimeDelta::seconds(1);
+/// Faults of ours over one chunk until its import is given up. The first is left for some seconds, each further one for twice
+/// as long: an hour and a half in all, in which a disk may be cleared and a deployment ended.
+const FAULTS: i32 = 10;
+const FAULTY: TimeDelta = TimeDelta::seconds(5);
 
 type Remembered = Option<(RegionCode, Arc<Villages>)>;
 
@@ -60,18 +67,18 @@ impl Memory {
 /// What stopped the work on a chunk.
 #[derive(Debug)]
 struct Stopped {
-    import: Option<ImportId>,
+    chunk: Option<(ImportId, i32)>,
     error: ApiError,
 }
 
 impl From<DbError> for Stopped {
     fn from(error: DbError) -> Self {
-        Self { import: None, error: error.into() }
+        Self { chunk: None, error: error.into() }
     }
 }
 impl From<diesel::result::Error> for Stopped {
     fn from(error: diesel::result::Error) -> Self {
-        Self { import: None, error: error.into() }
+        Self { chunk: None, error: error.into() }
     }
 }
 impl TxError for Stopped {
@@ -80,12 +87,11 @@ impl TxError for Stopped {
     }
 }
 
-/// Works until there is nothing left to do or the service is asked to stop; how many chunks were done.
+/// Works until there is nothing left to do soon or the service is asked to stop; how many chunks were taken up.
 pub async fn work(app: &Arc<App>, writer: &Writer) -> ApiResult<usize> {
     let (memory, mut done, mut tries) = (Memory::default(), 0, 0);
     while !app.is_stopping() {
         let more = match step(app, writer, &memory).await {
-            // Somebody registers in one of its villages, or the database is busy.
             Err(error) if tries < TRIES && error.code().status == 503 => {
                 tries += 1;
                 tokio::time::sleep(PAUSE * tries).await;
@@ -97,36 +103,57 @@ pub async fn work(app: &Arc<App>, writer: &Writer) -> ApiResult<usize> {
         let now = app.clock.now();
         // Also of an import whose last chunk was done by somebody who died before saying so.
         writer.run(async move |c| ApiResult::Ok(store::finish(c, now).await?)).await?;
-        if !more {
-            break;
+        if more {
+            done += 1;
+            continue;
         }
-        done += 1;
+        let due = writer.run(async move |c| ApiResult::Ok(store::next_due(c).await?)).await?;
+        // The others wait for the next turn.
+        let Some(wait) = due.map(|due| due - app.clock.now()).filter(|wait| *wait <= BUSY) else { break };
+        tokio::time::sleep(wait.to_std().unwrap_or(PAUSE)).await;
     }
     Ok(done)
 }
 
-/// One chunk; false: there is none. An import that cannot go on is stopped, so that it does not stand in the way of others.
+/// One chunk; false: there is none. One that cannot be done is put off, so that it does not stand in the way of others.
 async fn step(app: &Arc<App>, writer: &Writer, memory: &Memory) -> ApiResult<bool> {
     let (inner, memory) = (app.clone(), memory.clone());
     let done = writer.run(async move |c| {
-        let Some(chunk) = store::take_chunk(c).await? else { return Ok(false) };
-        let import = Some(chunk.import_id);
-        do_chunk(c, &inner, &memory, chunk).await.map_err(|error| Stopped { import, error })?;
+        let Some(chunk) = store::take_chunk(c, inner.clock.now()).await? else { return Ok(false) };
+        let at = Some((chunk.import_id, chunk.position));
+        do_chunk(c, &inner, &memory, chunk).await.map_err(|error| Stopped { chunk: at, error })?;
         Ok(true)
     });
     let stopped: Stopped = match done.await {
         Ok(more) => return Ok(more),
         Err(stopped) => stopped,
     };
-    let why = match (stopped.import, stopped.error.code().status) {
-        (Some(id), 403) => (id, ImportFailure::ClientNotAllowed),
-        (Some(id), 500) => (id, ImportFailure::Internal),
-        _ => return Err(stopped.error),
-    };
-    tracing::error!(import = %why.0, error = %stopped.error, cause = stopped.error.cause(), "an import stops");
-    let app = app.clone();
-    writer.run(async move |c| fail(c, &app, why.0, why.1).await).await?;
+    let Some((id, position)) = stopped.chunk else { return Err(stopped.error) };
+    let (app, error) = (app.clone(), stopped.error);
+    let (status, cause) = (error.code().status, error.cause());
+    if status != 503 {
+        tracing::error!(import = %id, position, %error, cause, "a part of an import cannot be done");
+    }
+    writer.run(async move |c| set_aside(c, &app, (id, position), status).await).await?;
     Ok(true)
+}
+
+/// What becomes of a chunk that could not be done, and of its import.
+async fn set_aside(conn: &mut Conn, app: &App, chunk: (ImportId, i32), status: u16) -> ApiResult<()> {
+    let now = app.clock.now();
+    match status {
+        403 => fail(conn, app, chunk.0, ImportFailure::ClientNotAllowed).await,
+        503 => Ok(store::put_off(conn, chunk, false, |_| now + BUSY).await.map(drop)?),
+        _ => {
+            let faults = store::put_off(conn, chunk, true, |faults| again(now, faults)).await?;
+            if faults < FAULTS { Ok(()) } else { fail(conn, app, chunk.0, ImportFailure::Internal).await }
+        }
+    }
+}
+
+/// When a chunk is taken up again after so many faults.
+fn again(now: DateTime<Utc>, faults: i32) -> DateTime<Utc> {
+    now + FAULTY * 2_i32.pow(u32::try_from(faults.clamp(1, FAULTS) - 1).unwrap_or_default())
 }
 
 async fn fail(conn: &mut Conn, app: &App, id: ImportId, why: ImportFailure) -> ApiResult<()> {
@@ -410,10 +437,19 @@ pub async fn sweep(conn: &mut Conn, app: &App) -> ApiResult<usize> {
     let mut old = store::forgotten(conn, now).await?;
     for import in &mut old {
         store::empty_chunks(conn, import.id).await?;
-        if import.state == ImportState::Validated {
-            (import.state, import.ended_at) = (ImportState::Discarded, Some(now));
-            store::save(conn, import, now).await?;
+        match import.state {
+            ImportState::Uploaded | ImportState::Validating | ImportState::Validated => {
+                import.state = ImportState::Discarded;
+            }
+            // Something of it may be registered.
+            ImportState::Applying | ImportState::Applied => {
+                (import.state, import.expired_at) = (ImportState::Applied, Some(now));
+            }
+            ImportState::Failed => import.expired_at = Some(now),
+            ImportState::Discarded => {}
         }
+        import.ended_at = import.ended_at.or(Some(now));
+        store::save(conn, import, now).await?;
     }
     Ok(old.len() + store::sweep_rows(conn, now).await?)
 }

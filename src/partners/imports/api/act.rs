@@ -7,13 +7,14 @@ use crate::codes::rules::Code;
 use crate::partners::imports::intake::note;
 use crate::partners::imports::jobs::Jobs;
 use crate::partners::imports::rules::{
-    ApplyMode, IMPORT_STATE_CONFLICT, ImportId, ImportState, ROWS_NOT_READY, RowState,
+    ApplyMode, FILE_IMPORTED_ALREADY, IMPORT_EXPIRED, IMPORT_STATE_CONFLICT, ImportId, ImportState, ROWS_NOT_READY,
+    RowState,
 };
 use crate::partners::imports::store::{self, Counts, Import, ImportRow};
 use crate::platform::answer::Answer;
 use crate::platform::app::{App, Shared};
 use crate::platform::db::{Conn, Db};
-use crate::platform::error::{ApiError, ApiResult, Fault, STALE};
+use crate::platform::error::{ApiError, ApiResult, Fault, Place, STALE};
 use crate::platform::idempotency::Attempt;
 use crate::platform::input::{IfMatch, Keyed, NoBody, PathId};
 use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
@@ -24,6 +25,10 @@ use actix_web::post;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+/// Most rows that one call names, and most that it says of that they are other people.
+const MOST_ROWS: usize = 5000;
+const MOST_OVERRIDES: usize = 1000;
+
 /// Which rows become volunteers.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -33,7 +38,7 @@ pub struct ApplyImport {
     /// Numbers of rows, as Excel numbers them; absent: every row.
     #[schema(min_items = 1, max_items = 5000)]
     rows: Option<Vec<i32>>,
-    /// Rows that are other people than those who are alike. An equal NIK cannot be overridden.
+    /// Rows that are other people than those who are alike, of those named in `rows` if that is given. An equal NIK cannot be overridden.
     #[serde(default)]
     #[schema(max_items = 1000)]
     override_duplicates: Vec<OverrideRow>,
@@ -54,7 +59,7 @@ pub struct OverrideRow {
 ///
 /// Registers its rows in your name: with an appointment letter (SK) as active, without as candidates. `all`: each row must be
 /// ready, else 409 `rows_not_ready`; `good_rows`: those that are. Read the import until its `state` is `applied`, and its rows
-/// for who became of each. Rows that are left can be applied later, for 7 days.
+/// for who became of each. Rows that are left can be applied later, for 7 days; then it is 409 `import_expired`.
 #[utoipa::path(tag = "partners", security(("oauth2" = ["imports:write", "volunteers:write"])), request_body = ApplyImport,
     params(("id" = ImportId, Path, description = "Id of the import."), IdempotencyHeader, IfMatchHeader),
     responses((status = 202, body = ImportView, description = "It is being applied.")))]
@@ -78,7 +83,8 @@ pub async fn apply_import(
             };
             let mut import = store::lock(c, &caller, id).await?;
             check_authority(&caller)?;
-            check(&import, import.state.may_be_applied(), version)?;
+            check(&import, import.may_be_applied(), version)?;
+            check_choice(&wanted.body)?;
             override_rows(c, &app, id, &wanted.body.override_duplicates).await?;
             begin(c, &app, &caller, &mut import, wanted.body.mode, wanted.body.rows).await?;
             let location = format!("{}/v1/imports/{id}", app.settings.public_url);
@@ -96,8 +102,33 @@ async fn counts(conn: &mut Conn, id: ImportId) -> ApiResult<Counts> {
     Ok(found.into_iter().next().map(|(_, counts)| counts).unwrap_or_default())
 }
 
+/// How much a call may name, and that it means what it names.
+fn check_choice(wanted: &ApplyImport) -> ApiResult<()> {
+    let counted = [
+        ("/rows", wanted.rows.as_ref().map_or(1, Vec::len), 1, MOST_ROWS),
+        ("/override_duplicates", wanted.override_duplicates.len(), 0, MOST_OVERRIDES),
+    ];
+    if let Some((at, _, least, most)) =
+        counted.into_iter().find(|(_, count, least, most)| count < least || count > most)
+    {
+        let fault = Fault::with("out_of_range", format!("{least} sampai {most}"), format!("{least} to {most}"));
+        return Err(ApiError::malformed(Place::Pointer(at.to_owned()), fault));
+    }
+    let chosen = |one: &OverrideRow| wanted.rows.as_ref().is_none_or(|rows| rows.contains(&one.row));
+    match wanted.override_duplicates.iter().position(|one| !chosen(one)) {
+        None => Ok(()),
+        Some(index) => {
+            let fault = Fault::new("row_not_chosen", "bukan salah satu dari `rows`", "none of `rows`");
+            Err(ApiError::rule(&format!("/override_duplicates/{index}/row"), fault))
+        }
+    }
+}
+
 /// State before version: what has moved on is a conflict of its own.
 fn check(import: &Import, may: bool, version: IfMatch) -> ApiResult<()> {
+    if let Some(at) = import.expired_at {
+        return Err(ApiError::from(&IMPORT_EXPIRED).member("state", import.state).member("expired_at", at));
+    }
     if !may {
         return Err(ApiError::from(&IMPORT_STATE_CONFLICT).member("state", import.state));
     }
@@ -145,7 +176,7 @@ pub async fn begin(
         async |conn: &mut Conn, states: &[RowState]| store::count_rows(conn, import.id, rows.as_deref(), states).await;
     if let Some(rows) = &rows {
         let known = count(conn, RowState::ALL).await?;
-        if usize::try_from(known).ok() != Some(rows.len()) || rows.is_empty() {
+        if usize::try_from(known).ok() != Some(rows.len()) {
             let fault = Fault::new("row_unknown", "bukan baris berkas ini", "not rows of this file");
             return Err(ApiError::rule("/rows", fault));
         }
@@ -158,12 +189,18 @@ pub async fn begin(
         let error = ApiError::from(&ROWS_NOT_READY).member("ready", ready);
         return Err(error.member("faulty", faulty).member("duplicates", duplicates));
     }
-    (import.state, import.ended_at, import.selected) = (ImportState::Applying, None, rows);
-    (import.client_id, import.request_id) = (caller.client, caller.request);
-    import.acting_user = caller.acting_user.as_ref().map(|user| user.as_str().to_owned());
-    if store::apply_chunks(conn, import.id).await? == 0 {
+    // The same file may have come again since a fault of ours stopped this one.
+    let same = store::find_same(conn, caller.agency, &import.digest).await?;
+    if let Some(same) = same.filter(|same| same.id != import.id) {
+        return Err(ApiError::from(&FILE_IMPORTED_ALREADY).member("id", same.id).member("state", same.state));
+    }
+    if store::apply_chunks(conn, import.id, rows.as_deref()).await? == 0 {
         return Err(ApiError::from(&IMPORT_STATE_CONFLICT).member("state", import.state));
     }
+    (import.state, import.failure) = (ImportState::Applying, None);
+    (import.ended_at, import.selected) = (None, rows);
+    (import.client_id, import.request_id) = (caller.client, caller.request);
+    import.acting_user = caller.acting_user.as_ref().map(|user| user.as_str().to_owned());
     store::save(conn, import, app.clock.now()).await?;
     note(conn, app, caller, "import.apply", import.id).await
 }

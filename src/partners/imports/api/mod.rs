@@ -18,7 +18,7 @@ pub struct ImportColumn {
     /// What Excel calls it.
     #[schema(example = "D")]
     column: String,
-    /// Its header, as the file writes it.
+    /// Its header, as the file writes it, without what stands in brackets and adds nothing.
     #[schema(example = "Tgl Lahir")]
     name: String,
     /// What it means.
@@ -62,7 +62,7 @@ pub struct ImportView {
     /// Letters of columns that are not: counted or derived (No., age), not collected (religion), or ignored as you asked.
     #[schema(example = json!(["A"]))]
     ignored_columns: Vec<String>,
-    /// Other sheets of the workbook that hold something: only the first is read.
+    /// Other sheets of the workbook that are shown and hold something: only the first is read.
     other_sheets: i32,
     counts: ImportCounts,
     /// Per cent of what is being done now.
@@ -82,6 +82,10 @@ pub struct ImportView {
     /// When it was applied, failed or was discarded.
     #[schema(required)]
     ended_at: Option<DateTime<Utc>>,
+    /// When rows that nobody had applied were removed: the same file may be sent again. Null as long as all are there, or
+    /// applied, or it was discarded.
+    #[schema(required)]
+    expired_at: Option<DateTime<Utc>>,
 }
 
 impl ImportView {
@@ -126,6 +130,7 @@ impl ImportView {
             updated_at: import.updated_at,
             validated_at: import.validated_at,
             ended_at: import.ended_at,
+            expired_at: import.expired_at,
         })
     }
 }

@@ -3,7 +3,7 @@ use super::ImportView;
 use crate::access::api::Permit;
 use crate::access::rules::{AgencyKind, Caller, ImportVolunteers};
 use crate::partners::imports::intake::create;
-use crate::partners::imports::jobs::Jobs;
+use crate::partners::imports::jobs::{Jobs, Sent};
 use crate::partners::imports::rules::ImportId;
 use crate::partners::imports::rules::sheet::Kind;
 use crate::partners::imports::store;
@@ -56,7 +56,7 @@ pub struct ImportOptions {
 /// CSV, XLSX or NDJSON, at most 32 MB and 100,000 rows, as it is. It is read and stored sealed; then its rows are looked
 /// through, which registers nobody: read the import until its `state` is `validated`. A file that cannot be understood as a
 /// whole is 422 `file_refused` with every reason; the same file again is 409 `file_imported_already` with the `id` of the
-/// first, unless that was discarded or failed.
+/// first, unless that was discarded, failed or has expired.
 #[utoipa::path(tag = "partners", security(("oauth2" = ["imports:write", "volunteers:write"])), params(ImportOptions, IdempotencyHeader),
     request_body(description = "The file.", content(
         (String = "text/csv", example = "Nama;NIK;Tanggal Lahir;L/P;Kode Desa\r\nSiti Aminah;1706024508950001;05/08/1995;P;17.06.02.1017\r\n"),
@@ -78,8 +78,9 @@ pub async fn create_import(
     check_authority(&caller)?;
     check_letters(&options.0.ignore)?;
     let (id, key) = (ImportId(app.clock.new_id()), file.key.clone());
-    let read = jobs.read(&app, id, caller.agency, (file.content.clone(), kind), options.0.ignore).await?;
-    drop(file);
+    let Upload { content, room, .. } = file;
+    let sent = Sent { content, kind, ignored: options.0.ignore, room };
+    let read = jobs.read(&app, id, caller.agency, sent).await?;
     let shared = app.clone();
     let answer = db
         .write(async move |c| {

@@ -3,12 +3,18 @@
 //!
 //! Read by hand, since rows must be numbered as Excel numbers them: blank ones count, and a break in quotes does not.
 use super::header;
-use super::sheet::{Cell, Kind, MOST_COLUMNS, MOST_ROWS, Row, Sheet, TITLE_ROWS, too_many_columns, too_many_rows};
+use super::sheet::{
+    Cell, Deadline, Kind, MOST_CELLS, MOST_COLUMNS, MOST_ROWS, Row, Sheet, TITLE_ROWS, too_many_cells,
+    too_many_columns, too_many_rows,
+};
 use crate::platform::error::Fault;
 
 /// In front of UTF-8, where Excel writes it.
 pub const UTF8_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
 const SEPARATORS: [char; 4] = [';', ',', '\t', '|'];
+
+/// Most lines in the quotes of one cell. Of two quotes that were typed by mistake, everything between them would be one cell.
+const MOST_LINES: usize = 20;
 
 /// Bytes that are no text, or text of another encoding.
 pub const NOT_UTF8: Fault = Fault::new(
@@ -18,13 +24,14 @@ pub const NOT_UTF8: Fault = Fault::new(
 );
 
 /// Reads it.
-pub fn read(bytes: &[u8]) -> Result<Sheet, Fault> {
+pub fn read(bytes: &[u8], until: Deadline) -> Result<Sheet, Fault> {
     let text = decode(bytes)?;
     let (separator, text) = match separator_line(&text) {
         Some((separator, rest)) => (separator, rest),
-        None => (likely_separator(&text), text.as_str()),
+        None => (likely_separator(&text, until), text.as_str()),
     };
-    Ok(Sheet { kind: Kind::Csv, rows: rows(text, separator, usize::MAX)?, names: None, other_sheets: 0 })
+    let rows = rows(text, separator, None, until)?;
+    Ok(Sheet { kind: Kind::Csv, rows, names: None, other_sheets: 0, shifted: false })
 }
 
 fn decode(bytes: &[u8]) -> Result<String, Fault> {
@@ -54,10 +61,10 @@ fn separator_line(text: &str) -> Option<(char, &str)> {
 }
 
 /// The one by which the most columns have a name that is known; else the one that makes the most columns.
-fn likely_separator(text: &str) -> char {
+fn likely_separator(text: &str, until: Deadline) -> char {
     let score = |separator: &char| {
         // So wide that it is refused is wider than all others.
-        let Ok(head) = rows(text, *separator, TITLE_ROWS + 1) else { return (0, usize::MAX) };
+        let Ok(head) = rows(text, *separator, Some(TITLE_ROWS + 1), until) else { return (0, usize::MAX) };
         let known = head.iter().map(|row| header::known(&row.cells)).max().unwrap_or_default();
         let wide = head.iter().map(|row| row.cells.len()).max().unwrap_or_default();
         (known, wide)
@@ -66,47 +73,69 @@ fn likely_separator(text: &str) -> char {
     SEPARATORS.into_iter().rev().max_by_key(score).unwrap_or(',')
 }
 
-/// Rows with something in them, at most `most`. What stands after a closing quote belongs to the cell, as in Excel.
-fn rows(text: &str, separator: char, most: usize) -> Result<Vec<Row>, Fault> {
-    let mut reader = Reader { rows: vec![], cells: vec![], cell: String::new(), number: 1 };
+/// Rows with something in them. `most`: so many of them, and quotes as they come, to see what the separator may be; without it
+/// all, and a quote that would swallow a row is an error.
+fn rows(text: &str, separator: char, most: Option<usize>, until: Deadline) -> Result<Vec<Row>, Fault> {
+    let mut reader = Reader { rows: vec![], cells: vec![], cell: String::new(), number: 1, all: 0, until };
     let mut signs = text.chars().peekable();
-    // In quotes since the row of this number.
-    let mut quoted: Option<i32> = None;
-    let mut fresh = true;
+    // In quotes since the row of this number, and over so many line breaks.
+    let (mut quoted, mut lines): (Option<i32>, usize) = (None, 0);
+    let (mut fresh, mut closed) = (true, false);
     while let Some(sign) = signs.next() {
-        if reader.rows.len() >= most {
+        if most.is_some_and(|most| reader.rows.len() >= most) {
             return Ok(reader.rows);
         }
-        match sign {
-            '"' if quoted.is_some() && signs.peek() == Some(&'"') => {
+        match (sign, quoted) {
+            ('"', Some(_)) if signs.peek() == Some(&'"') => {
                 signs.next();
                 reader.cell.push('"');
             }
-            '"' if quoted.is_some() => quoted = None,
-            sign if quoted.is_some() => reader.cell.push(sign),
-            '"' if fresh => {
-                quoted = Some(reader.number);
-                fresh = false;
+            ('"', Some(_)) => (quoted, closed) = (None, true),
+            (sign, Some(number)) => {
+                lines += usize::from(sign == '\n');
+                if lines > MOST_LINES && most.is_none() {
+                    return Err(not_closed(number));
+                }
+                reader.cell.push(sign);
+            }
+            ('"', None) if fresh => {
+                (quoted, lines, fresh) = (Some(reader.number), 0, false);
                 continue;
             }
-            '\r' if signs.peek() == Some(&'\n') => continue,
-            '\n' | '\r' => reader.end_row()?,
-            sign if sign == separator => reader.end_cell()?,
-            sign => reader.cell.push(sign),
+            ('\r', None) if signs.peek() == Some(&'\n') => continue,
+            ('\n' | '\r', None) => reader.end_row()?,
+            (sign, None) if sign == separator => reader.end_cell()?,
+            (' ', None) if closed => continue,
+            _ if closed && most.is_none() => return Err(stray(reader.number)),
+            (sign, None) => reader.cell.push(sign),
         }
-        fresh = quoted.is_none() && reader.cell.is_empty() && (sign == separator || sign == '\n' || sign == '\r');
+        let between = quoted.is_none() && (sign == separator || sign == '\n' || sign == '\r');
+        (fresh, closed) = (between && reader.cell.is_empty(), closed && !between);
     }
-    match quoted {
-        Some(number) if most == usize::MAX => Err(Fault::with(
-            "quote_not_closed",
-            format!("tanda kutip dibuka di baris {number} dan tidak ditutup"),
-            format!("a quote is opened in row {number} and not closed"),
-        )),
-        _ => {
-            reader.end_row()?;
-            Ok(reader.rows)
-        }
+    if let (Some(number), None) = (quoted, most) {
+        return Err(not_closed(number));
     }
+    reader.end_row()?;
+    Ok(reader.rows)
+}
+
+fn not_closed(row: i32) -> Fault {
+    Fault::with(
+        "quote_not_closed",
+        format!("tanda kutip dibuka di baris {row} dan tidak ditutup dalam {MOST_LINES} baris"),
+        format!("a quote is opened in row {row} and not closed within {MOST_LINES} lines"),
+    )
+}
+
+/// Something after a closing quote: that quote, or the one that opened, was typed by mistake, and rows may lie between them.
+fn stray(row: i32) -> Fault {
+    Fault::with(
+        "quote_stray",
+        format!(
+            "di baris {row} ada teks setelah tanda kutip penutup; perbaiki tanda kutip di baris itu atau sebelumnya"
+        ),
+        format!("text after a closing quote in row {row}; correct the quotes there or above"),
+    )
 }
 
 struct Reader {
@@ -114,6 +143,9 @@ struct Reader {
     cells: Vec<Cell>,
     cell: String,
     number: i32,
+    /// Cells of all rows.
+    all: usize,
+    until: Deadline,
 }
 
 impl Reader {
@@ -134,6 +166,12 @@ impl Reader {
         while cells.last().is_some_and(Cell::is_empty) {
             cells.pop();
         }
+        cells.shrink_to_fit();
+        self.all += cells.len();
+        self.until.check()?;
+        if self.all > MOST_CELLS {
+            return Err(too_many_cells());
+        }
         if !cells.is_empty() {
             self.rows.push(Row { number: self.number, cells, broken: false });
         }
@@ -149,6 +187,11 @@ impl Reader {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::time::Duration;
+
+    fn read(bytes: &[u8]) -> Result<Sheet, Fault> {
+        super::read(bytes, Deadline::after(Duration::from_mins(2)))
+    }
 
     fn texts(bytes: &[u8]) -> Vec<(i32, Vec<String>)> {
         let sheet = read(bytes).unwrap();
@@ -180,12 +223,12 @@ mod tests {
 
     #[test]
     fn quotes_hold_line_breaks_and_rows_keep_their_numbers() {
-        let text = "Nama;Alamat\n\"Siti \"\"Iti\"\" Aminah\";\"Jl. Merdeka\r\nNo. 5\"\n\nBudi;x\"y\"\n\"a\"b;c\n";
+        let text = "Nama;Alamat\n\"Siti \"\"Iti\"\" Aminah\";\"Jl. Merdeka\r\nNo. 5\"\n\nBudi;x\"y\"\n\"a\"  ;c\n";
         let wanted = [
             row(1, &["Nama", "Alamat"]),
             row(2, &["Siti \"Iti\" Aminah", "Jl. Merdeka\r\nNo. 5"]),
             row(4, &["Budi", "x\"y\""]),
-            row(5, &["ab", "c"]),
+            row(5, &["a", "c"]),
         ];
         assert_eq!(texts(text.as_bytes()), wanted);
     }
@@ -202,6 +245,15 @@ mod tests {
         let wide = format!("Nama{}x", ";".repeat(300));
         assert_eq!(code(wide.as_bytes()), "too_many_columns");
         assert!(read(format!("Nama{}\nx", ";".repeat(300)).as_bytes()).is_ok());
+        // Everything from the first of these quotes to the second would be one cell.
+        let typed = "Nama;Ket\nAni;\"baik\nBudi;cukup\nCaca;\"cukup\" saja\n";
+        assert_eq!(code(typed.as_bytes()), "quote_stray");
+        let far = format!("Nama;Ket\nAni;\"baik\n{}Caca;cukup\"\n", "Budi;cukup\n".repeat(30));
+        assert_eq!(code(far.as_bytes()), "quote_not_closed");
+        assert!(read(far.as_bytes()).unwrap_err().message.en.contains("row 2"));
+        let right = format!("{}x\n", ";".repeat(199)).repeat(26_000);
+        assert_eq!(code(right.as_bytes()), "too_many_cells");
+        assert_eq!(super::read(b"a", Deadline::after(Duration::ZERO)).unwrap_err().code, "file_takes_too_long");
         assert_eq!(code("x\n".repeat(MOST_ROWS + TITLE_ROWS + 1).as_bytes()), "too_many_rows");
     }
 
@@ -221,7 +273,7 @@ mod tests {
                 .map(|cells| cells.iter().map(|cell| quoted(cell)).collect::<Vec<_>>().join(&separator.to_string()))
                 .collect();
             let text = format!("sep={separator}\r\n{}", lines.join("\r\n"));
-            let read = super::read(text.as_bytes()).unwrap();
+            let read = read(text.as_bytes()).unwrap();
             let wanted: Vec<Vec<Cell>> = table
                 .iter()
                 .map(|cells| {

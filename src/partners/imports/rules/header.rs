@@ -1,6 +1,6 @@
 //! Which column means what. A header is looked for in the first rows, for registers have titles above it; every column must
 //! be understood, so that a misspelt one does not vanish without a word.
-use super::sheet::{Cell, NO_ROWS, Row, Sheet, TITLE_ROWS, letters};
+use super::sheet::{Cell, MOST_ROWS, NO_ROWS, Row, Sheet, TITLE_ROWS, letters, too_many_rows};
 use crate::partners::fields::Field;
 use crate::platform::error::{Fault, Language};
 use crate::platform::text::fold;
@@ -116,10 +116,16 @@ const ALIASES: &[(Meaning, &[&str])] = &[
     ),
 ];
 
+/// Most characters of a header, hints in brackets included; what is longer is no name.
+const MOST_NAME: usize = 200;
+/// Of which so many are kept: every finding in the column tells them.
+const KEPT_NAME: usize = 60;
+
 /// A column of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
-    /// As the file writes it; empty if it is not understood, for then it may be anything.
+    /// As the file writes it, without what stands in brackets and adds nothing; empty if it is not understood, for then it may
+    /// be anything.
     pub name: String,
     /// What Excel calls it.
     pub letters: String,
@@ -138,8 +144,11 @@ pub struct Register {
     pub rows: Vec<Row>,
 }
 
-/// What a header means.
-fn meaning(raw: &str) -> Option<Meaning> {
+/// What a header means, and the part of it that says so.
+fn meaning(raw: &str) -> Option<(Meaning, &str)> {
+    if is_too_long(raw) {
+        return None;
+    }
     let of = |text: &str| {
         if let Some(field) = Field::of_header(text) {
             // Of our own exports: never imported.
@@ -149,8 +158,14 @@ fn meaning(raw: &str) -> Option<Meaning> {
         let plain = fold(text).replace(' ', "");
         ALIASES.iter().find(|(_, names)| names.contains(&plain.as_str())).map(|(meaning, _)| *meaning)
     };
-    // "Tanggal Lahir (dd/mm/yyyy)"
-    of(raw).or_else(|| of(raw.split_once('(')?.0))
+    // "Tanggal Lahir (dd/mm/yyyy)": in the brackets may be anything, somebody's name too.
+    let short = || raw.split_once('(').map(|(name, _)| name);
+    let whole = of(raw).map(|meaning| (meaning, raw));
+    whole.or_else(|| short().and_then(|name| of(name).map(|meaning| (meaning, name))))
+}
+
+fn is_too_long(name: &str) -> bool {
+    name.chars().nth(MOST_NAME).is_some()
 }
 
 /// How many of these cells are names of columns.
@@ -160,13 +175,13 @@ pub fn known(cells: &[Cell]) -> usize {
 
 /// Finds the header and says what every column means. `ignored`: letters of columns that may be anything.
 pub fn understand(sheet: Sheet, ignored: &[String]) -> Result<Register, Vec<Fault>> {
-    let (header_row, names, rows) = match sheet.names {
+    let (header_row, names, mut rows) = match sheet.names {
         Some(names) => (0, names, sheet.rows),
         None => split(sheet.rows)?,
     };
     let width = rows.iter().map(|row| row.cells.len()).chain([names.len()]).max().unwrap_or_default();
     let (mut columns, mut faults) = (vec![], vec![]);
-    let (mut unknown, mut nameless) = (vec![], vec![]);
+    let (mut unknown, mut nameless, mut long) = (vec![], vec![], vec![]);
     for index in 0..width {
         let name = names.get(index).map(|name| name.trim()).unwrap_or_default();
         let letters = letters(index);
@@ -174,23 +189,41 @@ pub fn understand(sheet: Sheet, ignored: &[String]) -> Result<Register, Vec<Faul
         let found = meaning(name);
         match (found, name.is_empty()) {
             _ if is_ignored => {}
+            _ if is_too_long(name) => long.push(letters.clone()),
             (None, true) if rows.iter().any(|row| row.cells.get(index).is_some_and(|cell| !cell.is_empty())) => {
                 nameless.push(letters.clone());
             }
             (None, false) => unknown.push(letters.clone()),
             _ => {}
         }
-        let meaning = found.filter(|_| !is_ignored).unwrap_or(Meaning::Nothing);
-        columns.push(Column { name: found.map(|_| name.to_owned()).unwrap_or_default(), letters, meaning });
+        let (meaning, name) = found.unwrap_or((Meaning::Nothing, ""));
+        let meaning = if is_ignored { Meaning::Nothing } else { meaning };
+        columns.push(Column { name: name.trim().chars().take(KEPT_NAME).collect(), letters, meaning });
+    }
+    if sheet.shifted {
+        refuse_serials(&columns, &mut rows);
     }
     faults.extend((!unknown.is_empty()).then(|| unknown_columns(&unknown)));
+    faults.extend((!long.is_empty()).then(|| long_names(&long)));
     faults.extend((!nameless.is_empty()).then(|| nameless_columns(&nameless)));
     faults.extend(twice(&columns));
     faults.extend(missing(&columns));
-    if rows.is_empty() {
-        faults.push(NO_ROWS);
-    }
+    faults.extend(rows.is_empty().then_some(NO_ROWS));
+    faults.extend((rows.len() > MOST_ROWS).then(too_many_rows));
     if faults.is_empty() { Ok(Register { header_row, columns, rows }) } else { Err(faults) }
+}
+
+/// In a workbook that counts its days from 1904 a number without a format may be a day of either count, four years apart.
+fn refuse_serials(columns: &[Column], rows: &mut [Row]) {
+    let days = [Field::BirthDate, Field::CertificateDate, Field::SkDate].map(Meaning::Field);
+    let is_day = |column: &Column| column.meaning == Meaning::BirthPlaceAndDate || days.contains(&column.meaning);
+    for row in rows {
+        for (cell, _) in row.cells.iter_mut().zip(columns).filter(|(_, column)| is_day(column)) {
+            if matches!(cell, Cell::Number(_)) {
+                *cell = Cell::Wrong;
+            }
+        }
+    }
 }
 
 /// The header is the row among the first that names the most columns; what stands above it is a title.
@@ -237,6 +270,15 @@ fn unknown_columns(letters: &[String]) -> Fault {
     )
 }
 
+fn long_names(letters: &[String]) -> Fault {
+    let letters = letters.join(", ");
+    Fault::with(
+        "header_too_long",
+        format!("judul kolom {letters} lebih dari {MOST_NAME} karakter"),
+        format!("the names of columns {letters} have more than {MOST_NAME} characters"),
+    )
+}
+
 fn nameless_columns(letters: &[String]) -> Fault {
     let letters = letters.join(", ");
     Fault::with(
@@ -275,12 +317,16 @@ fn missing(columns: &[Column]) -> Vec<Fault> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sheet::{Kind, read};
+    use super::super::sheet::{Deadline, Kind, read};
     use super::*;
+    use std::time::Duration;
 
     fn understood(text: &str, ignored: &[&str]) -> Result<Register, Vec<Fault>> {
         let ignored: Vec<String> = ignored.iter().map(|one| (*one).to_owned()).collect();
-        read(text.as_bytes(), Kind::Any).map_err(|fault| vec![fault]).and_then(|sheet| understand(sheet, &ignored))
+        let until = Deadline::after(Duration::from_mins(2));
+        read(text.as_bytes(), Kind::Any, until)
+            .map_err(|fault| vec![fault])
+            .and_then(|sheet| understand(sheet, &ignored))
     }
 
     fn codes(text: &str) -> Vec<String> {
@@ -294,7 +340,7 @@ mod tests {
             for name in *names {
                 assert!(seen.insert(name), "{name} is there twice");
                 assert_eq!(Field::of_header(name), None, "{name} is the field's own name");
-                assert_eq!(super::meaning(name), Some(*meaning));
+                assert_eq!(super::meaning(name), Some((*meaning, *name)));
             }
         }
     }
@@ -310,6 +356,38 @@ mod tests {
         assert_eq!(register.columns[2].name, "No. HP");
         let hinted = understood("Nama*;Tanggal Lahir (dd/mm/yyyy);KODE_DESA\na;;b", &[]).unwrap();
         assert_eq!(hinted.columns[1].meaning, field(Field::BirthDate));
+    }
+
+    #[test]
+    fn a_header_has_a_length_and_keeps_no_hint() {
+        let long = format!("Nama;Kode Desa{};NIK\na;b;c", ".".repeat(300));
+        assert_eq!(codes(&long), ["header_too_long", "column_missing"]);
+        assert!(understood(&format!("Nama;Kode Desa;{}\na;b;c", "x".repeat(300)), &["C"]).is_ok());
+        let hinted = format!("Nama (Siti, 1706);Desa/(Kelurahan);Kode Desa{}\na;b;c", ".".repeat(100));
+        let names: Vec<String> = understood(&hinted, &[]).unwrap().columns.into_iter().map(|one| one.name).collect();
+        assert_eq!(names, ["Nama".to_owned(), "Desa/(Kelurahan)".to_owned(), format!("Kode Desa{}", ".".repeat(51))]);
+        let rows = |count| format!("Judul\n\nNama;Kode Desa\n{}", "a;b\n".repeat(count));
+        assert_eq!(codes(&rows(MOST_ROWS + 1)), ["too_many_rows"]);
+        assert_eq!(understood(&rows(MOST_ROWS), &[]).unwrap().rows.len(), MOST_ROWS);
+    }
+
+    #[test]
+    fn a_bare_number_of_a_workbook_that_counts_from_1904_is_no_day() {
+        let said = |text: &str| Cell::Text(text.to_owned());
+        let row = |number, cells| Row { number, cells, broken: false };
+        let sheet = |shifted| Sheet {
+            kind: Kind::Xlsx,
+            rows: vec![
+                row(1, vec![said("Nama"), said("Kode Desa"), said("TTL"), said("Tahun Pengangkatan")]),
+                row(2, vec![said("Siti"), said("17.06.02.1009"), Cell::Number(29_221.0), Cell::Number(2015.0)]),
+            ],
+            names: None,
+            other_sheets: 0,
+            shifted,
+        };
+        let cells = |shifted| understand(sheet(shifted), &[]).unwrap().rows.remove(0).cells.split_off(2);
+        assert_eq!(cells(true), [Cell::Wrong, Cell::Number(2015.0)]);
+        assert_eq!(cells(false), [Cell::Number(29_221.0), Cell::Number(2015.0)]);
     }
 
     #[test]

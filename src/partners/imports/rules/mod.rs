@@ -19,6 +19,8 @@ error_codes! {
     FILE_IMPORTED_ALREADY = (409, "file_imported_already", "Berkas ini sudah diimpor.", "This file has been imported already.");
     /// The import is not in a state that the act begins from: `state` tells.
     IMPORT_STATE_CONFLICT = (409, "import_state_conflict", "Keadaan impor tidak memungkinkan tindakan ini.", "The state of the import does not allow this act.");
+    /// What was left of the file has been removed after its time; `expired_at` says when. Send it again.
+    IMPORT_EXPIRED = (409, "import_expired", "Baris berkas ini sudah dihapus; kirim ulang berkasnya.", "The rows of this file have been removed; send it again.");
     /// All rows were to be applied, and some cannot be: `faulty` and `duplicates` count them.
     ROWS_NOT_READY = (409, "rows_not_ready", "Ada baris yang belum dapat diterapkan.", "Some rows cannot be applied.");
     /// The file as a whole cannot be imported; `errors` says why.
@@ -94,7 +96,8 @@ text_enum! {
 text_enum! {
     /// Which rows to apply.
     ApplyMode {
-        /// All of them, or none: each must be ready.
+        /// All of them: each must be ready, else none is begun with. One that turns out not to be, as somebody was registered
+        /// meanwhile, is left, and the others are registered.
         All = "all",
         /// Those that are ready.
         GoodRows = "good_rows",
@@ -112,7 +115,7 @@ impl From<sheet::Kind> for ImportFormat {
 }
 
 impl ImportState {
-    /// Whether rows may be chosen and applied.
+    /// Whether rows may be chosen and applied, as far as the state tells.
     pub fn may_be_applied(self) -> bool {
         matches!(self, Self::Validated | Self::Applied)
     }

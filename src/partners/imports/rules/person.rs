@@ -1,6 +1,6 @@
 //! From a row to somebody who can be registered, or to what is wrong with it, column by column.
 use super::header::{Column, Meaning};
-use super::sheet::{Cell, Row};
+use super::sheet::{Cell, Deadline, Row};
 use super::values;
 use super::villages::{NAME_DIFFERS, Said, Villages};
 use super::{Finding, Waiting};
@@ -20,7 +20,11 @@ use chrono::{DateTime, NaiveDate, Utc};
 use std::collections::HashMap;
 
 /// The line is no object.
-const BROKEN: Fault = Fault::new("line_malformed", "baris bukan objek JSON yang sah", "the line is not a JSON object");
+const BROKEN: Fault = Fault::new(
+    "line_malformed",
+    "baris bukan objek JSON yang sah, atau lebih dari 64 KB",
+    "the line is not a JSON object, or has more than 64 KB",
+);
 /// Only these two can be imported.
 const STATUS: Fault = Fault::new(
     "status_not_importable",
@@ -238,16 +242,19 @@ fn birth(reading: &mut Reading) -> (Option<Line<100>>, Option<Day>) {
         let (place, day) = text.split_at(at);
         (place.trim_matches(|c: char| c.is_whitespace() || c == ',').to_owned(), day.to_owned())
     };
+    // What is no text has no place in it: a day, or what is wrong with it.
     let parts = match reading.cell(both) {
         Cell::Text(text) => split(text),
-        Cell::Day(day) => (String::new(), day.to_string()),
         _ => (String::new(), String::new()),
     };
     if place.is_none() {
         place = reading.take(both, |_| Cell::exact(&parts.0).as_text().map(Line::try_from).transpose());
     }
     if date.is_none() {
-        date = reading.take(both, |_| values::day(&Cell::exact(&parts.1)));
+        date = reading.take(both, |cell| match cell {
+            Cell::Text(_) => values::day(&Cell::exact(&parts.1)),
+            other => values::day(other),
+        });
     }
     (place, date)
 }
@@ -357,9 +364,11 @@ impl Marks {
 
 /// Of so many that are alike, one knows enough.
 const ENOUGH: usize = 100;
+/// Characters of a name; a longer one is refused, and nobody is like it.
+const MOST_NAME: usize = 100;
 
 /// Tells each row of others that have its NIK, and of those before it that are alike.
-pub fn compare(columns: &[Column], rows: Vec<Row>) -> Vec<Waiting> {
+pub fn compare(columns: &[Column], rows: Vec<Row>, until: Deadline) -> Result<Vec<Waiting>, Fault> {
     let marks: Vec<Marks> = rows.iter().map(|row| marks(columns, row)).collect();
     let mut niks: HashMap<&str, Vec<i32>> = HashMap::new();
     for mark in &marks {
@@ -371,7 +380,8 @@ pub fn compare(columns: &[Column], rows: Vec<Row>) -> Vec<Waiting> {
     let waiting = rows.into_iter().zip(&marks).map(|(row, mark)| {
         let of_nik = mark.nik.as_deref().and_then(|nik| niks.get(nik)).into_iter().flatten();
         let same_nik = of_nik.copied().filter(|other| *other != row.number).take(6).collect();
-        Waiting { same_nik, alike: near.before(mark), row }
+        until.check()?;
+        Ok(Waiting { same_nik, alike: near.before(mark), row })
     });
     waiting.collect()
 }
@@ -386,7 +396,7 @@ struct Near<'a> {
 impl<'a> Near<'a> {
     /// Those before this one that are alike; it is one of them for the next.
     fn before(&mut self, mark: &'a Marks) -> Vec<i32> {
-        if mark.name.trim().is_empty() {
+        if mark.name.trim().is_empty() || mark.name.chars().nth(MOST_NAME).is_some() {
             return vec![];
         }
         let mut words: Vec<String> = fold(&mark.name).split(' ').map(str::to_owned).collect();
@@ -427,4 +437,31 @@ fn marks(columns: &[Column], row: &Row) -> Marks {
     let named = || format!("{}/{}", fold(&of(Field::VillageName).shown()), fold(&cell(Meaning::District).shown()));
     let place = if code.is_empty() { named() } else { code };
     Marks { number: row.number, nik, place, name: of(Field::Name).shown(), born }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::header::understand;
+    use super::super::sheet::{Kind, read};
+    use super::*;
+    use std::time::Duration;
+
+    fn compared(text: &str) -> Vec<Vec<i32>> {
+        let until = Deadline::after(Duration::from_mins(2));
+        let register = understand(read(text.as_bytes(), Kind::Csv, until).unwrap(), &[]).unwrap();
+        let waiting = compare(&register.columns, register.rows, until).unwrap();
+        waiting.into_iter().map(|row| row.alike).collect()
+    }
+
+    #[test]
+    fn a_name_without_an_end_is_like_no_other() {
+        // Of names of a hundred thousand letters a comparison would take minutes.
+        let long = ["ab".repeat(50_000), "ba".repeat(50_000)].map(|name| format!("{name};17.06.02.1009;01/01/1980\n"));
+        let text = format!("Nama;Kode Desa;Tanggal Lahir\n{}Ani;17.06.02.1009;01/01/1980\n", long.concat().repeat(50));
+        assert!(compared(&text).iter().all(Vec::is_empty));
+        let same = "Nama;Kode Desa;Tanggal Lahir\nAni Koto;17.06.02.1009;01/01/1980\nAnni Koto;17.06.02.1009;01/01/1980\nAmni Koto;17.06.02.1009;01/01/1980\nAni Koto;17.06.02.1009;02/01/1980\nKoto Ani;17.06.02.1009;\n";
+        assert_eq!(compared(same), [vec![], vec![2], vec![], vec![], vec![2, 5]]);
+        let until = Deadline::after(Duration::ZERO);
+        assert!(compare(&[], vec![Row { number: 1, cells: vec![], broken: false }], until).is_err());
+    }
 }

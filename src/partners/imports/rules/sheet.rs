@@ -4,6 +4,7 @@ use crate::partners::fields::unguard;
 use crate::platform::error::Fault;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant};
 
 /// Most rows of people.
 pub const MOST_ROWS: usize = 100_000;
@@ -11,6 +12,25 @@ pub const MOST_ROWS: usize = 100_000;
 pub const TITLE_ROWS: usize = 10;
 /// More columns than any register has; a wider sheet is not one.
 pub const MOST_COLUMNS: usize = 200;
+
+/// Most cells of all rows, empty ones before the last of a row included: rows of a hundred thousand people with fifty columns.
+pub const MOST_CELLS: usize = 5_000_000;
+
+/// Until when a file may be read, by the machine's time: whoever finds a way to make it slow must not hold a thread for ever.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// So long from now.
+    pub fn after(time: Duration) -> Self {
+        Self(Instant::now() + time)
+    }
+
+    /// An error once it has passed.
+    pub fn check(self) -> Result<(), Fault> {
+        if Instant::now() < self.0 { Ok(()) } else { Err(TAKES_TOO_LONG) }
+    }
+}
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +91,11 @@ impl Cell {
         if text.is_empty() { Self::Empty } else { Self::Text(text.to_owned()) }
     }
 
+    /// A number; what is none, or has no end, is wrong.
+    pub fn number(number: f64) -> Self {
+        if number.is_finite() { Self::Number(number) } else { Self::Wrong }
+    }
+
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         matches!(self, Self::Empty)
@@ -117,28 +142,23 @@ pub struct Row {
     pub broken: bool,
 }
 
-impl Row {
-    /// Whether it says nothing.
-    pub fn is_empty(&self) -> bool {
-        !self.broken && self.cells.iter().all(Cell::is_empty)
-    }
-}
-
 /// A file as read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sheet {
     /// What it was.
     pub kind: Kind,
-    /// Its rows; those without anything in them are left out.
+    /// Its rows, the header and what stands above it among them; those without anything in them are left out.
     pub rows: Vec<Row>,
     /// The header of NDJSON: the names of members. A sheet has its own among the rows.
     pub names: Option<Vec<String>>,
     /// Other sheets of the workbook that hold something.
     pub other_sheets: usize,
+    /// A workbook that counts its days from 1904: a number pasted from another one is four years off.
+    pub shifted: bool,
 }
 
 /// Reads a file that says that it is of this kind.
-pub fn read(bytes: &[u8], said: Kind) -> Result<Sheet, Fault> {
+pub fn read(bytes: &[u8], said: Kind, until: Deadline) -> Result<Sheet, Fault> {
     let is = kind_of(bytes)?;
     if said != Kind::Any && (said == Kind::Xlsx) != (is == Kind::Xlsx) {
         return Err(Fault::new(
@@ -148,15 +168,11 @@ pub fn read(bytes: &[u8], said: Kind) -> Result<Sheet, Fault> {
         ));
     }
     let kind = if said == Kind::Any { is } else { said };
-    let sheet = match kind {
-        Kind::Xlsx => xlsx::read(bytes)?,
-        Kind::Ndjson => ndjson::read(bytes)?,
-        Kind::Csv | Kind::Any => csv::read(bytes)?,
-    };
-    if sheet.rows.len() > MOST_ROWS + TITLE_ROWS {
-        return Err(too_many_rows());
+    match kind {
+        Kind::Xlsx => xlsx::read(bytes, until),
+        Kind::Ndjson => ndjson::read(bytes, until),
+        Kind::Csv | Kind::Any => csv::read(bytes, until),
     }
-    Ok(sheet)
 }
 
 /// What the first bytes say; old and encrypted workbooks are refused with what to do about them.
@@ -191,12 +207,28 @@ pub const OLD_WORKBOOK: Fault = Fault::new(
 /// Nothing in it.
 pub const NO_ROWS: Fault = Fault::new("file_has_no_rows", "tidak ada baris data", "there are no rows of data");
 
+/// What takes so long is no register.
+pub const TAKES_TOO_LONG: Fault = Fault::new(
+    "file_takes_too_long",
+    "membaca berkas terlalu lama; bagi menjadi beberapa berkas",
+    "reading the file takes too long; make several of it",
+);
+
 /// More than can be imported at once.
 pub fn too_many_rows() -> Fault {
     Fault::with(
         "too_many_rows",
         format!("paling banyak {MOST_ROWS} baris; bagi menjadi beberapa berkas"),
         format!("at most {MOST_ROWS} rows; make several files of it"),
+    )
+}
+
+/// Many rows, and something far to the right in each.
+pub fn too_many_cells() -> Fault {
+    Fault::with(
+        "too_many_cells",
+        format!("paling banyak {MOST_CELLS} sel; hapus kolom yang tidak dipakai, atau bagi menjadi beberapa berkas"),
+        format!("at most {MOST_CELLS} cells; delete columns that are not used, or make several files of it"),
     )
 }
 
@@ -223,6 +255,10 @@ pub fn letters(column: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(bytes: &[u8], said: Kind) -> Result<Sheet, Fault> {
+        super::read(bytes, said, Deadline::after(Duration::from_mins(2)))
+    }
 
     #[test]
     fn columns_are_called_as_excel_calls_them() {

@@ -108,8 +108,14 @@ pub fn phone(cell: &Cell) -> Result<Option<(Phone, bool)>, Fault> {
     };
     let Some(raw) = raw else { return Ok(None) };
     let plain: String = raw.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')')).collect();
-    // Mobile numbers of Indonesia begin with 08; no country's code is 8 alone.
-    let lost = plain.starts_with('8') && (9..=12).contains(&plain.len()) && plain.bytes().all(|b| b.is_ascii_digit());
+    let bare = plain.bytes().all(|b| b.is_ascii_digit()) && !plain.starts_with('0') && !plain.starts_with("62");
+    // Mobile numbers of Indonesia begin with 08; no country's code is 8 alone. In a cell of numbers any zero is lost.
+    let mobile = plain.starts_with('8') && (9..=12).contains(&plain.len());
+    let lost = bare && (mobile || (matches!(cell, Cell::Number(_)) && (7..=11).contains(&plain.len())));
+    // Without its zero a number of Indonesia reads as one of another country, which nobody writes without the plus.
+    if bare && !lost {
+        return Err(MALFORMED_PHONE);
+    }
     let phone = Phone::try_from(if lost { format!("0{plain}") } else { raw })?;
     Ok(Some((phone, lost)))
 }
@@ -273,6 +279,13 @@ mod tests {
         assert_eq!(read(&Cell::Number(81_200_001_111.0)), Ok(Some(("+6281200001111".to_owned(), true))));
         assert_eq!(read(&said("+62 812 0000 1111")), Ok(Some(("+6281200001111".to_owned(), false))));
         assert_eq!(read(&said("8.12E+10")), Err(SHORTENED));
+        assert_eq!(read(&Cell::Number(736_123_456.0)), Ok(Some(("+62736123456".to_owned(), true))));
+        assert_eq!(read(&said("0736 123456")), Ok(Some(("+62736123456".to_owned(), false))));
+        for foreign in [said("736123456"), said("60123456789"), Cell::Number(601_234_567_890.0)] {
+            assert_eq!(read(&foreign), Err(MALFORMED_PHONE));
+        }
+        assert_eq!(read(&said("+60 12 345 6789")), Ok(Some(("+60123456789".to_owned(), false))));
+        assert_eq!(read(&said("6281200001111")), Ok(Some(("+6281200001111".to_owned(), false))));
         assert_eq!(read(&said("0812/0813")), Err(MALFORMED_PHONE));
     }
 

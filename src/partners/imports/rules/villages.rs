@@ -57,7 +57,20 @@ fn bare<'a>(name: &'a str, kinds: &[&str]) -> &'a str {
 
 const VILLAGE: &[&str] = &["desa", "ds", "kelurahan", "kel", "kampung", "nagari"];
 const DISTRICT: &[&str] = &["kecamatan", "kec", "distrik"];
-const REGENCY: &[&str] = &["kabupaten", "kab", "kota"];
+/// Words for what a regency is, each with the one that the list writes. Twenty-five pairs differ in nothing else: Kota Bandung
+/// is not Kabupaten Bandung.
+const REGENCY: [(&str, &str); 3] = [("kabupaten", "kabupaten"), ("kab", "kabupaten"), ("kota", "kota")];
+
+/// Whether what is written means the regency of this name. Who writes which of the two it is means that one.
+fn is_regency(said: &str, name: &str) -> bool {
+    let split = |text: &str| {
+        let kind = text.split_once(' ').and_then(|(kind, _)| REGENCY.iter().find(|(word, _)| *word == kind));
+        kind.map(|(_, kind)| *kind)
+    };
+    let words = REGENCY.map(|(word, _)| word);
+    let kinds = split(said).zip(split(name));
+    said == name || (bare(said, &words) == bare(name, &words) && kinds.is_none_or(|(said, known)| said == known))
+}
 
 impl Villages {
     /// From the regions of the caller's jurisdiction, with their folded names.
@@ -89,14 +102,14 @@ impl Villages {
     fn by_name(&self, said: &Said) -> Result<RegionCode, Fault> {
         let name = said.village.as_deref().unwrap_or_default();
         let named = self.by_name.get(name).or_else(|| self.by_name.get(bare(name, VILLAGE)));
-        let lies_in = |code: &&RegionCode, level, said: &Option<String>, kinds: &[&str]| {
+        let lies_in = |code: &RegionCode, level, said: &Option<String>, is: fn(&str, &str) -> bool| {
             let above = code.at(level).and_then(|above| self.names.get(&above));
-            said.as_ref()
-                .is_none_or(|said| above.is_some_and(|above| above == said || bare(above, kinds) == bare(said, kinds)))
+            said.as_ref().is_none_or(|said| above.is_some_and(|above| is(said, above)))
         };
+        let is_district = |said: &str, name: &str| said == name || bare(said, DISTRICT) == bare(name, DISTRICT);
         let mut found = named.into_iter().flatten().filter(|code| {
-            lies_in(code, RegionLevel::District, &said.district, DISTRICT)
-                && lies_in(code, RegionLevel::Regency, &said.regency, REGENCY)
+            lies_in(code, RegionLevel::District, &said.district, is_district)
+                && lies_in(code, RegionLevel::Regency, &said.regency, is_regency)
         });
         match (found.next(), found.next()) {
             (Some(one), None) => Ok(one.clone()),
@@ -143,5 +156,34 @@ mod tests {
         assert_eq!(find(Some("17.06.02"), [None; 3]), Err(NO_VILLAGE));
         assert_eq!(find(Some("17.06.02.9999"), [None; 3]), Err(UNKNOWN));
         assert_eq!(find(Some("17.01.01.2001"), [None; 3]), Err(OUTSIDE));
+    }
+
+    #[test]
+    fn a_town_is_not_the_regency_around_it() {
+        let code = |raw: &str| RegionCode::parse(raw).unwrap();
+        let villages = Villages::new(
+            [
+                ("32.04", "kabupaten bandung"),
+                ("32.04.05", "cileunyi"),
+                ("32.04.05.2001", "cimekar"),
+                ("32.73", "kota bandung"),
+                ("32.73.01", "sukasari"),
+                ("32.73.01.1001", "geger kalong"),
+            ]
+            .map(|(raw, name)| (code(raw), name.to_owned())),
+        );
+        let find = |village: &str, regency: &str| {
+            let (village, regency) = (Some(village.to_owned()), Some(regency.to_owned()));
+            villages.find(&Said { village, regency, ..Said::default() }, &code("32")).map(|(code, _)| code.to_string())
+        };
+        for regency in ["kabupaten bandung", "kab bandung", "bandung"] {
+            assert_eq!(find("cimekar", regency), Ok("32.04.05.2001".to_owned()), "{regency}");
+        }
+        for regency in ["kota bandung", "bandung"] {
+            assert_eq!(find("geger kalong", regency), Ok("32.73.01.1001".to_owned()), "{regency}");
+        }
+        // Of these names there is a village only in the other one.
+        assert_eq!(find("cimekar", "kota bandung"), Err(NAME_UNKNOWN));
+        assert_eq!(find("geger kalong", "kab bandung"), Err(NAME_UNKNOWN));
     }
 }
