@@ -106,9 +106,9 @@ pub async fn download_document(req: HttpRequest, app: Shared, db: Db, recorder: 
     }
     let caller = gate.recall(&db, link.by, &info, now).await?.filter(|caller| caller.scopes.has(Scope::VolunteersRead));
     let caller = caller.ok_or_else(ApiError::not_found)?;
-    gate.limits.open_link(link.id)?;
-    // Each is in memory until it is sent.
+    // Each is in memory until it is sent. Who finds no room has not opened anything yet.
     let room = room(&app.downloads, 2)?;
+    gate.limits.open_link(link.id)?;
     let find = async || db.read(async |c| documents::find(c, &caller, link.of, link.document).await).await;
     let (document, volunteer) = find().await?;
     let Some(content) = app.objects.get(document.id.0, document.sha256.clone()).await? else {
