@@ -94,7 +94,7 @@ INSERT INTO volunteer_people (volunteer_id, name, folded_name, birth_date, addre
     nik_last_four, nik_warnings, identity_state, search_words, search_version, search_tokens)
 SELECT id, name, lower(name), born, 'RT ' || 1 + n % 9, CASE WHEN n % 11 > 0 THEN '+62811' || lpad(n::text, 7, '0') END, 'SLTA',
     'well_formed', decode(repeat(md5(n::text), 2), 'hex') || '\x00'::bytea, sha256(n::text::bytea), lpad((n % 10000)::text, 4, '0'), '{}', 'sole',
-    words, 1, name_tokens(words, village)
+    words, 2, name_tokens(words, village)
 FROM seeded ORDER BY n;
 
 INSERT INTO volunteer_postings (id, volunteer_id, village_code, valid_from, posted_by, created_at)
