@@ -55,8 +55,11 @@ pub async fn authenticate(
     next.call(req).await.map(ServiceResponse::map_into_left_body)
 }
 
-/// For whatever takes long before anything is done.
+/// For whatever takes long before anything is done: a body that is yet to arrive. What only reads has none, and most requests do.
 fn still_in(req: &ServiceRequest, caller: &SharedCaller) -> Option<StillIn> {
+    if req.method().is_safe() {
+        return None;
+    }
     let app = req.app_data::<Arc<App>>()?.clone();
     let (gate, db) = (req.app_data::<Arc<Gate>>()?.clone(), req.app_data::<Db>()?.clone());
     let caller = caller.clone();

@@ -93,6 +93,7 @@ pub async fn words_beginning(conn: &mut &Conn, written: &str, compared: &str) ->
 
 /// Those of these words that occur, with = in front as written, and without as names are compared.
 pub async fn words_known(conn: &mut &Conn, words: &[String]) -> QueryResult<Vec<String>> {
+    // Both are said, for the index begins with it.
     let known = n::table.filter(n::written.eq_any([false, true]).and(n::word.eq_any(words)));
     let found: Vec<(bool, String)> = known.select((n::written, n::word)).limit(MOST_WORDS).load(conn).await?;
     Ok(found.into_iter().map(|(written, word)| if written { written_token(&word) } else { word }).collect())
