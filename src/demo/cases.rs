@@ -178,8 +178,8 @@ async fn help(conn: &mut Conn, app: &App, agencies: &[Agency], target: &str, fir
         return Ok(());
     }
     let helper = caller(app, named(agencies, target)?);
-    let received = referrals::Wanted { receiver: vec![helper.agency], ..referrals::Wanted::default() };
-    let waiting = referrals::list(&mut &*conn, &helper, &received, false, None, 200).await?;
+    let received = referrals::list::Wanted { receiver: vec![helper.agency], ..referrals::list::Wanted::default() };
+    let waiting = referrals::list::list(&mut &*conn, &helper, &received, false, None, 200).await?;
     let next = waiting.iter().find(|(referral, _, _)| referral.previous_referral_id == Some(first));
     let next = next.ok_or_else(|| ApiError::internal("nothing was forwarded"))?.0.id;
     for (action, code) in [(ReferralAction::Accept, ""), (ReferralAction::Complete, "service_provided")] {

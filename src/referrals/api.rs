@@ -1,6 +1,6 @@
 //! Endpoints under `/v1/referrals` that read.
 use super::rules::{PURPOSE_NOT_ALLOWED, Period, PersonSight, REFERRAL_STATE_CONFLICT, ReferralId, ReferralStatus};
-use super::store::{self, After, Shown, Wanted, worklist::merge};
+use super::store::{self, Shown, list::After, list::Wanted, worklist::merge};
 use super::view::{ReferralItem, ReferralView, persons, sight};
 use crate::access::api::Permit;
 use crate::access::rules::{AgencyId, Caller, ReadReferrals, RevealIdentity, RevealPurpose, Sight, VolunteerId};
@@ -127,11 +127,11 @@ pub async fn list_referrals(
     let parts = wanted.parts(&caller);
     let asked = parts.iter().map(|part| {
         let (db, caller) = (&db, &caller);
-        async move { db.read(async |c| store::list(c, caller, part, by_due, after, paged.limit + 1).await).await }
+        async move { db.read(async |c| store::list::list(c, caller, part, by_due, after, paged.limit + 1).await).await }
     });
     let rows = merge(try_join_all(asked).await?, by_due, paged.limit + 1);
     let total = if paged.count {
-        Some(db.read(async |c| store::count(c, &caller, &wanted, by_due).await).await?)
+        Some(db.read(async |c| store::list::count(c, &caller, &wanted, by_due).await).await?)
     } else {
         None
     };

@@ -1,7 +1,8 @@
 //! What of `/v1/cases` touches referrals: a case may come with its first one, a change may alter who sees them, and
 //! closing may end them.
 use super::create::{NewReferral, send};
-use super::moves::{Mover, apply, publish, publish_of_case, write_row};
+use super::moves::{Mover, apply, write_row};
+use super::publish::{publish, publish_of_case};
 use super::rules::{ReferralAction, ReferralId, ReferralStatus};
 use super::store::{self, Referral};
 use crate::access::api::Permit;

@@ -1,5 +1,6 @@
 //! `POST /v1/cases/{id}/referrals`: asks a source system to meet the need of a case.
-use super::moves::{Mover, add_history, answer, publish, replayed};
+use super::moves::{Mover, add_history, answer, replayed};
+use super::publish::publish;
 use super::rules::{EXPIRY, REFERRAL_OPEN_AT_TARGET, ReferralId, ReferralStatus};
 use super::store::{self, Referral};
 use super::view::ReferralView;

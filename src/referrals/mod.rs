@@ -2,13 +2,16 @@
 //!
 //! [`rules`] holds the whole table of moves as one function; [`moves`] does any of them in one transaction; [`actions`]
 //! gives each its address and its data. [`create`] sends a referral, [`cases`] holds what of a case touches its
-//! referrals, [`api`] reads, [`expiry`] is the clock, [`view`] decides what of the person is shown to whom.
+//! referrals, [`api`] reads, [`forward`] passes on,
+//! [`expiry`] is the clock, [`publish`] tells of changes, [`view`] decides what of the person is shown to whom.
 pub mod actions;
 pub mod api;
 pub mod cases;
 pub mod create;
 pub mod expiry;
+pub mod forward;
 pub mod moves;
+pub mod publish;
 pub mod reassign;
 pub mod rules;
 pub mod store;

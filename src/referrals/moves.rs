@@ -1,6 +1,7 @@
 //! What every move of a referral has in common: it is decided, applied, written with its history, recorded and
 //! published, all in one transaction.
-use super::create::{Asked, check_target, insert, submitted};
+use super::forward::forward;
+use super::publish::publish;
 use super::rules::{
     CORRECTION_OVER, EXPIRY, FORWARD_LOOP, Facts, MAY_NOT_FORWARD, NOT_A_PARTY, PARTNER_REFERENCE_TAKEN, Party,
     REFERRAL_CLAIMED, REFERRAL_OPEN_AT_TARGET, REFERRAL_STATE_CONFLICT, ReferralAction, ReferralId, ReferralStatus,
@@ -13,8 +14,6 @@ use crate::access::rules::{AgencyId, Caller, SharedCaller};
 use crate::audit::{rules::Event, store as audit};
 use crate::cases::api::{check_code, state_conflict};
 use crate::cases::store as cases;
-use crate::changes::rules::{Audience, Change, ChangeType, Op};
-use crate::changes::store as changes;
 use crate::codes::rules::Code;
 use crate::platform::answer::Answer;
 use crate::platform::app::App;
@@ -376,84 +375,4 @@ pub async fn add_history(
         outcome: done.and_then(|(_, step)| step.outcome.clone()),
     };
     Ok(history::add(conn, &line, note).await?)
-}
-
-/// Who sees a referral: sender and receiver, who reported the case, the governments it lies under (of a sensitive one
-/// not the village), its volunteer. Of one entered in error: the sender.
-pub fn audience(referral: &Referral) -> Audience {
-    if referral.status == ReferralStatus::EnteredInError {
-        return Audience { agencies: vec![referral.sender_agency_id], ..Audience::default() };
-    }
-    let mut agencies = vec![referral.sender_agency_id, referral.receiver_agency_id, referral.reporter_agency_id];
-    agencies.sort_unstable();
-    agencies.dedup();
-    let place = if referral.sensitive { &referral.district_code } else { &referral.village_code };
-    Audience {
-        agencies,
-        regions: vec![place.clone()],
-        volunteers: referral.volunteer_id.into_iter().collect(),
-        below: vec![],
-    }
-}
-
-/// Publishes a change of a referral, to those who saw it before and those who see it now.
-pub async fn publish(conn: &mut Conn, before: Option<&Referral>, after: &Referral, at: DateTime<Utc>) -> ApiResult<()> {
-    publish_to(conn, after, before.map(audience).unwrap_or_default(), audience(after), at).await
-}
-
-async fn publish_to(
-    conn: &mut Conn,
-    referral: &Referral,
-    before: Audience,
-    after: Audience,
-    at: DateTime<Utc>,
-) -> ApiResult<()> {
-    let (id, version) = (referral.id.0, referral.version);
-    let change =
-        Change { r#type: ChangeType::Referral, id, version, op: Op::Upsert, redirected_to: None, before, after, at };
-    Ok(changes::publish(conn, &change).await?)
-}
-
-/// Publishes what a change of the case alters of a referral. Who received it and has done its part sees nothing of that, and is not
-/// told that somebody goes on working for the person.
-pub async fn publish_of_case(conn: &mut Conn, referral: &Referral, at: DateTime<Utc>) -> ApiResult<()> {
-    let mut audience = audience(referral);
-    let others = [referral.sender_agency_id, referral.reporter_agency_id];
-    if !referral.status.is_open() && !others.contains(&referral.receiver_agency_id) {
-        audience.agencies.retain(|agency| *agency != referral.receiver_agency_id);
-    }
-    publish_to(conn, referral, audience.clone(), audience, at).await
-}
-
-/// Opens the next referral of a forwarded one.
-async fn forward(
-    conn: &mut Conn,
-    app: &App,
-    caller: &Caller,
-    scene: &Scene,
-    closed: &Referral,
-    step: &Step,
-) -> ApiResult<()> {
-    let Some((target, service)) = step.target.clone() else { return Err(ApiError::internal("forward without target")) };
-    let (now, service) = (app.clock.now(), service.unwrap_or_else(|| closed.service.clone()));
-    check_target(conn, "", target, &service, &closed.village_code, now).await?;
-    let asked = Asked {
-        id: ReferralId(app.clock.new_id()),
-        sender: closed.sender_agency_id,
-        receiver: target,
-        service,
-        urgency: closed.urgency,
-        created_by: caller.client,
-        create_request: vec![],
-    };
-    let next = Referral {
-        forwarded_by: Some(closed.receiver_agency_id),
-        previous_referral_id: Some(closed.id),
-        chain: closed.chain.iter().copied().chain([target]).collect(),
-        ..submitted(&scene.case, asked, now)
-    };
-    let next = insert(conn, app, caller, &next, None).await?;
-    let event = Event::by(caller, "referral.create", app.clock.new_id(), now).subject("referral", next.id);
-    audit::record(conn, &event.region(&next.village_code)).await?;
-    Ok(())
 }

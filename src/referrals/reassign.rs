@@ -1,5 +1,5 @@
 //! A volunteer's referrals given to another one: when two rows turn out to be one person, and back.
-use super::{moves::publish, store};
+use super::{publish::publish, store};
 use crate::access::rules::VolunteerId;
 use crate::platform::db::Conn;
 use crate::platform::error::ApiResult;

@@ -1,6 +1,7 @@
 //! Worklists over several receivers or states. Of one receiver in one state PostgreSQL reads the first rows from an index
 //! in their order; of several it would sort all there are. So each is asked for its own first rows, and these are merged.
-use super::{Shown, Wanted};
+use super::Shown;
+use super::list::Wanted;
 use crate::access::rules::{AgencyId, Caller, Sight};
 use crate::referrals::rules::ReferralStatus;
 use std::cmp::Ordering;

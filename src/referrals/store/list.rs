@@ -1,0 +1,143 @@
+//! Lists of referrals: one builder of filters for the page and its count.
+use super::{Referral, Shown, in_region, visible_to};
+use crate::access::rules::{AgencyId, Caller};
+use crate::cases::rules::{CaseId, Urgency};
+use crate::cases::store::{Case, CasePerson, Filter};
+use crate::codes::rules::Code;
+use crate::platform::db::Conn;
+use crate::platform::region_code::RegionCode;
+use crate::referrals::rules::{Period, ReferralId, ReferralStatus};
+use crate::schema::{case_people, cases, referrals};
+use chrono::{DateTime, Utc};
+use diesel::expression::SelectableExpression;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+/// Which referrals of those visible.
+#[derive(Debug, Default, Clone)]
+pub struct Wanted {
+    /// Sent by one of these.
+    pub sender: Vec<AgencyId>,
+    /// Addressed to one of these.
+    pub receiver: Vec<AgencyId>,
+    /// In one of these states; none: any but entered in error.
+    pub status: Vec<ReferralStatus>,
+    /// For this service.
+    pub service: Option<Code>,
+    /// In this region.
+    pub region: Option<RegionCode>,
+    /// That hurry so much.
+    pub urgency: Option<Urgency>,
+    /// Changed at or after.
+    pub updated_from: Option<DateTime<Utc>>,
+    /// Sent in this month or year.
+    pub period: Option<Period>,
+    /// Of this case.
+    pub case: Option<CaseId>,
+}
+
+/// Where the page before ended.
+#[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
+pub enum After {
+    /// In the order of creation, newest first.
+    Newest(DateTime<Utc>, ReferralId),
+    /// In the order of what is due, soonest first.
+    Due(DateTime<Utc>, ReferralId),
+}
+
+/// The filters of the list; the one builder for list and count.
+fn only<Source: 'static>(wanted: &Wanted) -> Filter<Source>
+where
+    referrals::province_code: SelectableExpression<Source>,
+    referrals::regency_code: SelectableExpression<Source>,
+    referrals::district_code: SelectableExpression<Source>,
+    referrals::village_code: SelectableExpression<Source>,
+    referrals::sender_agency_id: SelectableExpression<Source>,
+    referrals::receiver_agency_id: SelectableExpression<Source>,
+    referrals::status: SelectableExpression<Source>,
+    referrals::service: SelectableExpression<Source>,
+    referrals::urgency: SelectableExpression<Source>,
+    referrals::updated_at: SelectableExpression<Source>,
+    referrals::month: SelectableExpression<Source>,
+    referrals::case_id: SelectableExpression<Source>,
+{
+    let mut all: Filter<Source> = match wanted.status.as_slice() {
+        [] => Box::new(referrals::status.ne(ReferralStatus::EnteredInError)),
+        [one] => Box::new(referrals::status.eq(*one)),
+        some => Box::new(referrals::status.eq_any(some.to_vec())),
+    };
+    match wanted.sender.as_slice() {
+        [] => {}
+        [one] => all = Box::new(all.and(referrals::sender_agency_id.eq(*one))),
+        some => all = Box::new(all.and(referrals::sender_agency_id.eq_any(some.to_vec()))),
+    }
+    match wanted.receiver.as_slice() {
+        [] => {}
+        [one] => all = Box::new(all.and(referrals::receiver_agency_id.eq(*one))),
+        some => all = Box::new(all.and(referrals::receiver_agency_id.eq_any(some.to_vec()))),
+    }
+    if let Some(region) = &wanted.region {
+        all = Box::new(all.and(in_region::<Source>(region)));
+    }
+    if let Some(service) = &wanted.service {
+        all = Box::new(all.and(referrals::service.eq(service.clone())));
+    }
+    if let Some(urgency) = wanted.urgency {
+        all = Box::new(all.and(referrals::urgency.eq(urgency)));
+    }
+    if let Some(from) = wanted.updated_from {
+        all = Box::new(all.and(referrals::updated_at.ge(from)));
+    }
+    if let Some(period) = &wanted.period {
+        let (from, until) = period.months();
+        all = Box::new(all.and(referrals::month.ge(from).and(referrals::month.lt(until))));
+    }
+    if let Some(case) = wanted.case {
+        all = Box::new(all.and(referrals::case_id.eq(case)));
+    }
+    all
+}
+
+/// One page, newest first or by what is due.
+pub async fn list(
+    conn: &mut &Conn,
+    caller: &Caller,
+    wanted: &Wanted,
+    by_due: bool,
+    after: Option<After>,
+    limit: i64,
+) -> QueryResult<Vec<Shown>> {
+    let mut query = referrals::table
+        .inner_join(cases::table.inner_join(case_people::table))
+        .filter(visible_to(caller))
+        .filter(only(wanted))
+        .select((Referral::as_select(), Case::as_select(), CasePerson::as_select()))
+        .limit(limit)
+        .into_boxed();
+    if by_due {
+        query = query.filter(referrals::due_at.is_not_null()).order((referrals::due_at.asc(), referrals::id.asc()));
+    } else {
+        query = query.order((referrals::created_at.desc(), referrals::id.desc()));
+    }
+    match after {
+        Some(After::Newest(at, id)) => {
+            let rest = referrals::created_at.lt(at).or(referrals::id.lt(id));
+            query = query.filter(referrals::created_at.le(at).and(rest));
+        }
+        Some(After::Due(at, id)) => {
+            let rest = referrals::due_at.gt(at).or(referrals::id.gt(id));
+            query = query.filter(referrals::due_at.ge(at).and(rest));
+        }
+        None => {}
+    }
+    query.load(conn).await
+}
+
+/// How many the whole list has.
+pub async fn count(conn: &mut &Conn, caller: &Caller, wanted: &Wanted, by_due: bool) -> QueryResult<i64> {
+    let mut query = referrals::table.filter(visible_to(caller)).filter(only(wanted)).count().into_boxed();
+    if by_due {
+        query = query.filter(referrals::due_at.is_not_null());
+    }
+    query.get_result(conn).await
+}
