@@ -22,6 +22,7 @@ diesel::table! {
         expires_at -> Nullable<Timestamptz>,
         networks -> Array<Text>,
         rate_limit -> Nullable<Int4>,
+        parent_agency_id -> Nullable<Uuid>,
     }
 }
 
@@ -469,6 +470,7 @@ diesel::table! {
         create_request -> Bytea,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        pool_agency_ids -> Array<Uuid>,
     }
 }
 
@@ -520,6 +522,7 @@ diesel::table! {
         version -> Int4,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        open_to_branches -> Bool,
     }
 }
 

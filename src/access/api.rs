@@ -212,6 +212,7 @@ fn of_state(state: &AccessState, acting_user: Option<ActingUser>, request: Uuid)
         (None, kind, Some(region)) if kind.jurisdiction().is_some() => Sight::Region(region.clone()),
         _ => Sight::Addressed(std::iter::once(state.agency_id).chain(state.child_agency_ids.iter().copied()).collect()),
     };
+    let branch = state.parent_agency_id.is_some() && matches!(sight, Sight::Addressed(_));
     Caller {
         client: state.client_id,
         client_kind: state.client_kind,
@@ -219,6 +220,7 @@ fn of_state(state: &AccessState, acting_user: Option<ActingUser>, request: Uuid)
         agency_kind: state.agency_kind,
         scopes: state.scope_set(),
         sight,
+        branch,
         regions: state.region_codes.clone(),
         acting_user,
         volunteer: state.volunteer_id,

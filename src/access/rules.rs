@@ -348,6 +348,8 @@ pub struct Caller {
     pub scopes: Scopes,
     /// What it sees.
     pub sight: Sight,
+    /// Its agency is a branch of another source system: what is addressed there may be open to it.
+    pub branch: bool,
     /// The agency's jurisdiction or the regencies of a branch; empty = the whole country.
     pub regions: Vec<RegionCode>,
     /// The officer at the keyboard, if the token names one.

@@ -46,6 +46,8 @@ pub struct AccessState {
     pub networks: Vec<Network>,
     /// Requests a minute that the agency was granted; none = what every agency is.
     pub rate_limit: Option<i32>,
+    /// Of a branch.
+    pub parent_agency_id: Option<AgencyId>,
 }
 
 impl AccessState {

@@ -23,6 +23,8 @@ pub struct SourceSystemView {
     name: String,
     /// Whether it may forward a referral to another one.
     may_forward: bool,
+    /// Whether what is addressed to it may be claimed by those of its branches that offer the service there.
+    open_to_branches: bool,
     /// Regions served; empty: the whole country.
     region_codes: Vec<RegionCode>,
     /// Codes of the list `services`.
@@ -38,6 +40,7 @@ impl SourceSystemView {
             kind,
             name,
             may_forward: system.may_forward,
+            open_to_branches: system.open_to_branches,
             region_codes: system.region_codes,
             services: own.map(|(_, service)| service.clone()).collect(),
             version: system.version,

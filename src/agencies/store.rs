@@ -119,6 +119,8 @@ pub struct SourceSystem {
     pub agency_id: AgencyId,
     /// Whether it may forward a referral to another one.
     pub may_forward: bool,
+    /// What is addressed to it may be claimed by its branches.
+    pub open_to_branches: bool,
     /// Regions served; none = the whole country.
     pub region_codes: Vec<RegionCode>,
     /// Raised by every change.
@@ -194,6 +196,27 @@ pub async fn find_target(conn: &mut Conn, id: AgencyId, service: &Code) -> Query
     Ok(Target { system, kind, jurisdiction, offers })
 }
 
+/// The active branches of a source system that offer a service in a village, if what is addressed to it is open to them.
+/// `around`: the village and the regions that it lies in.
+pub async fn branches_offering(
+    conn: &mut Conn,
+    parent: AgencyId,
+    service: &Code,
+    around: &[RegionCode],
+) -> QueryResult<Vec<AgencyId>> {
+    let offering = source_system_services::table.filter(source_system_services::service.eq(service));
+    let everywhere = source_systems::region_codes.eq(Vec::<String>::new());
+    source_systems::table
+        .inner_join(agencies::table)
+        .filter(agencies::parent_id.eq(parent).and(agencies::state.eq(AgencyState::Active)))
+        .filter(source_systems::agency_id.eq_any(offering.select(source_system_services::agency_id)))
+        .filter(everywhere.or(source_systems::region_codes.overlaps_with(around)))
+        .select(source_systems::agency_id)
+        .order(source_systems::agency_id)
+        .load(conn)
+        .await
+}
+
 /// The services that these source systems offer.
 pub async fn services(conn: &mut &Conn, systems: &[AgencyId]) -> QueryResult<Vec<(AgencyId, Code)>> {
     source_system_services::table
@@ -213,6 +236,7 @@ pub async fn save_source_system(
 ) -> QueryResult<()> {
     let fields = (
         source_systems::may_forward.eq(system.may_forward),
+        source_systems::open_to_branches.eq(system.open_to_branches),
         source_systems::region_codes.eq(&system.region_codes),
         source_systems::updated_at.eq(now),
     );

@@ -10,6 +10,7 @@ use crate::platform::error::{ApiError, ApiResult};
 use crate::platform::region_code::RegionCode;
 use crate::referrals::cases::{NewCase, report_and_send};
 use crate::referrals::expiry::expire_due;
+use crate::referrals::forward::NextTarget;
 use crate::referrals::moves::{Step, move_one};
 use crate::referrals::rules::{ReferralAction, ReferralId};
 use crate::referrals::store as referrals;
@@ -180,8 +181,8 @@ async fn help(conn: &mut Conn, app: &App, agencies: &[Agency], target: &str, fir
     let helper = caller(app, named(agencies, target)?);
     let received = referrals::list::Wanted { receiver: vec![helper.agency], ..referrals::list::Wanted::default() };
     let waiting = referrals::list::list(&mut &*conn, &helper, &received, false, None, 200).await?;
-    let next = waiting.iter().find(|(referral, _, _)| referral.previous_referral_id == Some(first));
-    let next = next.ok_or_else(|| ApiError::internal("nothing was forwarded"))?.0.id;
+    let next = waiting.iter().find(|row| row.referral.previous_referral_id == Some(first));
+    let next = next.ok_or_else(|| ApiError::internal("nothing was forwarded"))?.referral.id;
     for (action, code) in [(ReferralAction::Accept, ""), (ReferralAction::Complete, "service_provided")] {
         app.clock.advance(TimeDelta::hours(20));
         move_one(conn, app, &helper, next, None, &step(agencies, action, code)?).await?;
@@ -195,7 +196,7 @@ fn step(agencies: &[Agency], action: ReferralAction, word: &str) -> ApiResult<St
     match action {
         ReferralAction::Complete => step.outcome = Some(code(word)?),
         ReferralAction::Forward => {
-            step.target = Some((named(agencies, word)?.id, None));
+            step.targets = vec![NextTarget { agency: named(agencies, word)?.id, service: None }];
             step.reason = Some(code("capacity_exceeded")?);
         }
         _ if word.is_empty() => {}
@@ -221,6 +222,7 @@ fn caller(app: &App, agency: &Agency) -> Caller {
         agency_kind: agency.kind,
         scopes: Scope::ALL.iter().copied().collect(),
         sight,
+        branch: false,
         regions: agency.region_codes.clone(),
         acting_user: ActingUser::try_from("demo".to_owned()).ok(),
         volunteer: None,

@@ -329,6 +329,7 @@ async fn agencies(conn: &mut Conn, clock: &Clock, credentials: &[Credential]) ->
         store::create_agency(conn, &agency).await?;
         if let Some((services, may_forward)) = plan.offers {
             let system = SourceSystem {
+                open_to_branches: false,
                 agency_id: agency.id,
                 may_forward,
                 region_codes: agency.region_codes.clone(),

@@ -79,6 +79,7 @@ async fn participants(
         agency: office,
         agency_kind: AgencyKind::DinsosRegency,
         scopes: Scopes::default(),
+        branch: false,
         sight: Sight::Region(region.clone()),
         regions: vec![region.clone()],
         acting_user: None,

@@ -1,5 +1,6 @@
 //! `POST /v1/referrals/{id}/{action}`: one operation per action, each with the data that it carries. What they have in
 //! common is in [`super::moves`].
+use super::forward::{NextTarget, check_targets};
 use super::moves::{Act, Step, perform};
 use super::rules::{ReferralAction, ReferralId};
 use super::view::ReferralView;
@@ -65,6 +66,10 @@ pub struct ForwardReferral {
     /// Code of the list `forward-reasons`.
     reason: Code,
     note: Option<Note>,
+    /// Others that have a part in the need too: each gets a referral of its own.
+    #[serde(default)]
+    #[schema(max_items = 4)]
+    also: Vec<NextTarget>,
 }
 
 /// Why it waits.
@@ -160,8 +165,8 @@ fn because(action: ReferralAction, body: ReferralReason) -> Step {
 
 /// Forward a referral
 ///
-/// From `submitted`, `received` or `accepted`: this one ends, and the target gets the next one of the same sender. The
-/// target must offer the service where the case is, and may not have been asked before.
+/// From `submitted`, `received` or `accepted`: this one ends, and the target (or several, named in `also`) gets the next
+/// one of the same sender. A target must offer the service where the case is, and may not have been asked before.
 #[utoipa::path(tag = "referrals", security(("oauth2" = ["referrals:handle"])),
     params(("id" = ReferralId, Path, description = "Id of the referral."), IdempotencyHeader, IfMatchHeader), request_body = ForwardReferral,
     responses((status = 200, body = ReferralView, description = "Forwarded: the referral that ended.")))]
@@ -174,8 +179,11 @@ pub async fn forward_referral(
     app: Shared,
     db: Db,
 ) -> ApiResult<Answer> {
+    let first = NextTarget { agency: sent.body.target_agency_id, service: sent.body.service };
+    let targets: Vec<NextTarget> = std::iter::once(first).chain(sent.body.also).collect();
+    check_targets(&targets)?;
     let step = Step {
-        target: Some((sent.body.target_agency_id, sent.body.service)),
+        targets,
         reason: Some(sent.body.reason),
         note: plain(sent.body.note),
         ..Step::new(ReferralAction::Forward)

@@ -1,7 +1,7 @@
 //! Endpoints under `/v1/referrals` that read.
 use super::rules::{PURPOSE_NOT_ALLOWED, Period, PersonSight, REFERRAL_STATE_CONFLICT, ReferralId, ReferralStatus};
-use super::store::{self, Shown, list::After, list::Wanted, worklist::merge};
-use super::view::{ReferralItem, ReferralView, persons, sight};
+use super::store::{self, Scene, list::After, list::Wanted, worklist::merge};
+use super::view::{ReferralView, persons, sight};
 use crate::access::api::Permit;
 use crate::access::rules::{AgencyId, Caller, ReadReferrals, RevealIdentity, RevealPurpose, Sight, VolunteerId};
 use crate::audit::rules::Event;
@@ -13,7 +13,7 @@ use crate::codes::rules::Code;
 use crate::platform::answer::Answer;
 use crate::platform::app::Shared;
 use crate::platform::db::Db;
-use crate::platform::error::{ApiError, ApiResult};
+use crate::platform::error::{ApiError, ApiResult, Fault};
 use crate::platform::input::{Body, PathId, several};
 use crate::platform::moment::Moment;
 use crate::platform::openapi::PreferHeader;
@@ -24,6 +24,7 @@ use actix_web::{get, post};
 use chrono::{DateTime, Utc};
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, schema::Type};
 use utoipa::{IntoParams, ToSchema};
 
 text_enum! {
@@ -45,6 +46,45 @@ text_enum! {
         Due = "due",
     }
 }
+
+/// To whom a referral is addressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Receiver {
+    /// Whoever calls.
+    Me,
+    /// This agency.
+    Agency(AgencyId),
+}
+
+impl Receiver {
+    fn agency(self) -> Option<AgencyId> {
+        if let Self::Agency(agency) = self { Some(agency) } else { None }
+    }
+}
+
+impl TryFrom<String> for Receiver {
+    type Error = Fault;
+    fn try_from(raw: String) -> Result<Self, Fault> {
+        if raw == "me" {
+            return Ok(Self::Me);
+        }
+        let fault = || Fault::new("receiver_malformed", "id instansi atau me", "the id of an agency, or me");
+        raw.parse().map(|id| Self::Agency(AgencyId(id))).map_err(|_| fault())
+    }
+}
+
+impl utoipa::PartialSchema for Receiver {
+    fn schema() -> RefOr<Schema> {
+        let text = "Id of an agency, or `me`.";
+        let schema = ObjectBuilder::new().schema_type(Type::String).description(Some(text));
+        schema
+            .pattern(Some("^(me|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$"))
+            .examples([serde_json::json!("me")])
+            .into()
+    }
+}
+impl utoipa::ToSchema for Receiver {}
 
 /// Which referrals.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -71,8 +111,10 @@ pub struct ReferralFilter {
     period: Option<Period>,
     /// Only those sent by this agency.
     sender: Option<AgencyId>,
-    /// Only those addressed to this agency.
-    receiver: Option<AgencyId>,
+    /// Only those addressed to this agency; may be repeated. `me`: what the own agency has to answer, as `direction=received`.
+    #[serde(default, deserialize_with = "several")]
+    #[param(max_items = 100)]
+    receiver: Vec<Receiver>,
     /// Only those of this case.
     case_id: Option<CaseId>,
     /// Newest first, unless said otherwise.
@@ -81,23 +123,36 @@ pub struct ReferralFilter {
 }
 
 impl ReferralFilter {
-    /// Nothing, if the caller's direction and another agency contradict each other.
+    /// What contradicts itself, such as another agency as the sender of what one sent, is nobody's.
     fn wanted(&self, caller: &Caller) -> Wanted {
         let own = match &caller.sight {
             Sight::Addressed(agencies) => agencies.clone(),
             _ => vec![caller.agency],
         };
-        let both = |mine: Option<Vec<AgencyId>>, named: Option<AgencyId>| match (mine, named) {
-            (Some(mine), Some(named)) if mine.contains(&named) => vec![named],
-            (Some(_), Some(_)) => vec![AgencyId(uuid::Uuid::nil())],
-            (Some(mine), None) => mine,
-            (None, named) => named.into_iter().collect(),
+        let nobody = || vec![AgencyId(uuid::Uuid::nil())];
+        let sender = match (self.direction, self.sender) {
+            (Some(ReferralDirection::Sent), Some(named)) if named != caller.agency => nobody(),
+            (Some(ReferralDirection::Sent), _) => vec![caller.agency],
+            (_, named) => named.into_iter().collect(),
         };
-        let sent = (self.direction == Some(ReferralDirection::Sent)).then(|| vec![caller.agency]);
-        let received = (self.direction == Some(ReferralDirection::Received)).then_some(own);
+        let received = self.direction == Some(ReferralDirection::Received);
+        let me = self.receiver.contains(&Receiver::Me) || (received && self.receiver.is_empty());
+        let mut receiver: Vec<AgencyId> = self.receiver.iter().filter_map(|receiver| receiver.agency()).collect();
+        if me {
+            receiver.extend(&own);
+        }
+        if received {
+            receiver.retain(|agency| own.contains(agency));
+            if receiver.is_empty() {
+                receiver = nobody();
+            }
+        }
         Wanted {
-            sender: both(sent, self.sender),
-            receiver: both(received, self.receiver),
+            sender,
+            receiver,
+            branch: (me && caller.branch).then_some(caller.agency),
+            handler: None,
+            pool: None,
             status: self.status.clone(),
             service: self.service.clone(),
             region: self.region.clone(),
@@ -113,7 +168,7 @@ impl ReferralFilter {
 ///
 /// Worklists: `?direction=received&status=submitted` is what waits for the own agency.
 #[utoipa::path(tag = "referrals", security(("oauth2" = ["referrals:read"])), params(ReferralFilter, PageParams, PreferHeader),
-    responses((status = 200, body = Page<ReferralItem>, description = "A page of referrals.")))]
+    responses((status = 200, body = Page<ReferralView>, description = "A page of referrals.")))]
 #[get("/v1/referrals")]
 pub async fn list_referrals(
     caller: Permit<ReadReferrals>,
@@ -135,18 +190,17 @@ pub async fn list_referrals(
     } else {
         None
     };
-    let (rows, after) = paged.cut(rows, |(referral, _, _)| match (by_due, referral.due_at) {
+    let (rows, after) = paged.cut(rows, |Scene { referral, .. }| match (by_due, referral.due_at) {
         (true, Some(due)) => After::Due(due, referral.id),
         _ => After::Newest(referral.created_at, referral.id),
     });
-    let open: Vec<&Shown> =
-        rows.iter().filter(|(referral, _, _)| sight(&caller, referral) == PersonSight::Open).collect();
+    let open: Vec<&Scene> = rows.iter().filter(|row| sight(&caller, &row.referral) == PersonSight::Open).collect();
     if !open.is_empty() {
-        let shown = open.iter().map(|(referral, _, person)| (referral.id.0, person.id, &referral.village_code));
+        let shown = open.iter().map(|row| (row.referral.id.0, row.person.id, &row.referral.village_code));
         let event = Event::by(&caller, "referral.list", app.clock.new_id(), now);
         recorder.record(event.rows("referral", shown, OPEN_FIELDS)).await?;
     }
-    paged.answer(rows.into_iter().map(|row| ReferralItem::of(&caller, row, now)).collect(), after, total)
+    paged.answer(rows.into_iter().map(|row| ReferralView::of(&caller, row, now)).collect(), after, total)
 }
 
 /// Read a referral

@@ -54,6 +54,8 @@ pub struct Asked {
     pub sender: AgencyId,
     /// Who is asked.
     pub receiver: AgencyId,
+    /// Which of its branches may claim it.
+    pub pool: Vec<AgencyId>,
     /// For what.
     pub service: Code,
     /// How much it hurries.
@@ -80,6 +82,7 @@ pub fn submitted(case: &Case, asked: Asked, now: DateTime<Utc>) -> Referral {
         sender_agency_id: asked.sender,
         receiver_agency_id: asked.receiver,
         handler_agency_id: None,
+        pool_agency_ids: asked.pool,
         service: asked.service,
         urgency: asked.urgency,
         month: day.with_day(1).unwrap_or(day),
@@ -195,11 +198,12 @@ pub async fn send(
         // Whoever sees the case sees its referrals.
         return Err(ApiError::from(&REFERRAL_OPEN_AT_TARGET).member("referral_id", rival.id));
     }
-    check_target(conn, at, new.target_agency_id, &new.service, &case.village_code, now).await?;
+    let pool = check_target(conn, at, new.target_agency_id, &new.service, &case.village_code, now).await?;
     let asked = Asked {
         id: new.id.unwrap_or_else(|| ReferralId(app.clock.new_id())),
         sender: caller.agency,
         receiver: new.target_agency_id,
+        pool,
         service: new.service.clone(),
         urgency: new.urgency.unwrap_or(case.urgency),
         created_by: caller.client,
@@ -208,7 +212,8 @@ pub async fn send(
     insert(conn, app, caller, &submitted(case, asked, now), new.note.as_ref().map(Text::as_str)).await
 }
 
-/// Refuses a target that does not offer the service in the region. `at` is where the body names it.
+/// Refuses a target that offers the service in the region neither itself nor by branches to which it is open; returns these branches.
+/// `at` is where the body names it.
 pub async fn check_target(
     conn: &mut Conn,
     at: &str,
@@ -216,12 +221,21 @@ pub async fn check_target(
     service: &Code,
     village: &RegionCode,
     now: DateTime<Utc>,
-) -> ApiResult<()> {
+) -> ApiResult<Vec<AgencyId>> {
     let unknown = || Fault::new("target_unknown", "bukan sistem sumber yang aktif", "not an active source system");
     let place = format!("{at}/target_agency_id");
     let found = agencies::find_target(conn, target, service).await.optional()?;
     let found = found.ok_or_else(|| ApiError::rule(&place, unknown()))?;
     check_code(conn, "services", service, true, &format!("{at}/service"), TimeZone::of(village).day(now)).await?;
+    let pool = if found.system.open_to_branches {
+        let around: Vec<RegionCode> = std::iter::successors(Some(village.clone()), RegionCode::parent).collect();
+        agencies::branches_offering(conn, target, service, &around).await?
+    } else {
+        vec![]
+    };
+    if !pool.is_empty() {
+        return Ok(pool);
+    }
     if !found.offers {
         let fault = Fault::new("service_not_offered", "tidak menyediakan layanan ini", "does not offer this service");
         return Err(ApiError::rule(&format!("{at}/service"), fault));
@@ -232,7 +246,7 @@ pub async fn check_target(
         let fault = Fault::new("region_not_served", "tidak melayani wilayah ini", "does not serve this region");
         return Err(ApiError::rule(&place, fault));
     }
-    Ok(())
+    Ok(pool)
 }
 
 /// Inserts a referral with its first line of history, and publishes it.

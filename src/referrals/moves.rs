@@ -1,11 +1,11 @@
 //! What every move of a referral has in common: it is decided, applied, written with its history, recorded and
 //! published, all in one transaction.
-use super::forward::forward;
+use super::forward::{NextTarget, forward};
 use super::publish::publish;
 use super::rules::{
-    CORRECTION_OVER, EXPIRY, FORWARD_LOOP, Facts, MAY_NOT_FORWARD, NOT_A_PARTY, PARTNER_REFERENCE_TAKEN, Party,
-    REFERRAL_CLAIMED, REFERRAL_OPEN_AT_TARGET, REFERRAL_STATE_CONFLICT, ReferralAction, ReferralId, ReferralStatus,
-    Refused, SUCCESSOR_OPEN, check, decide,
+    CLAIM_FIRST, CORRECTION_OVER, EXPIRY, FORWARD_LOOP, Facts, MAY_NOT_FORWARD, NOT_A_PARTY, PARTNER_REFERENCE_TAKEN,
+    Party, REFERRAL_CLAIMED, REFERRAL_OPEN_AT_TARGET, REFERRAL_STATE_CONFLICT, ReferralAction, ReferralId,
+    ReferralStatus, Refused, SUCCESSOR_OPEN, check, decide,
 };
 use super::store::history::{self, ReferralEvent};
 use super::store::{self, Referral, Scene};
@@ -47,8 +47,8 @@ pub struct Step {
     pub review_on: Option<NaiveDate>,
     /// The receiver's own number.
     pub partner_reference: Option<String>,
-    /// Where it is forwarded to, and for which service if not the same.
-    pub target: Option<(AgencyId, Option<Code>)>,
+    /// Where it is passed on to.
+    pub targets: Vec<NextTarget>,
 }
 
 impl Step {
@@ -64,7 +64,7 @@ impl Step {
             appointment_at: None,
             review_on: None,
             partner_reference: None,
-            target: None,
+            targets: vec![],
         }
     }
 }
@@ -172,14 +172,12 @@ pub async fn replayed(conn: &mut Conn, app: &App, caller: &Caller, replay: Repla
 
 fn decided(caller: &Caller, scene: &Scene, step: &Step, now: DateTime<Utc>) -> ApiResult<ReferralStatus> {
     let referral = &scene.referral;
-    let party = Party::of(caller, referral.sender_agency_id, referral.receiver_agency_id);
-    let facts: Facts = scene.facts(caller.agency);
+    let party = Party::of(caller, referral.sides());
+    let facts: Facts = scene.facts(caller);
     let refused = |why| refusal(why, scene);
     let to = decide(step.action, &facts, party).map_err(refused)?;
     check(step.action, &facts, now).map_err(refused)?;
-    if let Some((target, _)) = &step.target
-        && referral.chain.contains(target)
-    {
+    if step.targets.iter().any(|target| referral.chain.contains(&target.agency)) {
         return Err(ApiError::from(&FORWARD_LOOP));
     }
     Ok(to)
@@ -195,6 +193,7 @@ fn refusal(why: Refused, scene: &Scene) -> ApiError {
             .member("since", referral.status_since)
             .member("by", referral.status_agency_id),
         Refused::Claimed => ApiError::from(&REFERRAL_CLAIMED).member("by", referral.handler_agency_id),
+        Refused::ClaimFirst => ApiError::from(&CLAIM_FIRST),
         Refused::CorrectionOver => ApiError::from(&CORRECTION_OVER).member("since", referral.status_since),
         Refused::CaseClosed => state_conflict(&scene.case),
         Refused::RivalOpen => ApiError::from(&REFERRAL_OPEN_AT_TARGET),
@@ -250,6 +249,10 @@ pub fn apply(referral: &mut Referral, to: ReferralStatus, step: &Step, by: Optio
     }
     (referral.status, referral.status_since, referral.status_agency_id) = (to, now, by);
     referral.ended_from = (!to.is_open()).then_some(from);
+    if !to.is_open() && referral.handler_agency_id.is_none() {
+        // It is nobody's to claim any more, and the branches that saw it are told that it is gone.
+        referral.pool_agency_ids.clear();
+    }
     if step.action == ReferralAction::Hold {
         referral.held_from = Some(from);
         (referral.hold_reason, referral.hold_review_on) = (step.reason.clone(), step.review_on);

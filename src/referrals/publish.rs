@@ -7,13 +7,17 @@ use crate::platform::db::Conn;
 use crate::platform::error::ApiResult;
 use chrono::{DateTime, Utc};
 
-/// Who sees a referral: sender and receiver, who reported the case, the governments it lies under (of a sensitive one
+/// Who sees a referral: sender and receiver, the branch that has claimed it or those that may, who reported the case, the governments it lies under (of a sensitive one
 /// not the village), its volunteer. Of one entered in error: the sender.
 pub fn audience(referral: &Referral) -> Audience {
     if referral.status == ReferralStatus::EnteredInError {
         return Audience { agencies: vec![referral.sender_agency_id], ..Audience::default() };
     }
     let mut agencies = vec![referral.sender_agency_id, referral.receiver_agency_id, referral.reporter_agency_id];
+    match referral.handler_agency_id {
+        Some(handler) => agencies.push(handler),
+        None => agencies.extend(&referral.pool_agency_ids),
+    }
     agencies.sort_unstable();
     agencies.dedup();
     let place = if referral.sensitive { &referral.district_code } else { &referral.village_code };
@@ -49,7 +53,7 @@ pub async fn publish_of_case(conn: &mut Conn, referral: &Referral, at: DateTime<
     let mut audience = audience(referral);
     let others = [referral.sender_agency_id, referral.reporter_agency_id];
     if !referral.status.is_open() && !others.contains(&referral.receiver_agency_id) {
-        audience.agencies.retain(|agency| *agency != referral.receiver_agency_id);
+        audience.agencies.retain(|agency| others.contains(agency));
     }
     publish_to(conn, referral, audience.clone(), audience, at).await
 }

@@ -30,6 +30,8 @@ error_codes! {
     PARTNER_REFERENCE_TAKEN = (409, "partner_reference_taken", "Nomor acuan ini sudah dipakai untuk rujukan lain.", "This reference is already used for another referral.");
     /// Another branch has claimed it.
     REFERRAL_CLAIMED = (409, "referral_claimed", "Rujukan sudah diambil cabang lain.", "The referral has been claimed by another branch.");
+    /// It is open to several branches: one takes it before it works on it.
+    CLAIM_FIRST = (409, "claim_first", "Rujukan ini terbuka untuk beberapa cabang: ambil (claim) dahulu.", "This referral is open to several branches: claim it first.");
     /// More than seven days after it ended.
     CORRECTION_OVER = (409, "correction_over", "Batas 7 hari untuk koreksi sudah lewat.", "The 7 days for correcting are over.");
     /// It was forwarded, and the next referral is open.
@@ -148,6 +150,26 @@ impl ReferralAction {
     }
 }
 
+/// Who is party to a referral.
+#[derive(Debug, Clone, Copy)]
+pub struct Sides<'a> {
+    /// Who asks.
+    pub sender: AgencyId,
+    /// Who is asked.
+    pub receiver: AgencyId,
+    /// The branch that has claimed it.
+    pub handler: Option<AgencyId>,
+    /// The branches that may.
+    pub pool: &'a [AgencyId],
+}
+
+impl Sides<'_> {
+    /// Whether the caller is one of the branches that may claim it, and nobody has yet.
+    pub fn in_pool(self, caller: &Caller) -> bool {
+        caller.branch && self.handler.is_none() && self.pool.contains(&caller.agency)
+    }
+}
+
 /// Which sides of a referral the mover is on. An office that refers to itself is on both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Party {
@@ -163,14 +185,15 @@ impl Party {
     /// The clock's job.
     pub const CLOCK: Self = Self { sender: false, receiver: false, clock: true };
 
-    /// The sides of a caller. A phone is only ever sender.
-    pub fn of(caller: &Caller, sender: AgencyId, receiver: AgencyId) -> Self {
+    /// The sides of a caller. A phone is only ever sender; a branch is receiver of what it has claimed or may claim.
+    pub fn of(caller: &Caller, sides: Sides<'_>) -> Self {
         let own = |agency: AgencyId| match &caller.sight {
             Sight::Addressed(agencies) => agencies.contains(&agency),
             _ => agency == caller.agency,
         };
         let office = caller.volunteer.is_none();
-        Self { sender: sender == caller.agency, receiver: office && own(receiver), clock: false }
+        let receiver = own(sides.receiver) || sides.handler.is_some_and(own) || sides.in_pool(caller);
+        Self { sender: sides.sender == caller.agency, receiver: office && receiver, clock: false }
     }
 }
 
@@ -251,6 +274,8 @@ pub struct Facts {
     pub may_forward: bool,
     /// A branch other than the mover has claimed it.
     pub claimed_by_other: bool,
+    /// The mover is one of the branches that may claim it, and nobody has.
+    pub in_pool: bool,
     /// The case is open.
     pub case_open: bool,
     /// The case has another open referral at this receiver.
@@ -270,6 +295,8 @@ pub enum Refused {
     State,
     /// Another branch has it.
     Claimed,
+    /// The branch has to claim it before.
+    ClaimFirst,
     /// Too late for a correction.
     CorrectionOver,
     /// The case is closed.
@@ -330,6 +357,9 @@ pub fn check(action: ReferralAction, facts: &Facts, now: DateTime<Utc>) -> Resul
     if receivers && facts.claimed_by_other {
         return Err(Refused::Claimed);
     }
+    if facts.in_pool && action != ReferralAction::Claim && (receivers || action == ReferralAction::Release) {
+        return Err(Refused::ClaimFirst);
+    }
     match action {
         ReferralAction::Correct if now - facts.since > CORRECTION => Err(Refused::CorrectionOver),
         ReferralAction::Correct | ReferralAction::Forward if !facts.case_open => Err(Refused::CaseClosed),
@@ -364,14 +394,18 @@ pub enum PersonSight {
 
 /// Sight of the person. Governments of the region, the sender and the volunteer know the person; a source system is
 /// shown no more than its part of the work needs.
-pub fn person_sight(caller: &Caller, village: &RegionCode, sender: AgencyId, status: ReferralStatus) -> PersonSight {
+pub fn person_sight(caller: &Caller, village: &RegionCode, sides: Sides<'_>, status: ReferralStatus) -> PersonSight {
     let knows = match &caller.sight {
         Sight::Everything | Sight::Own(_) => true,
         Sight::Region(region) => region.contains(village),
         Sight::Addressed(_) => false,
     };
-    if knows || sender == caller.agency {
+    if knows || sides.sender == caller.agency {
         return PersonSight::Open;
+    }
+    // Several branches look at what one of them will take.
+    if sides.in_pool(caller) {
+        return PersonSight::Masked;
     }
     match status {
         ReferralStatus::Submitted => PersonSight::Masked,
@@ -394,6 +428,7 @@ mod tests {
             ended_from: (!status.is_open()).then_some(ReferralStatus::Accepted),
             may_forward: true,
             claimed_by_other: false,
+            in_pool: false,
             case_open: true,
             rival_open: false,
             successor_open: false,
@@ -457,5 +492,9 @@ mod tests {
         let claimed = Facts { claimed_by_other: true, ..facts(ReferralStatus::Submitted) };
         assert_eq!(check(ReferralAction::Accept, &claimed, late), Err(Refused::Claimed));
         assert_eq!(check(ReferralAction::Withdraw, &claimed, late), Ok(()));
+        let pooled = Facts { in_pool: true, ..facts(ReferralStatus::Submitted) };
+        assert_eq!(check(ReferralAction::Claim, &pooled, late), Ok(()));
+        assert_eq!(check(ReferralAction::Accept, &pooled, late), Err(Refused::ClaimFirst));
+        assert_eq!(check(ReferralAction::Release, &pooled, late), Err(Refused::ClaimFirst));
     }
 }

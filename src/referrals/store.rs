@@ -4,7 +4,7 @@ pub mod history;
 pub mod list;
 pub mod worklist;
 
-use super::rules::{Facts, ReferralId, ReferralStatus};
+use super::rules::{Facts, ReferralId, ReferralStatus, Sides};
 use crate::access::rules::{AgencyId, Caller, ClientId, Sight, VolunteerId};
 use crate::cases::rules::{CaseId, CaseState, Urgency};
 use crate::cases::store::{Case, CasePerson, Filter};
@@ -14,7 +14,7 @@ use crate::platform::db::sql::Known;
 use crate::platform::region_code::{RegionCode, RegionLevel};
 use crate::schema::{case_people, cases, referrals, source_systems};
 use chrono::{DateTime, NaiveDate, Utc};
-use diesel::dsl::exists;
+use diesel::dsl::{InnerJoin, InnerJoinQuerySource, exists};
 use diesel::expression::SelectableExpression;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
@@ -49,6 +49,8 @@ pub struct Referral {
     pub receiver_agency_id: AgencyId,
     /// Branch that has claimed it.
     pub handler_agency_id: Option<AgencyId>,
+    /// Branches that may claim it; none once it has ended unclaimed.
+    pub pool_agency_ids: Vec<AgencyId>,
     /// For what.
     pub service: Code,
     /// How much it hurries.
@@ -106,8 +108,17 @@ pub struct Referral {
     pub updated_at: DateTime<Utc>,
 }
 
-/// A referral with its case and person.
-pub type Shown = (Referral, Case, CasePerson);
+impl Referral {
+    /// Who is party to it.
+    pub fn sides(&self) -> Sides<'_> {
+        Sides {
+            sender: self.sender_agency_id,
+            receiver: self.receiver_agency_id,
+            handler: self.handler_agency_id,
+            pool: &self.pool_agency_ids,
+        }
+    }
+}
 
 /// What a referral is decided by, beside what is shown of it.
 #[derive(Debug)]
@@ -124,8 +135,8 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// What a move of `mover` depends on.
-    pub fn facts(&self, mover: AgencyId) -> Facts {
+    /// What a move of this caller depends on.
+    pub fn facts(&self, caller: &Caller) -> Facts {
         let referral = &self.referral;
         Facts {
             status: referral.status,
@@ -133,7 +144,8 @@ impl Scene {
             held_from: referral.held_from,
             ended_from: referral.ended_from,
             may_forward: self.may_forward,
-            claimed_by_other: referral.handler_agency_id.is_some_and(|handler| handler != mover),
+            claimed_by_other: referral.handler_agency_id.is_some_and(|handler| handler != caller.agency),
+            in_pool: referral.sides().in_pool(caller),
             case_open: self.case.state == CaseState::Open,
             rival_open: self.rival_open,
             successor_open: self.successor_open,
@@ -161,6 +173,8 @@ where
     referrals::reporter_agency_id: SelectableExpression<Source>,
     referrals::sender_agency_id: SelectableExpression<Source>,
     referrals::receiver_agency_id: SelectableExpression<Source>,
+    referrals::handler_agency_id: SelectableExpression<Source>,
+    referrals::pool_agency_ids: SelectableExpression<Source>,
     referrals::volunteer_id: SelectableExpression<Source>,
     Source: 'static,
 {
@@ -175,9 +189,49 @@ where
             Box::new(referrals::village_code.eq(village.clone()).and(told).and(meant.or(sent)))
         }
         Sight::Region(region) => Box::new(in_region(region).and(meant.or(sent))),
-        Sight::Addressed(agencies) => Box::new(referrals::receiver_agency_id.eq_any(agencies.clone()).and(meant)),
+        Sight::Addressed(agencies) => {
+            Box::new(received_by(agencies, caller.branch.then_some(caller.agency)).and(meant))
+        }
         Sight::Own(volunteer) => Box::new(Known(referrals::volunteer_id.eq(*volunteer)).and(meant)),
     }
+}
+
+/// Referrals that one of these has to answer: addressed to it, claimed by it, or open to it as to other branches.
+pub fn received_by<Source>(agencies: &[AgencyId], branch: Option<AgencyId>) -> Filter<Source>
+where
+    referrals::receiver_agency_id: SelectableExpression<Source>,
+    referrals::handler_agency_id: SelectableExpression<Source>,
+    referrals::pool_agency_ids: SelectableExpression<Source>,
+    Source: 'static,
+{
+    let addressed: Filter<Source> = match agencies {
+        [one] => Box::new(referrals::receiver_agency_id.eq(*one)),
+        some => Box::new(referrals::receiver_agency_id.eq_any(some.to_vec())),
+    };
+    match branch {
+        Some(branch) => Box::new(addressed.or(handled_by(branch)).or(open_to(branch))),
+        None => addressed,
+    }
+}
+
+/// Referrals that this branch has claimed.
+pub fn handled_by<Source>(branch: AgencyId) -> Filter<Source>
+where
+    referrals::handler_agency_id: SelectableExpression<Source>,
+    Source: 'static,
+{
+    Box::new(Known(referrals::handler_agency_id.eq(branch)))
+}
+
+/// Referrals that this branch may claim.
+pub fn open_to<Source>(branch: AgencyId) -> Filter<Source>
+where
+    referrals::handler_agency_id: SelectableExpression<Source>,
+    referrals::pool_agency_ids: SelectableExpression<Source>,
+    Source: 'static,
+{
+    let pool = referrals::pool_agency_ids.contains(vec![branch]);
+    Box::new(referrals::handler_agency_id.is_null().and(pool))
 }
 
 /// Referrals in a region: one equality, whatever its level.
@@ -202,19 +256,43 @@ mod again {
     diesel::alias!(referrals as rivals: Rivals, referrals as successors: Successors);
 }
 
-/// One referral with all that it is decided by.
-pub async fn find(conn: &mut &Conn, caller: &Caller, id: ReferralId) -> QueryResult<Scene> {
-    let rival = again::rivals
+/// Referrals with all that they are decided by.
+type Decided = InnerJoinQuerySource<
+    InnerJoinQuerySource<referrals::table, InnerJoin<cases::table, case_people::table>>,
+    source_systems::table,
+>;
+/// A scene as it is read.
+type SceneRow = (Referral, Case, CasePerson, bool, bool, bool);
+
+/// Whether the case has another open referral at the same receiver.
+fn rival_open() -> Filter<Decided> {
+    let rivals = again::rivals
         .filter(again::rivals.field(referrals::case_id).eq(referrals::case_id))
         .filter(again::rivals.field(referrals::receiver_agency_id).eq(referrals::receiver_agency_id))
         .filter(again::rivals.field(referrals::id).ne(referrals::id))
         .filter(again::rivals.field(referrals::status).eq_any(OPEN))
         .select(again::rivals.field(referrals::id)); // the text of a statement is made for each call
-    let successor = again::successors
+    Box::new(exists(rivals))
+}
+
+/// Whether it was passed on and a referral that follows it is open.
+fn successor_open() -> Filter<Decided> {
+    let successors = again::successors
         .filter(again::successors.field(referrals::previous_referral_id).eq(referrals::id.nullable()))
         .filter(again::successors.field(referrals::status).eq_any(OPEN))
         .select(again::successors.field(referrals::id));
-    let (referral, case, person, may_forward, rival_open, successor_open) = referrals::table
+    Box::new(exists(successors))
+}
+
+impl From<SceneRow> for Scene {
+    fn from((referral, case, person, may_forward, rival_open, successor_open): SceneRow) -> Self {
+        Self { referral, case, person, may_forward, rival_open, successor_open }
+    }
+}
+
+/// One referral with all that it is decided by.
+pub async fn find(conn: &mut &Conn, caller: &Caller, id: ReferralId) -> QueryResult<Scene> {
+    let row: SceneRow = referrals::table
         .inner_join(cases::table.inner_join(case_people::table))
         .inner_join(source_systems::table)
         .filter(visible_to(caller))
@@ -224,12 +302,12 @@ pub async fn find(conn: &mut &Conn, caller: &Caller, id: ReferralId) -> QueryRes
             Case::as_select(),
             CasePerson::as_select(),
             source_systems::may_forward,
-            exists(rival),
-            exists(successor),
+            rival_open(),
+            successor_open(),
         ))
         .first(conn)
         .await?;
-    Ok(Scene { referral, case, person, may_forward, rival_open, successor_open })
+    Ok(row.into())
 }
 
 /// Holds a referral until the transaction ends; read it after that.
@@ -324,15 +402,17 @@ pub async fn create(conn: &mut Conn, referral: &Referral) -> QueryResult<Referra
     insert.returning(Referral::as_returning()).get_result(conn).await
 }
 
-/// Writes what a move changes of a referral that is locked, and raises its version.
+/// Writes what a move changes of a referral that is locked, and raises its version. What was read of another version finds no
+/// row, whatever was locked.
 pub async fn save(conn: &mut Conn, referral: &Referral, now: DateTime<Utc>) -> QueryResult<Referral> {
-    diesel::update(referrals::table.find(referral.id))
+    diesel::update(referrals::table.find(referral.id).filter(referrals::version.eq(referral.version)))
         .set((
             (
                 referrals::status.eq(referral.status),
                 referrals::status_since.eq(referral.status_since),
                 referrals::status_agency_id.eq(referral.status_agency_id),
                 referrals::handler_agency_id.eq(referral.handler_agency_id),
+                referrals::pool_agency_ids.eq(&referral.pool_agency_ids),
                 referrals::sensitive.eq(referral.sensitive),
             ),
             (

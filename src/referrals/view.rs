@@ -13,9 +13,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// A referral in a list.
+/// A referral as shown to one caller.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ReferralItem {
+pub struct ReferralView {
     id: ReferralId,
     case_id: CaseId,
     #[schema(example = "KS-1706-2026-000123")]
@@ -38,6 +38,8 @@ pub struct ReferralItem {
     /// Branch that has claimed it.
     #[schema(required)]
     handler_agency_id: Option<AgencyId>,
+    /// Branches that may claim it.
+    pool_agency_ids: Vec<AgencyId>,
     /// The volunteer who follows the case.
     #[schema(required)]
     volunteer_id: Option<VolunteerId>,
@@ -97,25 +99,27 @@ pub struct ReferralItem {
     version: i32,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
-}
-
-/// A referral.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ReferralView {
-    #[serde(flatten)]
-    item: ReferralItem,
     /// What this caller may do with it now: the words of the paths below it.
     allowed_actions: Vec<ReferralAction>,
 }
 
 /// How much of the person this caller sees now.
 pub fn sight(caller: &Caller, referral: &Referral) -> PersonSight {
-    person_sight(caller, &referral.village_code, referral.sender_agency_id, referral.status)
+    person_sight(caller, &referral.village_code, referral.sides(), referral.status)
 }
 
-impl ReferralItem {
+impl ReferralView {
     /// As this caller may see it. If [`sight`] is open, record the access before it is sent.
-    pub fn of(caller: &Caller, (referral, case, person): (Referral, Case, CasePerson), now: DateTime<Utc>) -> Self {
+    pub fn of(caller: &Caller, scene: Scene, now: DateTime<Utc>) -> Self {
+        let party = Party::of(caller, scene.referral.sides());
+        let allowed_actions = allowed_actions(caller, party, &scene.facts(caller), now);
+        let Scene { referral, case, person, .. } = scene;
+        let mut view = Self::plain(caller, (referral, case, person), now);
+        view.allowed_actions = allowed_actions;
+        view
+    }
+
+    fn plain(caller: &Caller, (referral, case, person): (Referral, Case, CasePerson), now: DateTime<Utc>) -> Self {
         let today = TimeZone::of(&referral.village_code).day(now);
         let sight = sight(caller, &referral);
         let working = sight != PersonSight::Header;
@@ -140,6 +144,7 @@ impl ReferralItem {
             sender_agency_id: referral.sender_agency_id,
             receiver_agency_id: referral.receiver_agency_id,
             handler_agency_id: referral.handler_agency_id,
+            pool_agency_ids: referral.pool_agency_ids,
             volunteer_id: referral.volunteer_id,
             forwarded_by: referral.forwarded_by,
             previous_referral_id: referral.previous_referral_id,
@@ -162,16 +167,8 @@ impl ReferralItem {
             version: referral.version,
             created_at: referral.created_at,
             updated_at: referral.updated_at,
+            allowed_actions: vec![],
         }
-    }
-}
-
-impl ReferralView {
-    /// As this caller may see it. If [`sight`] is open, record the access before it is sent.
-    pub fn of(caller: &Caller, scene: Scene, now: DateTime<Utc>) -> Self {
-        let party = Party::of(caller, scene.referral.sender_agency_id, scene.referral.receiver_agency_id);
-        let allowed_actions = allowed_actions(caller, party, &scene.facts(caller.agency), now);
-        Self { item: ReferralItem::of(caller, (scene.referral, scene.case, scene.person), now), allowed_actions }
     }
 }
 

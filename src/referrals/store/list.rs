@@ -1,5 +1,7 @@
 //! Lists of referrals: one builder of filters for the page and its count.
-use super::{Referral, Shown, in_region, visible_to};
+use super::{
+    Referral, Scene, SceneRow, handled_by, in_region, open_to, received_by, rival_open, successor_open, visible_to,
+};
 use crate::access::rules::{AgencyId, Caller};
 use crate::cases::rules::{CaseId, Urgency};
 use crate::cases::store::{Case, CasePerson, Filter};
@@ -7,7 +9,7 @@ use crate::codes::rules::Code;
 use crate::platform::db::Conn;
 use crate::platform::region_code::RegionCode;
 use crate::referrals::rules::{Period, ReferralId, ReferralStatus};
-use crate::schema::{case_people, cases, referrals};
+use crate::schema::{case_people, cases, referrals, source_systems};
 use chrono::{DateTime, Utc};
 use diesel::expression::SelectableExpression;
 use diesel::prelude::*;
@@ -20,6 +22,12 @@ pub struct Wanted {
     pub sender: Vec<AgencyId>,
     /// Addressed to one of these.
     pub receiver: Vec<AgencyId>,
+    /// Or, beside these, claimed by this branch or open to it.
+    pub branch: Option<AgencyId>,
+    /// Claimed by this branch.
+    pub handler: Option<AgencyId>,
+    /// Open to this branch as to others.
+    pub pool: Option<AgencyId>,
     /// In one of these states; none: any but entered in error.
     pub status: Vec<ReferralStatus>,
     /// For this service.
@@ -54,6 +62,8 @@ where
     referrals::village_code: SelectableExpression<Source>,
     referrals::sender_agency_id: SelectableExpression<Source>,
     referrals::receiver_agency_id: SelectableExpression<Source>,
+    referrals::handler_agency_id: SelectableExpression<Source>,
+    referrals::pool_agency_ids: SelectableExpression<Source>,
     referrals::status: SelectableExpression<Source>,
     referrals::service: SelectableExpression<Source>,
     referrals::urgency: SelectableExpression<Source>,
@@ -71,10 +81,14 @@ where
         [one] => all = Box::new(all.and(referrals::sender_agency_id.eq(*one))),
         some => all = Box::new(all.and(referrals::sender_agency_id.eq_any(some.to_vec()))),
     }
-    match wanted.receiver.as_slice() {
-        [] => {}
-        [one] => all = Box::new(all.and(referrals::receiver_agency_id.eq(*one))),
-        some => all = Box::new(all.and(referrals::receiver_agency_id.eq_any(some.to_vec()))),
+    if !wanted.receiver.is_empty() {
+        all = Box::new(all.and(received_by(&wanted.receiver, wanted.branch)));
+    }
+    if let Some(branch) = wanted.handler {
+        all = Box::new(all.and(handled_by(branch)));
+    }
+    if let Some(branch) = wanted.pool {
+        all = Box::new(all.and(open_to(branch)));
     }
     if let Some(region) = &wanted.region {
         all = Box::new(all.and(in_region::<Source>(region)));
@@ -106,12 +120,20 @@ pub async fn list(
     by_due: bool,
     after: Option<After>,
     limit: i64,
-) -> QueryResult<Vec<Shown>> {
+) -> QueryResult<Vec<Scene>> {
     let mut query = referrals::table
         .inner_join(cases::table.inner_join(case_people::table))
+        .inner_join(source_systems::table)
         .filter(visible_to(caller))
         .filter(only(wanted))
-        .select((Referral::as_select(), Case::as_select(), CasePerson::as_select()))
+        .select((
+            Referral::as_select(),
+            Case::as_select(),
+            CasePerson::as_select(),
+            source_systems::may_forward,
+            rival_open(),
+            successor_open(),
+        ))
         .limit(limit)
         .into_boxed();
     if by_due {
@@ -130,7 +152,8 @@ pub async fn list(
         }
         None => {}
     }
-    query.load(conn).await
+    let rows: Vec<SceneRow> = query.load(conn).await?;
+    Ok(rows.into_iter().map(Scene::from).collect())
 }
 
 /// How many the whole list has.

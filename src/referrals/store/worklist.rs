@@ -1,7 +1,7 @@
 //! Worklists over several receivers or states. Of one receiver in one state PostgreSQL reads the first rows from an index
 //! in their order; of several it would sort all there are. So each is asked for its own first rows, and these are merged.
-use super::Shown;
 use super::list::Wanted;
+use super::{Referral, Scene};
 use crate::access::rules::{AgencyId, Caller, Sight};
 use crate::referrals::rules::ReferralStatus;
 use std::cmp::Ordering;
@@ -28,8 +28,24 @@ impl Wanted {
         if states.is_empty() || receivers.len() * states.len() > MOST_BY_STATE {
             states = vec![self.status.clone()];
         }
-        let part = |receiver, status| Self { receiver: vec![receiver], status, ..self.clone() };
-        receivers.iter().flat_map(|receiver| states.iter().map(|status| part(*receiver, status.clone()))).collect()
+        let part = |receiver, handler, pool, status: &Vec<ReferralStatus>| Self {
+            receiver,
+            branch: None,
+            handler,
+            pool,
+            status: status.clone(),
+            ..self.clone()
+        };
+        let addressed =
+            receivers.iter().flat_map(|receiver| states.iter().map(|status| part(vec![*receiver], None, None, status)));
+        let mut parts: Vec<Self> = addressed.collect();
+        if let Some(branch) = self.branch.or((caller.branch && self.receiver.is_empty()).then_some(caller.agency)) {
+            parts.extend(states.iter().map(|status| part(vec![], Some(branch), None, status)));
+            let waits = |status: &ReferralStatus| status.is_unanswered();
+            let open = states.iter().filter(|status| status.is_empty() || status.iter().any(waits));
+            parts.extend(open.map(|status| part(vec![], None, Some(branch), status)));
+        }
+        parts
     }
 
     /// To whom all rows are addressed; none: to anybody.
@@ -42,18 +58,20 @@ impl Wanted {
 }
 
 /// The first `limit` rows of parts that are in order each.
-pub fn merge(mut parts: Vec<Vec<Shown>>, by_due: bool, limit: i64) -> Vec<Shown> {
+pub fn merge(mut parts: Vec<Vec<Scene>>, by_due: bool, limit: i64) -> Vec<Scene> {
     if parts.len() == 1 {
         return parts.pop().unwrap_or_default();
     }
-    let mut rows: Vec<Shown> = parts.into_iter().flatten().collect();
-    rows.sort_by(|one, other| order(one, other, by_due));
+    let mut rows: Vec<Scene> = parts.into_iter().flatten().collect();
+    rows.sort_by(|one, other| order(&one.referral, &other.referral, by_due));
+    // A branch may have claimed what is addressed to itself.
+    rows.dedup_by_key(|row| row.referral.id);
     rows.truncate(usize::try_from(limit).unwrap_or_default());
     rows
 }
 
 /// As `ORDER BY` says it.
-fn order((one, ..): &Shown, (other, ..): &Shown, by_due: bool) -> Ordering {
+fn order(one: &Referral, other: &Referral, by_due: bool) -> Ordering {
     if by_due {
         (one.due_at, one.id.0).cmp(&(other.due_at, other.id.0))
     } else {

@@ -262,5 +262,6 @@ fn access_state(agency: &Agency, children: &[AgencyId], client: &Client) -> Acce
         expires_at: client.expires_at,
         networks: client.networks.clone(),
         rate_limit: agency.rate_limit,
+        parent_agency_id: agency.parent_id,
     }
 }
