@@ -260,6 +260,11 @@ impl ApiError {
         &self.0.faults
     }
 
+    /// The extension members that were added.
+    pub fn members(&self) -> &Map<String, Value> {
+        &self.0.members
+    }
+
     /// An extension member that was added.
     pub fn told_member(&self, name: &str) -> Option<&Value> {
         self.0.members.get(name)

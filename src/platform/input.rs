@@ -350,7 +350,11 @@ fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> ApiResult<T> {
     if bytes.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'{') {
         return Err(whole(OBJECT_EXPECTED));
     }
-    let sent: Json = serde_json::from_slice(bytes).map_err(|_| whole(SYNTAX))?;
+    read_as(serde_json::from_slice(bytes).map_err(|_| whole(SYNTAX))?)
+}
+
+/// A value that was sent as `T`, or where it does not fit.
+pub(super) fn read_as<T: DeserializeOwned>(sent: Json) -> ApiResult<T> {
     serde_path_to_error::deserialize(sent).map_err(|error: serde_path_to_error::Error<serde_json::Error>| {
         let (field, fault) = explain(&error.inner().to_string());
         let mut pointer = pointer(error.path());

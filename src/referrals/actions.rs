@@ -95,6 +95,59 @@ pub struct CompleteReferral {
     note: Option<Note>,
 }
 
+impl From<AcknowledgeReferral> for Step {
+    fn from(body: AcknowledgeReferral) -> Self {
+        let reference = body.partner_reference.map(|line| line.as_str().to_owned());
+        Self { partner_reference: reference, ..Self::new(ReferralAction::Acknowledge) }
+    }
+}
+
+impl From<AcceptReferral> for Step {
+    fn from(body: AcceptReferral) -> Self {
+        Self {
+            due_on: body.due_on.map(Day::date),
+            appointment_at: body.appointment_at.map(Moment::at),
+            partner_reference: body.partner_reference.map(|line| line.as_str().to_owned()),
+            note: plain(body.note),
+            ..Self::new(ReferralAction::Accept)
+        }
+    }
+}
+
+impl From<HoldReferral> for Step {
+    fn from(body: HoldReferral) -> Self {
+        Self {
+            reason: Some(body.reason),
+            review_on: body.review_on.map(Day::date),
+            note: plain(body.note),
+            ..Self::new(ReferralAction::Hold)
+        }
+    }
+}
+
+impl From<CompleteReferral> for Step {
+    fn from(body: CompleteReferral) -> Self {
+        Self {
+            outcome: Some(body.outcome),
+            served_on: body.served_on.map(Day::date),
+            note: plain(body.note),
+            ..Self::new(ReferralAction::Complete)
+        }
+    }
+}
+
+impl ReferralReason {
+    /// Why it is declined.
+    pub fn reject(self) -> Step {
+        because(ReferralAction::Reject, self)
+    }
+
+    /// Why it is given up.
+    pub fn fail(self) -> Step {
+        because(ReferralAction::Fail, self)
+    }
+}
+
 /// Acknowledge a referral
 ///
 /// From `submitted`. The receiver may now find out whether the person is entitled.
@@ -110,8 +163,7 @@ pub async fn acknowledge_referral(
     app: Shared,
     db: Db,
 ) -> ApiResult<Answer> {
-    let reference = sent.body.partner_reference.map(|line| line.as_str().to_owned());
-    let step = Step { partner_reference: reference, ..Step::new(ReferralAction::Acknowledge) };
+    let step = sent.body.into();
     perform(db, Act { caller: permit.caller(), app: app.0, id: id.0, version, key: sent.key, step }).await
 }
 
@@ -130,13 +182,7 @@ pub async fn accept_referral(
     app: Shared,
     db: Db,
 ) -> ApiResult<Answer> {
-    let step = Step {
-        due_on: sent.body.due_on.map(Day::date),
-        appointment_at: sent.body.appointment_at.map(Moment::at),
-        partner_reference: sent.body.partner_reference.map(|line| line.as_str().to_owned()),
-        note: plain(sent.body.note),
-        ..Step::new(ReferralAction::Accept)
-    };
+    let step = sent.body.into();
     perform(db, Act { caller: permit.caller(), app: app.0, id: id.0, version, key: sent.key, step }).await
 }
 
@@ -155,7 +201,7 @@ pub async fn reject_referral(
     app: Shared,
     db: Db,
 ) -> ApiResult<Answer> {
-    let step = because(ReferralAction::Reject, sent.body);
+    let step = sent.body.reject();
     perform(db, Act { caller: permit.caller(), app: app.0, id: id.0, version, key: sent.key, step }).await
 }
 
@@ -225,12 +271,7 @@ pub async fn hold_referral(
     app: Shared,
     db: Db,
 ) -> ApiResult<Answer> {
-    let step = Step {
-        reason: Some(sent.body.reason),
-        review_on: sent.body.review_on.map(Day::date),
-        note: plain(sent.body.note),
-        ..Step::new(ReferralAction::Hold)
-    };
+    let step = sent.body.into();
     perform(db, Act { caller: permit.caller(), app: app.0, id: id.0, version, key: sent.key, step }).await
 }
 
@@ -268,12 +309,7 @@ pub async fn complete_referral(
     app: Shared,
     db: Db,
 ) -> ApiResult<Answer> {
-    let step = Step {
-        outcome: Some(sent.body.outcome),
-        served_on: sent.body.served_on.map(Day::date),
-        note: plain(sent.body.note),
-        ..Step::new(ReferralAction::Complete)
-    };
+    let step = sent.body.into();
     perform(db, Act { caller: permit.caller(), app: app.0, id: id.0, version, key: sent.key, step }).await
 }
 
@@ -292,7 +328,7 @@ pub async fn fail_referral(
     app: Shared,
     db: Db,
 ) -> ApiResult<Answer> {
-    let step = because(ReferralAction::Fail, sent.body);
+    let step = sent.body.fail();
     perform(db, Act { caller: permit.caller(), app: app.0, id: id.0, version, key: sent.key, step }).await
 }
 

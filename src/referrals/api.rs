@@ -1,26 +1,25 @@
 //! Endpoints under `/v1/referrals` that read.
-use super::rules::{PURPOSE_NOT_ALLOWED, Period, PersonSight, REFERRAL_STATE_CONFLICT, ReferralId, ReferralStatus};
+use super::rules::{Period, PersonSight, ReferralId, ReferralStatus};
 use super::store::{self, Scene, list::After, list::Wanted, worklist::merge};
 use super::view::{ReferralView, persons, sight};
 use crate::access::api::Permit;
-use crate::access::rules::{AgencyId, Caller, ReadReferrals, RevealIdentity, RevealPurpose, Sight, VolunteerId};
+use crate::access::rules::{AgencyId, Caller, ReadReferrals, Sight, VolunteerId};
 use crate::audit::rules::Event;
 use crate::audit::store::Recorder;
-use crate::cases::api::RevealCase;
-use crate::cases::person::{IdentityView, OPEN_FIELDS, REVEALED_FIELDS};
+use crate::cases::person::OPEN_FIELDS;
 use crate::cases::rules::{CaseId, Urgency};
 use crate::codes::rules::Code;
 use crate::platform::answer::Answer;
 use crate::platform::app::Shared;
 use crate::platform::db::Db;
-use crate::platform::error::{ApiError, ApiResult, Fault};
-use crate::platform::input::{Body, PathId, several};
+use crate::platform::error::{ApiResult, Fault};
+use crate::platform::input::{PathId, several};
 use crate::platform::moment::Moment;
 use crate::platform::openapi::PreferHeader;
 use crate::platform::page::{Page, PageParams, Paged};
 use crate::platform::region_code::RegionCode;
 use crate::text_enum;
-use actix_web::{get, post};
+use actix_web::get;
 use chrono::{DateTime, Utc};
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
@@ -226,45 +225,6 @@ pub async fn read_referral(
     }
     let version = scene.referral.version;
     Answer::row(&ReferralView::of(&caller, scene, app.clock.now()), version)
-}
-
-/// Reveal the numbers of a referral's person
-///
-/// From `received` for the purpose `eligibility`, from `accepted` for any, until the referral ends. The access is
-/// recorded with its purpose before they are sent.
-#[utoipa::path(tag = "referrals", security(("oauth2" = ["identity:reveal"])), params(("id" = ReferralId, Path, description = "Id of the referral.")),
-    request_body = RevealCase,
-    responses((status = 200, body = IdentityView, description = "The numbers."),
-        (status = 409, body = crate::platform::error::Problem, content_type = "application/problem+json", description = "Not in this state.")))]
-#[post("/v1/referrals/{id}/reveal")]
-pub async fn reveal_referral(
-    caller: Permit<RevealIdentity>,
-    id: PathId<ReferralId>,
-    reveal: Body<RevealCase>,
-    app: Shared,
-    recorder: Recorder,
-    db: Db,
-) -> ApiResult<Answer> {
-    let scene = db.read(async |c| store::find(c, &caller, id.0).await).await?;
-    let (referral, purpose) = (&scene.referral, reveal.0.purpose);
-    match sight(&caller, referral) {
-        PersonSight::Open => {}
-        PersonSight::Eligibility if purpose == RevealPurpose::Eligibility => {}
-        PersonSight::Eligibility => return Err(ApiError::from(&PURPOSE_NOT_ALLOWED)),
-        PersonSight::Masked | PersonSight::Header => {
-            return Err(ApiError::from(&REFERRAL_STATE_CONFLICT)
-                .member("state", referral.status)
-                .member("since", referral.status_since)
-                .member("by", referral.status_agency_id));
-        }
-    }
-    let event = Event::by(&caller, "referral.reveal", app.clock.new_id(), app.clock.now())
-        .subject("referral", id.0)
-        .persons([scene.person.id], REVEALED_FIELDS)
-        .region(&referral.village_code)
-        .purpose(purpose.as_str());
-    recorder.record(event).await?;
-    Answer::ok(&IdentityView::of(&scene.person, &app.keys)?)
 }
 
 /// A line of the history.

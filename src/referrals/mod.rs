@@ -6,6 +6,7 @@
 //! [`expiry`] is the clock, [`publish`] tells of changes, [`view`] decides what of the person is shown to whom.
 pub mod actions;
 pub mod api;
+pub mod batch;
 pub mod cases;
 pub mod create;
 pub mod expiry;
@@ -13,7 +14,9 @@ pub mod forward;
 pub mod moves;
 pub mod publish;
 pub mod reassign;
+pub mod reveal;
 pub mod rules;
+pub mod search;
 pub mod store;
 pub mod view;
 
@@ -22,7 +25,8 @@ pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
     cfg.service(cases::create_case).service(cases::update_case).service(cases::close_case);
     cfg.service(create::create_referral);
     cfg.service(api::list_referrals).service(api::read_referral).service(api::read_referral_history);
-    cfg.service(api::reveal_referral);
+    cfg.service(reveal::reveal_referral).service(reveal::reveal_referrals).service(search::search_referrals);
+    cfg.service(batch::move_referrals);
     cfg.service(actions::acknowledge_referral).service(actions::accept_referral).service(actions::reject_referral);
     cfg.service(actions::forward_referral).service(actions::start_referral).service(actions::hold_referral);
     cfg.service(actions::resume_referral).service(actions::complete_referral).service(actions::fail_referral);

@@ -47,6 +47,8 @@ pub struct Step {
     pub review_on: Option<NaiveDate>,
     /// The receiver's own number.
     pub partner_reference: Option<String>,
+    /// The answer shows nothing of the person.
+    pub unseen: bool,
     /// Where it is passed on to.
     pub targets: Vec<NextTarget>,
 }
@@ -64,6 +66,7 @@ impl Step {
             appointment_at: None,
             review_on: None,
             partner_reference: None,
+            unseen: false,
             targets: vec![],
         }
     }
@@ -316,7 +319,8 @@ pub async fn write(
     after: Referral,
     step: &Step,
 ) -> ApiResult<Referral> {
-    let people = mover.caller().map(|caller| persons(caller, &after, &scene.person)).unwrap_or_default();
+    let seen = mover.caller().filter(|_| !step.unseen);
+    let people = seen.map(|caller| persons(caller, &after, &scene.person)).unwrap_or_default();
     write_row(conn, app, mover, &scene.referral, after, step, people).await
 }
 

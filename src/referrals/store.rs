@@ -2,6 +2,7 @@
 //! same statement.
 pub mod history;
 pub mod list;
+pub mod search;
 pub mod worklist;
 
 use super::rules::{Facts, ReferralId, ReferralStatus, Sides};
@@ -308,6 +309,11 @@ pub async fn find(conn: &mut &Conn, caller: &Caller, id: ReferralId) -> QueryRes
         .first(conn)
         .await?;
     Ok(row.into())
+}
+
+/// Where a referral stands, and its version.
+pub async fn standing(conn: &mut Conn, id: ReferralId) -> QueryResult<(ReferralStatus, i32)> {
+    referrals::table.find(id).select((referrals::status, referrals::version)).first(conn).await
 }
 
 /// Holds a referral until the transaction ends; read it after that.

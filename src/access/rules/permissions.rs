@@ -82,6 +82,21 @@ impl Permission for SearchVolunteers {
     const BUDGET: Option<Budget> = Some(Budget::Searches);
 }
 
+/// Search referrals by a personal number or by the own reference.
+pub struct SearchReferrals;
+impl Permission for SearchReferrals {
+    const SCOPES: &'static [Scope] = &[Scope::ReferralsRead];
+    const ACTING_USER: bool = true;
+    const BUDGET: Option<Budget> = Some(Budget::Searches);
+}
+
+/// See identity numbers of many in full: counted by how many they are, once that is known.
+pub struct RevealMany;
+impl Permission for RevealMany {
+    const SCOPES: &'static [Scope] = &[Scope::IdentityReveal];
+    const ACTING_USER: bool = true;
+}
+
 /// See identity numbers in full.
 pub struct RevealIdentity;
 impl Permission for RevealIdentity {

@@ -1,0 +1,80 @@
+//! Referrals found otherwise than by a list.
+use super::{Referral, Scene, SceneRow, rival_open, successor_open, visible_to};
+use crate::access::rules::Caller;
+use crate::cases::store::{Case, CasePerson};
+use crate::platform::db::Conn;
+use crate::referrals::rules::ReferralId;
+use crate::schema::{case_people, cases, referrals, source_systems};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+/// By what referrals are searched.
+#[derive(Debug, Clone)]
+pub enum By {
+    /// Blind index of the person's NIK.
+    Nik(Vec<u8>),
+    /// Blind index of the person's BPJS card.
+    Card(Vec<u8>),
+    /// The receiver's own number of it.
+    Reference(String),
+}
+
+/// The newest that answer.
+pub async fn search(conn: &mut &Conn, caller: &Caller, by: &By, limit: i64) -> QueryResult<Vec<Scene>> {
+    let mut query = referrals::table
+        .inner_join(cases::table.inner_join(case_people::table))
+        .inner_join(source_systems::table)
+        .filter(visible_to(caller))
+        .select((
+            Referral::as_select(),
+            Case::as_select(),
+            CasePerson::as_select(),
+            source_systems::may_forward,
+            rival_open(),
+            successor_open(),
+        ))
+        .order((referrals::created_at.desc(), referrals::id.desc()))
+        .limit(limit)
+        .into_boxed();
+    query = match by {
+        By::Nik(index) => query.filter(case_people::nik_index.eq(index.clone())),
+        By::Card(index) => query.filter(case_people::card_index.eq(index.clone())),
+        By::Reference(number) => query.filter(referrals::partner_reference.eq(number.clone())),
+    };
+    let rows: Vec<SceneRow> = query.load(conn).await?;
+    Ok(rows.into_iter().map(Scene::from).collect())
+}
+
+/// Those of these that the caller sees.
+pub async fn of_ids(conn: &mut &Conn, caller: &Caller, ids: &[ReferralId]) -> QueryResult<Vec<Scene>> {
+    let rows: Vec<SceneRow> = referrals::table
+        .inner_join(cases::table.inner_join(case_people::table))
+        .inner_join(source_systems::table)
+        .filter(visible_to(caller))
+        .filter(referrals::id.eq_any(ids))
+        .select((
+            Referral::as_select(),
+            Case::as_select(),
+            CasePerson::as_select(),
+            source_systems::may_forward,
+            rival_open(),
+            successor_open(),
+        ))
+        .load(conn)
+        .await?;
+    Ok(rows.into_iter().map(Scene::from).collect())
+}
+
+/// Which of the caller's referrals bear these numbers of its own.
+pub async fn of_references(
+    conn: &mut Conn,
+    caller: &Caller,
+    numbers: &[String],
+) -> QueryResult<Vec<(ReferralId, Option<String>)>> {
+    referrals::table
+        .filter(visible_to(caller))
+        .filter(referrals::partner_reference.eq_any(numbers))
+        .select((referrals::id, referrals::partner_reference))
+        .load(conn)
+        .await
+}
