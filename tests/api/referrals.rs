@@ -42,11 +42,11 @@ async fn walk(client: &Client<'_>, path: &str, moves: &[(&str, Value)]) {
     }
 }
 
-fn actions(reply: &Reply) -> Vec<&str> {
+pub fn actions(reply: &Reply) -> Vec<&str> {
     reply.json["allowed_actions"].as_array().unwrap().iter().map(|a| a.as_str().unwrap()).collect()
 }
 
-fn because(reason: &str) -> Value {
+pub fn because(reason: &str) -> Value {
     json!({ "reason": reason })
 }
 
@@ -708,7 +708,7 @@ fn an_answer_at_the_moment_of_expiry_and_the_clock_do_not_both_win() {
 fn sixty_four_answers_at_once_have_one_winner() {
     run(async |app| {
         let bpjs = app.bpjs().await;
-        for _ in 0..rounds(200) {
+        for _ in 0..rounds(1000) {
             let at = to_bpjs(app).await;
             let etag = bpjs.get(&at).await.header("etag").to_owned();
             let answer = |n: u32| {
