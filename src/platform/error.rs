@@ -235,6 +235,17 @@ impl ApiError {
         self
     }
 
+    /// The same, of a value that lies at this member.
+    #[must_use]
+    pub fn within(mut self, member: &str) -> Self {
+        for (place, _) in &mut self.0.faults {
+            if let Place::Pointer(at) = place {
+                *at = format!("/{member}{at}");
+            }
+        }
+        self
+    }
+
     /// Adds an extension member (RFC 9457, section 3.2), for example the current state.
     #[must_use]
     pub fn member(mut self, name: &str, value: impl Serialize) -> Self {

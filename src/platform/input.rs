@@ -25,6 +25,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, schema::Type};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -203,8 +204,35 @@ fn idempotency_key(headers: &HeaderMap) -> ApiResult<String> {
 
 /// The version that `If-Match` names. Only the version part of an ETag is compared: comments and reminders change the
 /// rest, and a compressing proxy adds `W/`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "i64")]
 pub struct IfMatch(pub i32);
+
+/// In a body that names several rows each stands beside its own version.
+impl TryFrom<i64> for IfMatch {
+    type Error = Fault;
+    fn try_from(version: i64) -> Result<Self, Fault> {
+        let good = i32::try_from(version).ok().filter(|version| (1..=Self::MOST).contains(version));
+        good.map(Self).ok_or_else(|| Fault::new("out_of_range", "bukan sebuah versi", "not a version"))
+    }
+}
+
+impl IfMatch {
+    const MOST: i32 = 999_999_999;
+}
+
+impl utoipa::PartialSchema for IfMatch {
+    fn schema() -> RefOr<Schema> {
+        let text = "Version of the row that the change is based on.";
+        let schema = ObjectBuilder::new().schema_type(Type::Integer).description(Some(text));
+        schema.minimum(Some(1)).maximum(Some(Self::MOST)).examples([serde_json::json!(1)]).into()
+    }
+}
+impl utoipa::ToSchema for IfMatch {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Version".into()
+    }
+}
 
 impl FromRequest for IfMatch {
     type Error = ApiError;
@@ -350,11 +378,7 @@ fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> ApiResult<T> {
     if bytes.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'{') {
         return Err(whole(OBJECT_EXPECTED));
     }
-    read_as(serde_json::from_slice(bytes).map_err(|_| whole(SYNTAX))?)
-}
-
-/// A value that was sent as `T`, or where it does not fit.
-pub(super) fn read_as<T: DeserializeOwned>(sent: Json) -> ApiResult<T> {
+    let sent: Json = serde_json::from_slice(bytes).map_err(|_| whole(SYNTAX))?;
     serde_path_to_error::deserialize(sent).map_err(|error: serde_path_to_error::Error<serde_json::Error>| {
         let (field, fault) = explain(&error.inner().to_string());
         let mut pointer = pointer(error.path());

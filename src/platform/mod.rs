@@ -7,7 +7,6 @@ pub mod clock;
 pub mod config;
 pub mod crypto;
 pub mod db;
-pub mod each;
 pub mod error;
 pub mod http;
 pub mod idempotency;

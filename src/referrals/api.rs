@@ -112,7 +112,7 @@ pub struct ReferralFilter {
     sender: Option<AgencyId>,
     /// Only those addressed to this agency; may be repeated. `me`: what the own agency has to answer, as `direction=received`.
     #[serde(default, deserialize_with = "several")]
-    #[param(max_items = 100)]
+    #[param(inline, max_items = 100)]
     receiver: Vec<Receiver>,
     /// Only those of this case.
     case_id: Option<CaseId>,

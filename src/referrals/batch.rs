@@ -8,7 +8,6 @@ use crate::access::rules::{Caller, HandleReferrals};
 use crate::platform::answer::Answer;
 use crate::platform::app::{App, Shared};
 use crate::platform::db::{Conn, Db};
-use crate::platform::each::Each;
 use crate::platform::error::{ApiError, ApiResult, Fault, Place};
 use crate::platform::idempotency::Attempt;
 use crate::platform::input::{IfMatch, Keyed, NoBody};
@@ -29,8 +28,8 @@ const MOST: usize = 200;
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReferralBatch {
-    #[schema(value_type = Vec<BatchItem>, min_items = 1, max_items = 200)]
-    items: Vec<Each<BatchItem>>,
+    #[schema(min_items = 1, max_items = 200)]
+    items: Vec<BatchItem>,
 }
 
 /// One referral, named by exactly one of `id` and `partner_reference`, and exactly one act with the body of its own path.
@@ -41,8 +40,7 @@ pub struct BatchItem {
     /// The receiver's own number of it, told before.
     partner_reference: Option<Line<100>>,
     /// As `If-Match`: the version that the act is based on.
-    #[schema(minimum = 1)]
-    version: i32,
+    version: IfMatch,
     acknowledge: Option<AcknowledgeReferral>,
     accept: Option<AcceptReferral>,
     reject: Option<ReferralReason>,
@@ -126,8 +124,8 @@ pub struct BatchResults {
 /// Move many referrals
 ///
 /// Acknowledges or answers at most 200 at once. Each item is done or refused by itself, as if it had been sent alone; the answer
-/// tells what became of each. One `Idempotency-Key` stands for all of them: sent again, nothing is done twice. An item that cannot be
-/// read does not keep the others from being done; a referral that is named twice does.
+/// tells what became of each. One `Idempotency-Key` stands for all of them: sent again, nothing is done twice. A body that does not
+/// parse, or that names a referral twice, is refused as a whole, with the place.
 #[utoipa::path(tag = "referrals", security(("oauth2" = ["referrals:handle"])), params(IdempotencyHeader), request_body = ReferralBatch,
     responses((status = 200, body = BatchResults, description = "What became of each.")))]
 #[post("/v1/referrals/batch")]
@@ -167,9 +165,8 @@ pub async fn move_referrals(
 }
 
 /// Which referral each item names; refuses one that is named twice.
-async fn named(conn: &mut Conn, caller: &Caller, items: &[Each<BatchItem>]) -> ApiResult<Vec<Option<ReferralId>>> {
-    let item = |each: &Each<BatchItem>| each.0.as_ref().ok().cloned();
-    let numbers = items.iter().filter_map(|each| Some(item(each)?.partner_reference?.as_str().to_owned()));
+async fn named(conn: &mut Conn, caller: &Caller, items: &[BatchItem]) -> ApiResult<Vec<Option<ReferralId>>> {
+    let numbers = items.iter().filter_map(|item| Some(item.partner_reference.as_ref()?.as_str().to_owned()));
     let numbers: Vec<String> = numbers.collect();
     let known = if numbers.is_empty() { vec![] } else { store::search::of_references(conn, caller, &numbers).await? };
     let find = |number: &Line<100>| {
@@ -179,13 +176,10 @@ async fn named(conn: &mut Conn, caller: &Caller, items: &[Each<BatchItem>]) -> A
     };
     let named: Vec<Option<ReferralId>> = items
         .iter()
-        .map(|each| {
-            let item = item(each)?;
-            match (item.id, &item.partner_reference) {
-                (Some(id), None) => Some(id),
-                (None, Some(number)) => find(number),
-                _ => None,
-            }
+        .map(|item| match (item.id, &item.partner_reference) {
+            (Some(id), None) => Some(id),
+            (None, Some(number)) => find(number),
+            _ => None,
         })
         .collect();
     let twice = |index: &usize| {
@@ -208,27 +202,25 @@ async fn one(
     app: &Arc<App>,
     caller: &Caller,
     (index, id): (usize, Option<ReferralId>),
-    item: Each<BatchItem>,
+    item: BatchItem,
 ) -> ApiResult<BatchResult> {
-    let moved = match item.0 {
-        Err(error) => return Ok(refused(index, None, &error)),
-        Ok(item) if item.id.is_some() == item.partner_reference.is_some() => {
+    let exactly_one = item.id.is_some() != item.partner_reference.is_some();
+    let version = item.version;
+    let moved = match (id, item.step()) {
+        (_, Err(error)) => Err(error),
+        _ if !exactly_one => {
             let (id, en) = ("tepat satu dari id dan partner_reference", "exactly one of id and partner_reference");
             Err(ApiError::rule("", Fault::new("exactly_one", id, en)))
         }
-        Ok(item) => {
-            let version = IfMatch(item.version);
-            match (id, item.step()) {
-                (_, Err(error)) => Err(error),
-                (None, Ok(_)) => Err(ApiError::not_found()),
-                (Some(id), Ok(step)) => {
-                    conn.transaction(async |c| {
-                        move_one(c, app, caller, id, Some(version), &step).await?;
-                        store::standing(c, id).await.map_err(ApiError::from)
-                    })
+        (None, Ok(_)) => Err(ApiError::not_found()),
+        (Some(id), Ok(step)) => {
+            conn.transaction(async |c| {
+                move_one(c, app, caller, id, Some(version), &step)
                     .await
-                }
-            }
+                    .map_err(|error| error.within(step.action.as_str()))?;
+                store::standing(c, id).await.map_err(ApiError::from)
+            })
+            .await
         }
     };
     match moved {

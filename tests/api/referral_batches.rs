@@ -36,16 +36,15 @@ fn each_item_of_a_batch_is_done_or_refused_by_itself() {
             { "partner_reference": "B-2", "version": 2, "accept": { "due_on": "2099-01-01" } },
             { "id": id(&all[3]), "version": 7, "accept": {} },
             { "id": id(&all[4]), "version": 1, "reject": { "reason": "no_such_reason" } },
-            { "id": id(&all[5]), "version": 1, "accept": { "appointment_at": "2020-01-01 10:00" } },
+            { "id": id(&all[5]), "version": 1, "accept": { "appointment_at": "2020-01-01T10:00:00Z" } },
             { "id": foreign, "version": 1, "accept": {} },
             { "id": Uuid::now_v7(), "version": 1, "accept": {} },
             { "partner_reference": "nobody's", "version": 1, "accept": {} },
             { "id": Uuid::now_v7(), "version": 1, "accept": {}, "reject": { "reason": "quota_exhausted" } },
             { "id": Uuid::now_v7(), "version": 1 },
             { "version": 1, "start": {} },
-            "nothing",
         ]);
-        let key = "a batch";
+        let key = "a-batch";
         let done = bpjs.post(BATCH, json!({ "items": items })).key(key).await.expect(200);
         assert_eq!(
             codes(&done),
@@ -55,14 +54,13 @@ fn each_item_of_a_batch_is_done_or_refused_by_itself() {
                 "-",
                 "stale",
                 "rule_broken",
-                "malformed",
+                "rule_broken",
                 "not_found",
                 "not_found",
                 "not_found",
                 "rule_broken",
                 "rule_broken",
-                "rule_broken",
-                "malformed"
+                "rule_broken"
             ]
         );
         assert_eq!(done.json["done"], 2);
@@ -74,7 +72,7 @@ fn each_item_of_a_batch_is_done_or_refused_by_itself() {
         assert_eq!((&item(2)["status"], &item(2)["id"]), (&json!("accepted"), &json!(id(&all[2]))));
         assert_eq!((&item(1)["told"]["state"], &item(1)["told"]["by"]), (&json!("rejected"), &json!(bpjs.agency)));
         assert_eq!(item(3)["told"]["version"], 1);
-        assert_eq!(item(4)["errors"][0], json!({ "pointer": "/reject/reason", "code": "unknown_code" }));
+        assert_eq!(item(4)["errors"][0], json!({ "pointer": "/reject/reason", "code": "code_unknown" }));
         assert_eq!(item(5)["errors"][0]["pointer"], "/accept/appointment_at");
         assert_eq!(item(6)["id"], Value::Null);
         for (at, status) in
@@ -105,6 +103,11 @@ fn a_batch_that_names_a_referral_twice_does_nothing() {
                 .problem(422, "rule_broken")
                 .blames("/items/1", "named_twice");
         }
+        let unreadable = json!([by_id, { "id": id(&at), "version": 2, "accept": { "due_on": "soon" } }]);
+        bpjs.post(BATCH, json!({ "items": unreadable }))
+            .await
+            .problem(400, "malformed")
+            .blames("/items/1/accept/due_on", "date_malformed");
         for items in [json!([]), json!(vec![by_id; 201])] {
             bpjs.post(BATCH, json!({ "items": items }))
                 .await

@@ -1,9 +1,8 @@
 //! Referrals that are open to several branches, and those that are passed on to several bodies.
-use crate::cases::{KOTO_JAYA, elder, patient, report};
+use crate::cases::{KOTO_JAYA, patient, report};
 use crate::referrals::{ELDER_CARE, REACTIVATION, act, actions, ask, because, to_bpjs};
 use crate::support::feed::Follower;
 use crate::support::{Client, Reply, TestApp, rounds, run};
-use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 /// BPJS lets its branches claim; that of Kerinci serves Mukomuko too.
@@ -138,36 +137,6 @@ fn branches_that_claim_at_once_have_one_winner() {
             assert_eq!(won.len(), 1);
             let lost = replies.iter().filter(|reply| matches!(reply.code(), "not_found" | "stale"));
             assert_eq!(lost.count(), 15);
-        }
-    });
-}
-
-/// What a branch has claimed is counted for whom it was addressed to, and each bucket still has its list.
-#[test]
-fn figures_of_a_branch_have_the_lists_that_they_name() {
-    run(async |app| {
-        open_to_branches(app).await;
-        let branch = app.bpjs_branch().await;
-        app.sql("UPDATE access_state SET scopes = array_append(scopes, 'statistics:read')").await;
-        app.pass(TimeDelta::seconds(1));
-        let at = to_bpjs(app).await;
-        act(&branch, &at, "claim", json!({})).await.expect(200);
-        let case = report(&app.village().await, elder(KOTO_JAYA)).await.id();
-        app.village()
-            .await
-            .post(&format!("/v1/cases/{case}/referrals"), ask(&branch.agency, REACTIVATION))
-            .await
-            .expect(201);
-        let figures = app.bpjs_branch().await.get("/v1/statistics/referrals").await.expect(200);
-        assert_eq!(figures.json["total"], 1);
-        for bucket in figures.json["buckets"].as_array().unwrap() {
-            let list = bucket["list_url"].as_str().unwrap();
-            let list = &list[list.find("/v1/").unwrap()..];
-            assert_eq!(
-                json!(branch.get(list).await.expect(200).json["items"].as_array().unwrap().len()),
-                bucket["count"],
-                "{list}"
-            );
         }
     });
 }

@@ -26,7 +26,10 @@ fn every_foreign_key_is_indexed() {
                 "
             SELECT c.conrelid::regclass || '.' || c.conname FROM pg_constraint c
             WHERE c.contype = 'f' AND NOT EXISTS (
-                SELECT 1 FROM pg_index i WHERE i.indrelid = c.conrelid AND i.indpred IS NULL
+                SELECT 1 FROM pg_index i WHERE i.indrelid = c.conrelid
+                -- A search for a value finds what is not null.
+                AND (i.indpred IS NULL OR (cardinality(c.conkey) = 1 AND pg_get_expr(i.indpred, i.indrelid) = '(' ||
+                    (SELECT attname FROM pg_attribute a WHERE a.attrelid = c.conrelid AND a.attnum = c.conkey[1]) || ' IS NOT NULL)'))
                 AND (SELECT array_agg(k ORDER BY k) FROM unnest(c.conkey) k)
                   = (SELECT array_agg(k ORDER BY k) FROM unnest((i.indkey::int2[])[0:cardinality(c.conkey) - 1]) k))",
             )

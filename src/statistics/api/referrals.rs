@@ -1,7 +1,7 @@
 //! How many referrals.
 use super::{CACHE, check_region, list_url, parts};
 use crate::access::api::Permit;
-use crate::access::rules::{AgencyId, Caller, ReadStatistics, Scope, Sight};
+use crate::access::rules::{AgencyId, Caller, ReadStatistics, Scope};
 use crate::agencies::store as agencies;
 use crate::codes::rules::{Code, Labels};
 use crate::codes::store as codes;
@@ -100,7 +100,7 @@ impl ReferralFiguresFilter {
     }
 
     /// The list of a bucket: its own value in place of the filter of the same name.
-    fn list(&self, app: &App, caller: &Caller, region: Option<&RegionCode>, group: ReferralGroup, key: &str) -> String {
+    fn list(&self, app: &App, region: Option<&RegionCode>, group: ReferralGroup, key: &str) -> String {
         let mut filters: Vec<(&str, String)> = vec![];
         let mut add = |own: ReferralGroup, name, values: Vec<String>| {
             let values = if group == own { vec![key.to_owned()] } else { values };
@@ -110,12 +110,7 @@ impl ReferralFiguresFilter {
         add(ReferralGroup::Status, "status", self.status.iter().map(ToString::to_string).collect());
         add(ReferralGroup::Service, "service", self.service.iter().map(|code| code.as_str().to_owned()).collect());
         add(ReferralGroup::Sender, "sender", self.sender.iter().map(ToString::to_string).collect());
-        let receivers = match (self.receiver, &caller.sight) {
-            // What a branch has claimed is counted for whom it was addressed to.
-            (None, Sight::Addressed(own)) if caller.branch => own.clone(),
-            (named, _) => named.into_iter().collect(),
-        };
-        add(ReferralGroup::Receiver, "receiver", receivers.iter().map(ToString::to_string).collect());
+        add(ReferralGroup::Receiver, "receiver", self.receiver.iter().map(ToString::to_string).collect());
         add(ReferralGroup::Month, "period", self.period.iter().map(ToString::to_string).collect());
         let filters: Vec<(&str, &str)> = filters.iter().map(|(name, value)| (*name, value.as_str())).collect();
         list_url(app, "/v1/referrals", &filters)
@@ -148,7 +143,7 @@ pub async fn read_referral_figures(
         let counted = count(&caller, &db, &filter, region.as_ref(), group).await?;
         let total = counted.iter().map(|(_, _, count)| count).sum();
         let bucket = |(key, labels, count): (String, Labels, i64)| {
-            let list_url = Some(filter.list(&app, &caller, region.as_ref(), group, &key));
+            let list_url = Some(filter.list(&app, region.as_ref(), group, &key));
             ReferralBucket { key, labels, count: Some(count), list_url }
         };
         (counted.into_iter().map(bucket).collect(), Some(total))
