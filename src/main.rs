@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret;
 use simpul::access::keys;
 use simpul::access::tokens::Signer;
+use simpul::agencies::holidays;
 use simpul::demo;
 use simpul::operator::{AgencyCommand, Operator};
 use simpul::partners::imports::console::{self, ImportCommand};
@@ -44,6 +45,11 @@ enum Command {
     Regions {
         #[command(subcommand)]
         action: RegionsAction,
+    },
+    /// Days on which nobody works
+    Holidays {
+        #[command(subcommand)]
+        action: HolidaysAction,
     },
     /// Agencies and their clients, by an operator on the host: the first one, before anybody has a token
     Agency {
@@ -96,6 +102,16 @@ enum RegionsAction {
 }
 
 #[derive(Subcommand)]
+enum HolidaysAction {
+    /// Put the days of a file in the place of all that the database has of their years
+    Load {
+        /// Columns day, region_code (empty: the whole country), name, kind (holiday, `joint_leave`), as CSV; the sample of 2026 that
+        /// comes with the service if absent
+        file: Option<PathBuf>,
+    },
+}
+
+#[derive(Subcommand)]
 enum KeysAction {
     /// Make what is missing in the two key directories
     Create,
@@ -142,6 +158,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Regions { action: RegionsAction::Load { file, successors, retire } } => {
             load_regions(env, file, successors, retire).await
         }
+        Command::Holidays { action: HolidaysAction::Load { file } } => load_holidays(env, file).await,
         Command::Agency { action } => {
             let (url, ca) = config::service_database(&mut env)?;
             let operator = Operator::new(&Target::new(url.expose_secret(), ca.as_deref())?).await?;
@@ -198,6 +215,18 @@ async fn keys_command(env: Environment, action: KeysAction) -> anyhow::Result<()
         }
         KeysAction::ReEncrypt { settled } => re_encrypt(env, settled).await,
     }
+}
+
+async fn load_holidays(mut env: Environment, file: Option<PathBuf>) -> anyhow::Result<()> {
+    let (url, ca) = config::service_database(&mut env)?;
+    let target = Target::new(url.expose_secret(), ca.as_deref())?;
+    let days = match file {
+        None => holidays::shipped()?,
+        Some(path) => holidays::read(std::fs::File::open(&path).with_context(|| path.display().to_string())?)?,
+    };
+    let years = holidays::load(&target, &days).await?;
+    let years: Vec<String> = years.iter().map(ToString::to_string).collect();
+    say(&format!("{} days of {}", days.len(), years.join(", ")))
 }
 
 async fn load_regions(

@@ -276,6 +276,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    holidays (id) {
+        id -> Int8,
+        day -> Date,
+        region_code -> Nullable<Text>,
+        name -> Text,
+        kind -> Text,
+    }
+}
+
+diesel::table! {
     idempotency_keys (agency_id, client_id, key) {
         agency_id -> Uuid,
         client_id -> Uuid,
@@ -464,13 +474,23 @@ diesel::table! {
         previous_referral_id -> Nullable<Uuid>,
         chain -> Array<Uuid>,
         expires_at -> Nullable<Timestamptz>,
-        due_at -> Nullable<Timestamptz>,
         version -> Int4,
         created_by -> Uuid,
         create_request -> Bytea,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         pool_agency_ids -> Array<Uuid>,
+        acknowledge_by -> Nullable<Timestamptz>,
+        answer_by -> Nullable<Timestamptz>,
+        complete_by -> Nullable<Timestamptz>,
+        remind_at -> Nullable<Timestamptz>,
+        escalate_2_at -> Nullable<Timestamptz>,
+        escalate_3_at -> Nullable<Timestamptz>,
+        tick_at -> Nullable<Timestamptz>,
+        reminders -> Int2,
+        escalation_level -> Int2,
+        escalated_at -> Nullable<Timestamptz>,
+        due_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -511,6 +531,13 @@ diesel::table! {
         agency_id -> Uuid,
         service -> Text,
         list -> Nullable<Text>,
+        capacity_note -> Nullable<Text>,
+        acknowledge_days -> Nullable<Int2>,
+        acknowledge_minutes_urgent -> Nullable<Int4>,
+        answer_days -> Nullable<Int2>,
+        answer_days_urgent -> Nullable<Int2>,
+        complete_days -> Nullable<Int2>,
+        complete_days_urgent -> Nullable<Int2>,
     }
 }
 
@@ -523,6 +550,11 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         open_to_branches -> Bool,
+        time_zone -> Text,
+        working_days -> Array<Int2>,
+        opens -> Time,
+        closes -> Time,
+        capacity_note -> Nullable<Text>,
     }
 }
 
@@ -767,6 +799,7 @@ diesel::joinable!(client_secrets -> clients (client_id));
 diesel::joinable!(clients -> agencies (agency_id));
 diesel::joinable!(clients -> volunteers (volunteer_id));
 diesel::joinable!(codes -> code_lists (list));
+diesel::joinable!(holidays -> regions (region_code));
 diesel::joinable!(import_chunks -> imports (import_id));
 diesel::joinable!(import_rows -> imports (import_id));
 diesel::joinable!(imports -> agencies (agency_id));
@@ -813,6 +846,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     code_lists,
     codes,
     coverage_figures,
+    holidays,
     idempotency_keys,
     import_chunks,
     import_rows,

@@ -9,7 +9,7 @@ use crate::platform::app::App;
 use crate::platform::db::Writer;
 use crate::platform::error::ApiResult;
 use crate::platform::idempotency;
-use crate::referrals::expiry;
+use crate::referrals::clock;
 use crate::statistics::store as statistics;
 use crate::volunteers::left_over;
 use crate::volunteers::store::{phones, search};
@@ -109,7 +109,8 @@ async fn run_once(app: &Arc<App>, writer: &Writer) -> ApiResult<()> {
     let shared = app.clone();
     let left = writer.run(async move |c| imports::sweep(c, &shared).await).await?;
     let words = keep_words(app, writer).await?;
-    let expired = expiry::expire_due(writer, app).await?;
+    let expired = clock::expire_due(writer, app).await?;
+    let hurried = clock::hurry_due(writer, app).await?;
     let folded = writer.run(async move |c| ApiResult::Ok(statistics::fold(c).await?)).await?;
     let sent = writer.run(async move |c| ApiResult::Ok(statistics::referrals::fold(c, FOLD).await?)).await?;
     let changes = sweep_changes(app, writer).await?;
@@ -122,6 +123,7 @@ async fn run_once(app: &Arc<App>, writer: &Writer) -> ApiResult<()> {
         left,
         changes,
         expired,
+        hurried,
         folded,
         sent,
         "swept, expired and folded"

@@ -3,7 +3,9 @@
 //! [`oauth`] is the token endpoint; everything a token may do hangs on what is written here, and reaches the gate
 //! through [`crate::access::store`] in the same transaction.
 pub mod api;
+pub mod calendar;
 pub mod clients;
+pub mod holidays;
 pub mod oauth;
 pub mod register;
 pub mod rules;

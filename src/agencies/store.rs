@@ -1,4 +1,6 @@
 //! Every SQL statement on agencies and source systems.
+pub mod calendar;
+
 use super::clients::store::refresh_access;
 use super::rules::AgencyState;
 use crate::access::rules::{AgencyId, AgencyKind, Scope};

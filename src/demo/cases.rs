@@ -9,7 +9,7 @@ use crate::platform::db::{Conn, Writer};
 use crate::platform::error::{ApiError, ApiResult};
 use crate::platform::region_code::RegionCode;
 use crate::referrals::cases::{NewCase, report_and_send};
-use crate::referrals::expiry::expire_due;
+use crate::referrals::clock::expire_due;
 use crate::referrals::forward::NextTarget;
 use crate::referrals::moves::{Step, move_one};
 use crate::referrals::rules::{ReferralAction, ReferralId};

@@ -10,6 +10,7 @@ mod volunteers;
 pub use seed::{Credential, seed};
 
 use crate::access;
+use crate::agencies::holidays;
 use crate::platform::clock::Clock;
 use crate::platform::config::{CHANGES_KEPT, Config, ObjectPlace, Rates, Settings};
 use crate::platform::crypto::Keys;
@@ -98,6 +99,7 @@ pub async fn start(options: Options) -> anyhow::Result<Demo> {
     let table = regions::rules::shipped()?;
     if regions::loaded(&service).await? < table.len() {
         regions::load(&service, &table).await?;
+        holidays::load(&service, &holidays::shipped()?).await?;
     }
     let credentials = options.data_dir.join("demo").join("credentials.json");
     let data_keys = Arc::new(Keys::load(&config.data_keys_dir, true)?);

@@ -46,6 +46,36 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// Whether somebody is late.
+    Overdue {
+        /// Somebody is.
+        True = "true",
+    }
+}
+
+text_enum! {
+    /// How high a referral was escalated.
+    EscalationLevel {
+        /// The time for an answer is over.
+        One = "1",
+        /// One and a half times of it: a matter of the regency.
+        Two = "2",
+        /// Twice: a matter of the province.
+        Three = "3",
+    }
+}
+
+impl From<EscalationLevel> for i16 {
+    fn from(level: EscalationLevel) -> Self {
+        match level {
+            EscalationLevel::One => 1,
+            EscalationLevel::Two => 2,
+            EscalationLevel::Three => 3,
+        }
+    }
+}
+
 /// To whom a referral is addressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -116,6 +146,14 @@ pub struct ReferralFilter {
     receiver: Vec<Receiver>,
     /// Only those of this case.
     case_id: Option<CaseId>,
+    /// Only those for which somebody is late: what was due is over.
+    #[param(inline)]
+    overdue: Option<Overdue>,
+    /// Only those that were escalated so high, or higher.
+    #[param(inline)]
+    escalated: Option<EscalationLevel>,
+    /// Only those that ended at this time or later, with a zone.
+    ended_from: Option<Moment>,
     /// Newest first, unless said otherwise.
     #[param(inline)]
     order: Option<ReferralOrder>,
@@ -123,7 +161,7 @@ pub struct ReferralFilter {
 
 impl ReferralFilter {
     /// What contradicts itself, such as another agency as the sender of what one sent, is nobody's.
-    fn wanted(&self, caller: &Caller) -> Wanted {
+    pub fn wanted(&self, caller: &Caller, now: DateTime<Utc>) -> Wanted {
         let own = match &caller.sight {
             Sight::Addressed(agencies) => agencies.clone(),
             _ => vec![caller.agency],
@@ -159,6 +197,9 @@ impl ReferralFilter {
             updated_from: self.updated_from.map(Moment::at),
             period: self.period,
             case: self.case_id,
+            due_before: self.overdue.map(|Overdue::True| now),
+            escalated: self.escalated.map(i16::from),
+            ended_from: self.ended_from.map(Moment::at),
         }
     }
 }
@@ -176,7 +217,8 @@ pub async fn list_referrals(
     recorder: Recorder,
     db: Db,
 ) -> ApiResult<Answer> {
-    let (wanted, now) = (paged.filter.wanted(&caller), app.clock.now());
+    let now = app.clock.now();
+    let wanted = paged.filter.wanted(&caller, now);
     let (after, by_due): (Option<After>, _) = (paged.after()?, paged.filter.order == Some(ReferralOrder::Due));
     let parts = wanted.parts(&caller);
     let asked = parts.iter().map(|part| {
@@ -235,7 +277,7 @@ pub struct ReferralHistoryItem {
     #[schema(required)]
     from: Option<ReferralStatus>,
     to: ReferralStatus,
-    /// `create`, or the word of an action.
+    /// `create`, the word of an action, or what the clock did: `remind`, `escalate`.
     #[schema(example = "accept")]
     action: String,
     /// Null: time did.

@@ -1,4 +1,5 @@
 //! `POST /v1/cases/{id}/referrals`: asks a source system to meet the need of a case.
+use super::due;
 use super::moves::{Mover, add_history, answer, replayed};
 use super::publish::publish;
 use super::rules::{EXPIRY, REFERRAL_OPEN_AT_TARGET, ReferralId, ReferralStatus};
@@ -104,6 +105,16 @@ pub fn submitted(case: &Case, asked: Asked, now: DateTime<Utc>) -> Referral {
         previous_referral_id: None,
         chain: vec![asked.receiver],
         expires_at: Some(now + EXPIRY),
+        acknowledge_by: None,
+        answer_by: None,
+        complete_by: None,
+        remind_at: None,
+        escalate_2_at: None,
+        escalate_3_at: None,
+        tick_at: None,
+        reminders: 0,
+        escalation_level: 0,
+        escalated_at: None,
         due_at: None,
         version: 1,
         created_by: asked.created_by,
@@ -209,7 +220,7 @@ pub async fn send(
         created_by: caller.client,
         create_request: request.to_vec(),
     };
-    insert(conn, app, caller, &submitted(case, asked, now), new.note.as_ref().map(Text::as_str)).await
+    insert(conn, app, caller, submitted(case, asked, now), new.note.as_ref().map(Text::as_str)).await
 }
 
 /// Refuses a target that offers the service in the region neither itself nor by branches to which it is open; returns these branches.
@@ -249,15 +260,17 @@ pub async fn check_target(
     Ok(pool)
 }
 
-/// Inserts a referral with its first line of history, and publishes it.
+/// Inserts a referral with what is due and its first line of history, and publishes it.
 pub async fn insert(
     conn: &mut Conn,
     app: &App,
     caller: &Caller,
-    new: &Referral,
+    mut new: Referral,
     note: Option<&str>,
 ) -> ApiResult<Referral> {
-    let saved = store::create(conn, new).await.map_err(ApiError::from);
+    let now = new.created_at;
+    due::begin(conn, &mut new, now).await?;
+    let saved = store::create(conn, &new).await.map_err(ApiError::from);
     let saved = saved.map_err(|error| {
         let error = error.on_constraint("referrals_open_at_target", || ApiError::from(&REFERRAL_OPEN_AT_TARGET));
         error.on_constraint("referrals_pkey", || ApiError::from(&ID_TAKEN))

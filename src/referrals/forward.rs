@@ -75,7 +75,7 @@ pub async fn forward(
             chain: closed.chain.iter().copied().chain([target.agency]).collect(),
             ..submitted(&scene.case, asked, now)
         };
-        let next = insert(conn, app, caller, &next, None).await?;
+        let next = insert(conn, app, caller, next, None).await?;
         let event = Event::by(caller, "referral.create", app.clock.new_id(), now).subject("referral", next.id);
         audit::record(conn, &event.region(&next.village_code)).await?;
     }

@@ -3,13 +3,14 @@
 //! [`rules`] holds the whole table of moves as one function; [`moves`] does any of them in one transaction; [`actions`]
 //! gives each its address and its data. [`create`] sends a referral, [`cases`] holds what of a case touches its
 //! referrals, [`api`] reads, [`forward`] passes on,
-//! [`expiry`] is the clock, [`publish`] tells of changes, [`view`] decides what of the person is shown to whom.
+//! [`due`] tells by when, [`clock`] reminds, escalates and expires, [`publish`] tells of changes, [`view`] decides what of the person is shown to whom.
 pub mod actions;
 pub mod api;
 pub mod batch;
 pub mod cases;
+pub mod clock;
 pub mod create;
-pub mod expiry;
+pub mod due;
 pub mod forward;
 pub mod moves;
 pub mod publish;
@@ -19,11 +20,13 @@ pub mod rules;
 pub mod search;
 pub mod store;
 pub mod view;
+pub mod worklists;
 
 /// Routes of this module.
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
     cfg.service(cases::create_case).service(cases::update_case).service(cases::close_case);
     cfg.service(create::create_referral);
+    cfg.service(worklists::read_worklists);
     cfg.service(api::list_referrals).service(api::read_referral).service(api::read_referral_history);
     cfg.service(reveal::reveal_referral).service(reveal::reveal_referrals).service(search::search_referrals);
     cfg.service(batch::move_referrals);

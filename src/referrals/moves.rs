@@ -1,5 +1,6 @@
 //! What every move of a referral has in common: it is decided, applied, written with its history, recorded and
 //! published, all in one transaction.
+use super::due;
 use super::forward::{NextTarget, forward};
 use super::publish::publish;
 use super::rules::{
@@ -126,6 +127,9 @@ pub async fn move_one(
     check_step(conn, &scene.referral, step, now).await?;
     let mut after = scene.referral.clone();
     apply(&mut after, to, step, Some(caller.agency), now);
+    if matches!(step.action, ReferralAction::Accept | ReferralAction::Resume | ReferralAction::Correct) {
+        due::begin(conn, &mut after, now).await?;
+    }
     let after = write(conn, app, Mover::Caller(caller), &scene, after, step).await?;
     if step.action == ReferralAction::Forward {
         forward(conn, app, caller, &scene, &after, step).await?;
@@ -251,6 +255,7 @@ pub fn apply(referral: &mut Referral, to: ReferralStatus, step: &Step, by: Optio
         return;
     }
     (referral.status, referral.status_since, referral.status_agency_id) = (to, now, by);
+    due::clear(referral);
     referral.ended_from = (!to.is_open()).then_some(from);
     if !to.is_open() && referral.handler_agency_id.is_none() {
         // It is nobody's to claim any more, and the branches that saw it are told that it is gone.

@@ -15,6 +15,11 @@ pub const EXPIRY: TimeDelta = TimeDelta::days(30);
 /// An ending may be corrected for so long.
 pub const CORRECTION: TimeDelta = TimeDelta::days(7);
 
+/// A line of the history: the clock reminded of it.
+pub const REMIND: &str = "remind";
+/// A line of the history: the clock told those above of it.
+pub const ESCALATE: &str = "escalate";
+
 error_codes! {
     /// The referral is not in a state that the act begins from; `state`, `since` and `by` tell the one it is in.
     REFERRAL_STATE_CONFLICT = (409, "referral_state_conflict", "Keadaan rujukan tidak memungkinkan tindakan ini.", "The state of the referral does not allow this act.");

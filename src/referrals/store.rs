@@ -1,5 +1,6 @@
 //! Every SQL statement on referrals, their history and its notes. Reads take the case and its person with them, in the
 //! same statement.
+pub mod clock;
 pub mod history;
 pub mod list;
 pub mod search;
@@ -94,6 +95,26 @@ pub struct Referral {
     pub chain: Vec<AgencyId>,
     /// Without an answer by then it expires.
     pub expires_at: Option<DateTime<Utc>>,
+    /// To be acknowledged by then.
+    pub acknowledge_by: Option<DateTime<Utc>>,
+    /// To be answered by then.
+    pub answer_by: Option<DateTime<Utc>>,
+    /// To be completed by then.
+    pub complete_by: Option<DateTime<Utc>>,
+    /// Half of the time for an answer is over.
+    pub remind_at: Option<DateTime<Utc>>,
+    /// One and a half times of it are.
+    pub escalate_2_at: Option<DateTime<Utc>>,
+    /// Twice of it is.
+    pub escalate_3_at: Option<DateTime<Utc>>,
+    /// When the clock does the next of these.
+    pub tick_at: Option<DateTime<Utc>>,
+    /// How often its receiver was reminded.
+    pub reminders: i16,
+    /// How high it was escalated.
+    pub escalation_level: i16,
+    /// When last.
+    pub escalated_at: Option<DateTime<Utc>>,
     /// When somebody must do something next.
     #[diesel(skip_insertion)]
     pub due_at: Option<DateTime<Utc>>,
@@ -387,21 +408,6 @@ pub async fn reassign(
         .await
 }
 
-/// Referrals whose time for an answer is over, held. What another transaction holds is left to it: an answer at the
-/// same moment wins.
-pub async fn lock_expired(conn: &mut Conn, now: DateTime<Utc>, limit: i64) -> QueryResult<Vec<Referral>> {
-    referrals::table
-        .filter(referrals::expires_at.le(now))
-        .filter(referrals::expires_at.is_not_null())
-        .select(Referral::as_select())
-        .order(referrals::expires_at)
-        .limit(limit)
-        .for_update()
-        .skip_locked()
-        .load(conn)
-        .await
-}
-
 /// Inserts a referral.
 pub async fn create(conn: &mut Conn, referral: &Referral) -> QueryResult<Referral> {
     let insert = diesel::insert_into(referrals::table).values(referral);
@@ -438,6 +444,15 @@ pub async fn save(conn: &mut Conn, referral: &Referral, now: DateTime<Utc>) -> Q
                 referrals::due_on.eq(referral.due_on),
                 referrals::appointment_at.eq(referral.appointment_at),
                 referrals::expires_at.eq(referral.expires_at),
+            ),
+            (
+                (referrals::acknowledge_by.eq(referral.acknowledge_by), referrals::answer_by.eq(referral.answer_by)),
+                (referrals::complete_by.eq(referral.complete_by), referrals::remind_at.eq(referral.remind_at)),
+                referrals::escalate_2_at.eq(referral.escalate_2_at),
+                referrals::escalate_3_at.eq(referral.escalate_3_at),
+                (referrals::tick_at.eq(referral.tick_at), referrals::reminders.eq(referral.reminders)),
+                referrals::escalation_level.eq(referral.escalation_level),
+                referrals::escalated_at.eq(referral.escalated_at),
             ),
             (referrals::version.eq(referrals::version + 1), referrals::updated_at.eq(now)),
         ))

@@ -57,6 +57,25 @@ pub struct ReferralView {
     /// When somebody must do something next.
     #[schema(required)]
     due_at: Option<DateTime<Utc>>,
+    /// To be acknowledged by then: by the receiver's calendar, as the two below.
+    #[schema(required)]
+    acknowledge_by: Option<DateTime<Utc>>,
+    /// To be answered by then.
+    #[schema(required)]
+    answer_by: Option<DateTime<Utc>>,
+    /// To be completed by then; null: nothing is promised for the service.
+    #[schema(required)]
+    complete_by: Option<DateTime<Utc>>,
+    /// How often the receiver was reminded of it while it waits for an answer: at half of the time, and at its end.
+    #[schema(minimum = 0, maximum = 2)]
+    reminders: i16,
+    /// 1: the time for an answer is over; 2: one and a half times of it, which concerns the regency; 3: twice, which concerns the
+    /// province. 0 once it is answered.
+    #[schema(minimum = 0, maximum = 3)]
+    escalation_level: i16,
+    /// When it was last escalated.
+    #[schema(required)]
+    escalated_at: Option<DateTime<Utc>>,
     /// When the receiver means to be done.
     #[schema(required)]
     due_on: Option<NaiveDate>,
@@ -151,6 +170,12 @@ impl ReferralView {
             partner_reference: referral.partner_reference,
             expires_at: referral.expires_at,
             due_at: referral.due_at,
+            acknowledge_by: referral.acknowledge_by,
+            answer_by: referral.answer_by,
+            complete_by: referral.complete_by,
+            reminders: referral.reminders,
+            escalation_level: referral.escalation_level,
+            escalated_at: referral.escalated_at,
             due_on: referral.due_on,
             appointment_at: referral.appointment_at,
             held_from: referral.held_from,

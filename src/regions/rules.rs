@@ -2,7 +2,7 @@
 use crate::platform::region_code::{RegionCode, RegionLevel};
 use crate::platform::text::fold;
 use crate::text_enum;
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use std::io::Read;
 
 text_enum! {
@@ -74,12 +74,21 @@ impl TimeZone {
 
     /// The day that it is there.
     pub fn day(self, at: DateTime<Utc>) -> NaiveDate {
-        let hours = match self {
+        (at + self.ahead()).date_naive()
+    }
+
+    /// When its clocks show this time of a day.
+    pub fn instant(self, day: NaiveDate, time: NaiveTime) -> DateTime<Utc> {
+        day.and_time(time).and_utc() - self.ahead()
+    }
+
+    /// Of UTC; there is no summer time.
+    fn ahead(self) -> TimeDelta {
+        TimeDelta::hours(match self {
             Self::Wib => 7,
             Self::Wita => 8,
             Self::Wit => 9,
-        };
-        (at + TimeDelta::hours(hours)).date_naive()
+        })
     }
 }
 

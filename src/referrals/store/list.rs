@@ -7,6 +7,7 @@ use crate::cases::rules::{CaseId, Urgency};
 use crate::cases::store::{Case, CasePerson, Filter};
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
+use crate::platform::db::sql::Known;
 use crate::platform::region_code::RegionCode;
 use crate::referrals::rules::{Period, ReferralId, ReferralStatus};
 use crate::schema::{case_people, cases, referrals, source_systems};
@@ -42,6 +43,12 @@ pub struct Wanted {
     pub period: Option<Period>,
     /// Of this case.
     pub case: Option<CaseId>,
+    /// Due before this moment.
+    pub due_before: Option<DateTime<Utc>>,
+    /// Escalated so high, or higher.
+    pub escalated: Option<i16>,
+    /// Ended at or after.
+    pub ended_from: Option<DateTime<Utc>>,
 }
 
 /// Where the page before ended.
@@ -70,6 +77,11 @@ where
     referrals::updated_at: SelectableExpression<Source>,
     referrals::month: SelectableExpression<Source>,
     referrals::case_id: SelectableExpression<Source>,
+    referrals::due_at: SelectableExpression<Source>,
+    referrals::escalated_at: SelectableExpression<Source>,
+    referrals::escalation_level: SelectableExpression<Source>,
+    referrals::ended_from: SelectableExpression<Source>,
+    referrals::status_since: SelectableExpression<Source>,
 {
     let mut all: Filter<Source> = match wanted.status.as_slice() {
         [] => Box::new(referrals::status.ne(ReferralStatus::EnteredInError)),
@@ -105,6 +117,19 @@ where
     if let Some(period) = &wanted.period {
         let (from, until) = period.months();
         all = Box::new(all.and(referrals::month.ge(from).and(referrals::month.lt(until))));
+    }
+    // What is null or not, the planner can tell from a partial index's condition; a value that is bound later it cannot.
+    if !wanted.status.is_empty() && wanted.status.iter().all(|status| status.is_open()) {
+        all = Box::new(all.and(referrals::ended_from.is_null()));
+    }
+    if let Some(before) = wanted.due_before {
+        all = Box::new(all.and(Known(referrals::due_at.lt(before)).and(referrals::due_at.is_not_null())));
+    }
+    if let Some(level) = wanted.escalated {
+        all = Box::new(all.and(referrals::escalated_at.is_not_null().and(referrals::escalation_level.ge(level))));
+    }
+    if let Some(from) = wanted.ended_from {
+        all = Box::new(all.and(referrals::ended_from.is_not_null().and(referrals::status_since.ge(from))));
     }
     if let Some(case) = wanted.case {
         all = Box::new(all.and(referrals::case_id.eq(case)));

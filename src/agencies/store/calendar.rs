@@ -1,0 +1,88 @@
+//! Every SQL statement on working hours, due times and holidays.
+use crate::access::rules::AgencyId;
+use crate::agencies::calendar::{Calendar, Speed};
+use crate::agencies::holidays::Holiday;
+use crate::codes::rules::Code;
+use crate::platform::db::Conn;
+use crate::platform::region_code::RegionCode;
+use crate::regions::rules::TimeZone;
+use crate::schema::{agencies, holidays, source_system_services as services, source_systems};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+/// When a source system works, from a moment on for a year. Its holidays are those of the country and of where it sits.
+pub async fn calendar(conn: &mut Conn, system: AgencyId, from: DateTime<Utc>) -> QueryResult<Calendar> {
+    type Row = (TimeZone, Vec<i16>, NaiveTime, NaiveTime, Vec<RegionCode>, Vec<RegionCode>);
+    let (zone, working_days, opens, closes, serves, governs): Row = source_systems::table
+        .inner_join(agencies::table)
+        .filter(source_systems::agency_id.eq(system))
+        .select((
+            source_systems::time_zone,
+            source_systems::working_days,
+            source_systems::opens,
+            source_systems::closes,
+            source_systems::region_codes,
+            agencies::region_codes,
+        ))
+        .first(conn)
+        .await?;
+    let seat = governs.into_iter().chain(serves).next();
+    let around: Vec<RegionCode> = std::iter::successors(seat, RegionCode::parent).collect();
+    let (first, last) = Calendar::reach(from);
+    let days: Vec<NaiveDate> = holidays::table
+        .filter(holidays::day.between(first, last))
+        .filter(holidays::region_code.is_null().or(holidays::region_code.eq_any(around)))
+        .select(holidays::day)
+        .load(conn)
+        .await?;
+    Ok(Calendar { zone, working_days, opens, closes, holidays: days.into_iter().collect() })
+}
+
+/// How soon a source system means to deal with a service.
+pub async fn speed(conn: &mut Conn, system: AgencyId, service: &Code, urgent: bool) -> QueryResult<Speed> {
+    type Row = (Option<i16>, Option<i32>, Option<i16>, Option<i16>, Option<i16>, Option<i16>);
+    let own: Option<Row> = services::table
+        .filter(services::agency_id.eq(system).and(services::service.eq(service)))
+        .select((
+            services::acknowledge_days,
+            services::acknowledge_minutes_urgent,
+            services::answer_days,
+            services::answer_days_urgent,
+            services::complete_days,
+            services::complete_days_urgent,
+        ))
+        .first(conn)
+        .await
+        .optional()?;
+    let usual = if urgent { Speed::URGENT } else { Speed::NORMAL };
+    let Some((days, minutes, answer, answer_urgent, complete, complete_urgent)) = own else { return Ok(usual) };
+    let (answer, complete) = if urgent { (answer_urgent, complete_urgent.or(complete)) } else { (answer, complete) };
+    Ok(Speed {
+        acknowledge_minutes: if urgent { minutes.or(usual.acknowledge_minutes) } else { None },
+        acknowledge_days: days.unwrap_or(usual.acknowledge_days),
+        answer_days: answer.unwrap_or(usual.answer_days),
+        complete_days: complete,
+    })
+}
+
+/// Puts the holidays of these years in the place of those that were there. Part of a transaction.
+pub async fn replace_holidays(
+    conn: &mut Conn,
+    years: &[(NaiveDate, NaiveDate)],
+    new: &[Holiday],
+) -> QueryResult<usize> {
+    for (first, behind) in years {
+        let old = holidays::table.filter(holidays::day.ge(first).and(holidays::day.lt(behind)));
+        diesel::delete(old).execute(conn).await?;
+    }
+    let rows = |day: &Holiday| {
+        (
+            holidays::day.eq(day.day),
+            holidays::region_code.eq(day.region_code.clone()),
+            holidays::name.eq(day.name.clone()),
+            holidays::kind.eq(day.kind),
+        )
+    };
+    diesel::insert_into(holidays::table).values(new.iter().map(rows).collect::<Vec<_>>()).execute(conn).await
+}
