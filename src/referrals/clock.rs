@@ -68,31 +68,25 @@ async fn hurry_batch(conn: &mut Conn, app: &App, limit: i64) -> ApiResult<usize>
     Ok(due.len())
 }
 
-/// A reminder and an escalation of one moment are two lines.
+/// An escalation reminds too.
 async fn note(conn: &mut Conn, app: &App, before: &Referral, after: &Referral, step: Tick) -> ApiResult<()> {
     let now = app.clock.now();
-    let done = [
-        (step.reminders > before.reminders).then_some(REMIND),
-        (step.level > before.escalation_level).then_some(ESCALATE),
-    ];
-    for action in done.into_iter().flatten() {
-        let line = ReferralEvent {
-            id: app.clock.new_id(),
-            referral_id: after.id,
-            at: now,
-            action: action.to_owned(),
-            from_status: Some(before.status),
-            to_status: after.status,
-            agency_id: None,
-            client_id: None,
-            acting_user: None,
-            volunteer_id: None,
-            reason: None,
-            outcome: None,
-        };
-        history::add(conn, &line, None).await?;
-        let event = Event::new(&format!("referral.{action}"), app.clock.new_id(), app.clock.new_id(), now);
-        audit::record(conn, &event.subject("referral", after.id).region(&after.village_code)).await?;
-    }
-    Ok(())
+    let action = if step.level > before.escalation_level { ESCALATE } else { REMIND };
+    let line = ReferralEvent {
+        id: app.clock.new_id(),
+        referral_id: after.id,
+        at: now,
+        action: action.to_owned(),
+        from_status: Some(before.status),
+        to_status: after.status,
+        agency_id: None,
+        client_id: None,
+        acting_user: None,
+        volunteer_id: None,
+        reason: None,
+        outcome: None,
+    };
+    history::add(conn, &line, None).await?;
+    let event = Event::new(&format!("referral.{action}"), app.clock.new_id(), app.clock.new_id(), now);
+    Ok(audit::record(conn, &event.subject("referral", after.id).region(&after.village_code)).await?)
 }

@@ -45,6 +45,7 @@ mod operator;
 mod phones;
 mod platform;
 mod referral_batches;
+mod referral_clock;
 mod referral_figures;
 mod referral_pools;
 mod referrals;

@@ -2,7 +2,7 @@
 use crate::cases::{KOTO_JAYA, patient, report};
 use crate::referrals::{REACTIVATION, act, ask, to_bpjs};
 use crate::support::{Client, TestApp, run};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 /// A referral of the village to the branch of BPJS in Mukomuko, with its path.
@@ -32,6 +32,8 @@ async fn walk(client: &Client<'_>, query: &str, limit: usize) -> Vec<String> {
 #[test]
 fn a_parent_reads_its_own_and_its_branches_referrals_in_one_order() {
     run(async |app| {
+        // A Monday, nine in the morning: what is new is to be acknowledged on Tuesday at nine.
+        app.pass("2027-03-01T02:00:00Z".parse::<DateTime<Utc>>().unwrap() - app.clock.now());
         let (bpjs, branch) = (app.bpjs().await, app.bpjs_branch().await);
         let mut sent = vec![];
         for turn in 0..8 {
@@ -52,8 +54,8 @@ fn a_parent_reads_its_own_and_its_branches_referrals_in_one_order() {
             // a state named twice is one
             let twice = "status=accepted&status=submitted&status=accepted";
             assert_eq!(walk(&bpjs, twice, limit).await, pick(&[7, 6, 5, 4, 3, 2, 1, 0]), "{limit}");
-            assert_eq!(walk(&bpjs, "order=due", limit).await, pick(&[4, 3, 1, 0, 2, 5, 6, 7]), "{limit}");
-            assert_eq!(walk(&bpjs, &format!("{twice}&order=due"), limit).await, pick(&[4, 3, 1, 0, 2, 5, 6, 7]));
+            assert_eq!(walk(&bpjs, "order=due", limit).await, pick(&[4, 2, 5, 6, 7, 3, 1, 0]), "{limit}");
+            assert_eq!(walk(&bpjs, &format!("{twice}&order=due"), limit).await, pick(&[4, 2, 5, 6, 7, 3, 1, 0]));
             let of_branch = format!("receiver={}", branch.agency);
             assert_eq!(walk(&bpjs, &of_branch, limit).await, pick(&[6, 3, 0]), "{limit}");
             assert_eq!(walk(&branch, "direction=received", limit).await, pick(&[6, 3, 0]), "{limit}");

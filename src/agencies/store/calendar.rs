@@ -73,8 +73,9 @@ pub async fn replace_holidays(
     new: &[Holiday],
 ) -> QueryResult<usize> {
     for (first, behind) in years {
-        let old = holidays::table.filter(holidays::day.ge(first).and(holidays::day.lt(behind)));
-        diesel::delete(old).execute(conn).await?;
+        diesel::delete(holidays::table.filter(holidays::day.ge(first).and(holidays::day.lt(behind))))
+            .execute(conn)
+            .await?;
     }
     let rows = |day: &Holiday| {
         (

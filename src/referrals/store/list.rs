@@ -14,6 +14,7 @@ use crate::schema::{case_people, cases, referrals, source_systems};
 use chrono::{DateTime, Utc};
 use diesel::expression::SelectableExpression;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
 
 /// Which referrals of those visible.
@@ -111,6 +112,26 @@ where
     if let Some(urgency) = wanted.urgency {
         all = Box::new(all.and(referrals::urgency.eq(urgency)));
     }
+    all = Box::new(all.and(timely(wanted)));
+    if let Some(case) = wanted.case {
+        all = Box::new(all.and(referrals::case_id.eq(case)));
+    }
+    all
+}
+
+/// Those of the filters that speak of time. What is null or not, the planner can tell from the condition of a partial index; a value
+/// that is bound later it cannot.
+fn timely<Source: 'static>(wanted: &Wanted) -> Filter<Source>
+where
+    referrals::updated_at: SelectableExpression<Source>,
+    referrals::month: SelectableExpression<Source>,
+    referrals::due_at: SelectableExpression<Source>,
+    referrals::escalated_at: SelectableExpression<Source>,
+    referrals::escalation_level: SelectableExpression<Source>,
+    referrals::ended_from: SelectableExpression<Source>,
+    referrals::status_since: SelectableExpression<Source>,
+{
+    let mut all: Filter<Source> = Box::new(true.into_sql::<Bool>());
     if let Some(from) = wanted.updated_from {
         all = Box::new(all.and(referrals::updated_at.ge(from)));
     }
@@ -118,7 +139,6 @@ where
         let (from, until) = period.months();
         all = Box::new(all.and(referrals::month.ge(from).and(referrals::month.lt(until))));
     }
-    // What is null or not, the planner can tell from a partial index's condition; a value that is bound later it cannot.
     if !wanted.status.is_empty() && wanted.status.iter().all(|status| status.is_open()) {
         all = Box::new(all.and(referrals::ended_from.is_null()));
     }
@@ -130,9 +150,6 @@ where
     }
     if let Some(from) = wanted.ended_from {
         all = Box::new(all.and(referrals::ended_from.is_not_null().and(referrals::status_since.ge(from))));
-    }
-    if let Some(case) = wanted.case {
-        all = Box::new(all.and(referrals::case_id.eq(case)));
     }
     all
 }
