@@ -527,17 +527,26 @@ diesel::table! {
 }
 
 diesel::table! {
+    service_forms (service) {
+        service -> Text,
+        list -> Nullable<Text>,
+        fields_schema -> Jsonb,
+    }
+}
+
+diesel::table! {
     source_system_services (agency_id, service) {
         agency_id -> Uuid,
         service -> Text,
         list -> Nullable<Text>,
-        capacity_note -> Nullable<Text>,
+        acknowledge_urgent_minutes -> Nullable<Int4>,
         acknowledge_days -> Nullable<Int2>,
-        acknowledge_minutes_urgent -> Nullable<Int4>,
+        answer_urgent_days -> Nullable<Int2>,
         answer_days -> Nullable<Int2>,
-        answer_days_urgent -> Nullable<Int2>,
+        complete_urgent_days -> Nullable<Int2>,
         complete_days -> Nullable<Int2>,
-        complete_days_urgent -> Nullable<Int2>,
+        capacity_note -> Nullable<Text>,
+        fields_schema -> Nullable<Jsonb>,
     }
 }
 
@@ -552,8 +561,8 @@ diesel::table! {
         open_to_branches -> Bool,
         time_zone -> Text,
         working_days -> Array<Int2>,
-        opens -> Time,
-        closes -> Time,
+        opens_at -> Time,
+        closes_at -> Time,
         capacity_note -> Nullable<Text>,
     }
 }
@@ -862,6 +871,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     region_successors,
     regions,
     revoked_tokens,
+    service_forms,
     source_system_services,
     source_systems,
     training_attendance,

@@ -20,6 +20,3 @@ ALTER TABLE referrals DROP COLUMN escalated_at, DROP COLUMN escalation_level, DR
     DROP COLUMN escalate_3_at, DROP COLUMN escalate_2_at, DROP COLUMN remind_at, DROP COLUMN complete_by, DROP COLUMN answer_by,
     DROP COLUMN acknowledge_by;
 DROP TABLE holidays;
-ALTER TABLE source_system_services DROP COLUMN complete_days_urgent, DROP COLUMN complete_days, DROP COLUMN answer_days_urgent,
-    DROP COLUMN answer_days, DROP COLUMN acknowledge_minutes_urgent, DROP COLUMN acknowledge_days, DROP COLUMN capacity_note;
-ALTER TABLE source_systems DROP COLUMN capacity_note, DROP COLUMN closes, DROP COLUMN opens, DROP COLUMN working_days, DROP COLUMN time_zone;

@@ -1,33 +1,5 @@
--- When a source system works, by when it has to answer, and what happens if it does not.
+-- By when a source system has to answer, and what happens if it does not.
 SET lock_timeout = '2s';
-
-ALTER TABLE source_systems
-    ADD COLUMN time_zone text NOT NULL DEFAULT 'Asia/Jakarta' CHECK (time_zone IN ('Asia/Jakarta', 'Asia/Makassar', 'Asia/Jayapura')),
-    ADD COLUMN working_days smallint[] NOT NULL DEFAULT '{1,2,3,4,5}'
-        CHECK (cardinality(working_days) BETWEEN 1 AND 7 AND working_days <@ '{1,2,3,4,5,6,7}'),
-    ADD COLUMN opens time NOT NULL DEFAULT '08:00',
-    ADD COLUMN closes time NOT NULL DEFAULT '16:00',
-    ADD COLUMN capacity_note text,
-    ADD CONSTRAINT source_systems_hours CHECK (opens < closes);
-COMMENT ON COLUMN source_systems.working_days IS 'ISO 8601: 1 is Monday.';
-UPDATE source_systems SET time_zone = CASE
-        WHEN left(code, 2) BETWEEN '51' AND '53' OR left(code, 2) BETWEEN '63' AND '65' OR left(code, 2) BETWEEN '71' AND '76' THEN 'Asia/Makassar'
-        WHEN left(code, 2) BETWEEN '81' AND '82' OR left(code, 2) BETWEEN '91' AND '97' THEN 'Asia/Jayapura'
-        ELSE 'Asia/Jakarta' END
-    FROM (SELECT a.id, coalesce(s.region_codes[1], a.region_codes[1]) AS code FROM source_systems s JOIN agencies a ON a.id = s.agency_id) place
-    WHERE place.id = agency_id AND code IS NOT NULL;
-
--- What a service asks for, and how soon its source system answers; null: as everybody does.
-ALTER TABLE source_system_services
-    ADD COLUMN capacity_note text,
-    ADD COLUMN acknowledge_days smallint CHECK (acknowledge_days BETWEEN 1 AND 30),
-    ADD COLUMN acknowledge_minutes_urgent integer CHECK (acknowledge_minutes_urgent BETWEEN 5 AND 10080),
-    ADD COLUMN answer_days smallint CHECK (answer_days BETWEEN 1 AND 60),
-    ADD COLUMN answer_days_urgent smallint CHECK (answer_days_urgent BETWEEN 1 AND 60),
-    ADD COLUMN complete_days smallint CHECK (complete_days BETWEEN 1 AND 366),
-    ADD COLUMN complete_days_urgent smallint CHECK (complete_days_urgent BETWEEN 1 AND 366);
-COMMENT ON COLUMN source_system_services.answer_days IS 'Working days of the source system.';
-COMMENT ON COLUMN source_system_services.acknowledge_minutes_urgent IS 'By the clock, at night too.';
 
 CREATE TABLE holidays (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

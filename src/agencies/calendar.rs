@@ -1,4 +1,5 @@
 //! When a source system works, and when a span of its working time is over. Pure.
+use super::offers::{ACKNOWLEDGE_DAYS, ACKNOWLEDGE_URGENT_MINUTES, ANSWER_DAYS, ANSWER_URGENT_DAYS};
 use crate::regions::rules::TimeZone;
 use crate::text_enum;
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
@@ -90,11 +91,19 @@ pub struct Speed {
 
 impl Speed {
     /// As everybody's who has said nothing else.
-    pub const NORMAL: Self =
-        Self { acknowledge_minutes: None, acknowledge_days: 1, answer_days: 3, complete_days: None };
+    pub const NORMAL: Self = Self {
+        acknowledge_minutes: None,
+        acknowledge_days: ACKNOWLEDGE_DAYS,
+        answer_days: ANSWER_DAYS,
+        complete_days: None,
+    };
     /// The same where it hurries.
-    pub const URGENT: Self =
-        Self { acknowledge_minutes: Some(4 * 60), acknowledge_days: 1, answer_days: 1, complete_days: None };
+    pub const URGENT: Self = Self {
+        acknowledge_minutes: Some(ACKNOWLEDGE_URGENT_MINUTES),
+        acknowledge_days: ACKNOWLEDGE_DAYS,
+        answer_days: ANSWER_URGENT_DAYS,
+        complete_days: None,
+    };
 }
 
 #[cfg(test)]

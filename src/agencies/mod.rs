@@ -5,8 +5,11 @@
 pub mod api;
 pub mod calendar;
 pub mod clients;
+pub mod entries;
+pub mod forms;
 pub mod holidays;
 pub mod oauth;
+pub mod offers;
 pub mod register;
 pub mod rules;
 pub mod source_systems;
@@ -20,4 +23,5 @@ pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
     cfg.service(api::suspend_agency).service(api::reactivate_agency);
     cfg.configure(clients::routes);
     cfg.service(source_systems::list_source_systems).service(source_systems::read_source_system);
+    cfg.service(entries::create_source_system).service(entries::update_source_system);
 }

@@ -10,6 +10,12 @@ error_codes! {
     AGENCY_EXISTS = (409, "agency_exists", "Pemerintah ini sudah terdaftar.", "This government is already registered.");
     /// The agency is not in the state that the act begins from.
     AGENCY_STATE_CONFLICT = (409, "agency_state_conflict", "Keadaan instansi tidak memungkinkan tindakan ini.", "The state of the agency does not allow this act.");
+    /// What a source system offers is entered by itself, the agency whose branch it is, or the ministry.
+    ENTRY_NOT_YOURS = (403, "entry_not_yours", "Isian sistem sumber ini bukan milik Anda.", "The entry of this source system is not yours.");
+    /// Whether a source system may forward, the ministry decides.
+    FORWARDING_NOT_YOURS = (403, "forwarding_not_yours", "Hak meneruskan rujukan hanya diberikan oleh kementerian.", "Only the ministry grants the right to forward.");
+    /// The agency already is a source system: change its entry.
+    SOURCE_SYSTEM_EXISTS = (409, "source_system_exists", "Instansi ini sudah menjadi sistem sumber.", "This agency already is a source system.");
     /// An agency cannot suspend itself or give up administering agencies: nobody could undo it.
     OWN_AGENCY = (422, "own_agency", "Instansi tidak dapat mencabut haknya sendiri.", "An agency cannot take its own rights away.");
 }

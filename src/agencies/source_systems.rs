@@ -1,16 +1,20 @@
 //! Endpoints under `/v1/source-systems`: who can help, with what, where.
-use super::store::{self, NamedSystem};
+use super::offers::HourMinute;
+use super::store::{self, NamedSystem, Offer};
 use crate::access::api::Permit;
 use crate::access::rules::{AgencyId, AgencyKind, ReadReference};
 use crate::codes::rules::Code;
 use crate::platform::answer::Answer;
-use crate::platform::db::Db;
+use crate::platform::db::{Conn, Db};
 use crate::platform::error::ApiResult;
 use crate::platform::input::PathId;
 use crate::platform::page::{Page, PageParams, Paged};
 use crate::platform::region_code::RegionCode;
+use crate::regions::rules::TimeZone;
 use actix_web::get;
+use diesel::QueryResult;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 /// A body that receives referrals.
@@ -25,16 +29,93 @@ pub struct SourceSystemView {
     may_forward: bool,
     /// Whether what is addressed to it may be claimed by those of its branches that offer the service there.
     open_to_branches: bool,
-    /// Regions served; empty: the whole country.
+    /// Regions served; empty: the whole country. A government serves no more than it governs, whatever stands here.
     region_codes: Vec<RegionCode>,
+    /// By which it works.
+    time_zone: TimeZone,
+    /// ISO weekdays on which it works: 1 is Monday.
+    #[schema(example = json!([1, 2, 3, 4, 5]))]
+    working_days: Vec<i16>,
+    /// In its zone.
+    opens_at: HourMinute,
+    /// In its zone.
+    closes_at: HourMinute,
+    /// What there is room for, in words.
+    #[schema(required)]
+    capacity_note: Option<String>,
     /// Codes of the list `services`.
     services: Vec<Code>,
+    /// The same services, each with how soon it is acted upon and what it asks for.
+    offers: Vec<OfferView>,
     version: i32,
 }
 
+/// A service as it is offered.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OfferView {
+    /// Code of the list `services`.
+    service: Code,
+    /// Of urgent referrals.
+    urgent: UrgentWithin,
+    /// Of all others.
+    normal: NormalWithin,
+    /// What there is room for, in words.
+    #[schema(required)]
+    capacity_note: Option<String>,
+    /// JSON Schema of the fields that it asks for: its own, or the national one of the service.
+    #[schema(required, value_type = Option<Object>)]
+    fields_schema: Option<Value>,
+}
+
+/// How soon an urgent referral is acted upon.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UrgentWithin {
+    /// Minutes by the clock, day and night.
+    acknowledge_minutes: i32,
+    /// Working days from sending to accepting or declining.
+    answer_days: i16,
+    /// Working days from accepting to completing, if it says so.
+    #[schema(required)]
+    complete_days: Option<i16>,
+}
+
+/// How soon any other is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NormalWithin {
+    /// Working days.
+    acknowledge_days: i16,
+    /// Working days from sending to accepting or declining.
+    answer_days: i16,
+    /// Working days from accepting to completing, if it says so.
+    #[schema(required)]
+    complete_days: Option<i16>,
+}
+
+impl OfferView {
+    fn of(offer: Offer, national: &[(Code, Value)]) -> Self {
+        let (acknowledge_minutes, acknowledge_days) = offer.acknowledge_within();
+        let (urgent, normal) = (
+            UrgentWithin {
+                acknowledge_minutes,
+                answer_days: offer.answer_within(true),
+                complete_days: offer.complete_within(true),
+            },
+            NormalWithin {
+                acknowledge_days,
+                answer_days: offer.answer_within(false),
+                complete_days: offer.complete_within(false),
+            },
+        );
+        let everywhere = national.iter().find(|(service, _)| *service == offer.service).map(|(_, form)| form.clone());
+        let (service, capacity_note) = (offer.service, offer.capacity_note);
+        Self { service, urgent, normal, capacity_note, fields_schema: offer.fields_schema.or(everywhere) }
+    }
+}
+
 impl SourceSystemView {
-    fn of((system, name, kind): NamedSystem, services: &[(AgencyId, Code)]) -> Self {
-        let own = services.iter().filter(|(agency, _)| *agency == system.agency_id);
+    /// Of what the database has of it.
+    pub fn of((system, name, kind): NamedSystem, offers: &[Offer], national: &[(Code, Value)]) -> Self {
+        let own: Vec<Offer> = offers.iter().filter(|offer| offer.agency_id == system.agency_id).cloned().collect();
         Self {
             agency_id: system.agency_id,
             kind,
@@ -42,7 +123,13 @@ impl SourceSystemView {
             may_forward: system.may_forward,
             open_to_branches: system.open_to_branches,
             region_codes: system.region_codes,
-            services: own.map(|(_, service)| service.clone()).collect(),
+            time_zone: system.time_zone,
+            working_days: system.working_days,
+            opens_at: HourMinute(system.opens_at),
+            closes_at: HourMinute(system.closes_at),
+            capacity_note: system.capacity_note,
+            services: own.iter().map(|offer| offer.service.clone()).collect(),
+            offers: own.into_iter().map(|offer| OfferView::of(offer, national)).collect(),
             version: system.version,
         }
     }
@@ -53,6 +140,8 @@ impl SourceSystemView {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct SourceSystemFilter {
+    /// Only of this kind.
+    kind: Option<AgencyKind>,
     /// Only those that offer this service.
     service: Option<Code>,
     /// Only those that serve this region.
@@ -61,7 +150,7 @@ pub struct SourceSystemFilter {
 
 /// List source systems
 ///
-/// Who can help a person here: `?service=pbi_jk_reactivation&region=17.06.02.1009`.
+/// Who can help a person here: `?service=pbi_jk_reactivation&region=17.06.02.1009`, how soon, and what it asks for.
 #[utoipa::path(tag = "reference", security(("oauth2" = [])), params(SourceSystemFilter, PageParams),
     responses((status = 200, body = Page<SourceSystemView>, description = "A page of source systems.")))]
 #[get("/v1/source-systems")]
@@ -76,13 +165,14 @@ pub async fn list_source_systems(
         filter.region.clone().map(|region| std::iter::successors(Some(region), RegionCode::parent).collect());
     let rows = db
         .read(async |c| {
-            store::list_source_systems(c, filter.service.as_ref(), regions.as_deref(), after, paged.limit + 1).await
+            let (service, regions) = (filter.service.as_ref(), regions.as_deref());
+            store::list_source_systems(c, filter.kind, service, regions, after, paged.limit + 1).await
         })
         .await?;
     let (rows, after) = paged.cut(rows, |(system, _, _)| system.agency_id);
     let ids: Vec<AgencyId> = rows.iter().map(|(system, _, _)| system.agency_id).collect();
-    let services = db.read(async |c| store::services(c, &ids).await).await?;
-    paged.answer(rows.into_iter().map(|row| SourceSystemView::of(row, &services)).collect(), after, None)
+    let (offers, national) = db.read(async |c| Ok((store::offers(c, &ids).await?, store::forms(c).await?))).await?;
+    paged.answer(rows.into_iter().map(|row| SourceSystemView::of(row, &offers, &national)).collect(), after, None)
 }
 
 /// Read a source system
@@ -90,8 +180,14 @@ pub async fn list_source_systems(
     responses((status = 200, body = SourceSystemView, description = "The source system.")))]
 #[get("/v1/source-systems/{id}")]
 pub async fn read_source_system(_caller: Permit<ReadReference>, id: PathId<AgencyId>, db: Db) -> ApiResult<Answer> {
-    let system = db.read(async |c| store::find_source_system(c, id.0).await).await?;
-    let services = db.read(async |c| store::services(c, &[id.0]).await).await?;
+    let (view, version) = db.read(async |c| view(c, id.0).await).await?;
+    Answer::row(&view, version)
+}
+
+/// One source system as it is shown, and its version.
+pub async fn view(conn: &mut &Conn, id: AgencyId) -> QueryResult<(SourceSystemView, i32)> {
+    let system = store::find_source_system(conn, id).await?;
+    let (offers, national) = (store::offers(conn, &[id]).await?, store::forms(conn).await?);
     let version = system.0.version;
-    Answer::row(&SourceSystemView::of(system, &services), version)
+    Ok((SourceSystemView::of(system, &offers, &national), version))
 }

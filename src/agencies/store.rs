@@ -2,13 +2,15 @@
 pub mod calendar;
 
 use super::clients::store::refresh_access;
+use super::offers::{ACKNOWLEDGE_DAYS, ACKNOWLEDGE_URGENT_MINUTES, ANSWER_DAYS, ANSWER_URGENT_DAYS};
 use super::rules::AgencyState;
 use crate::access::rules::{AgencyId, AgencyKind, Scope};
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
 use crate::platform::region_code::RegionCode;
-use crate::schema::{agencies, source_system_services, source_systems};
-use chrono::{DateTime, Utc};
+use crate::regions::rules::TimeZone;
+use crate::schema::{agencies, service_forms, source_system_services, source_systems};
+use chrono::{DateTime, NaiveTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
@@ -125,16 +127,92 @@ pub struct SourceSystem {
     pub open_to_branches: bool,
     /// Regions served; none = the whole country.
     pub region_codes: Vec<RegionCode>,
+    /// By which it works.
+    pub time_zone: TimeZone,
+    /// ISO weekdays: 1 is Monday.
+    pub working_days: Vec<i16>,
+    /// In its zone.
+    pub opens_at: NaiveTime,
+    /// In its zone; after `opens_at`.
+    pub closes_at: NaiveTime,
+    /// What there is room for, in words.
+    pub capacity_note: Option<String>,
     /// Raised by every change.
     pub version: i32,
+}
+
+/// A service as a source system offers it; what it does not say is as everywhere.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = source_system_services, check_for_backend(diesel::pg::Pg), treat_none_as_default_value = false)]
+pub struct Offer {
+    /// Who offers it.
+    pub agency_id: AgencyId,
+    /// Code of the list `services`.
+    pub service: Code,
+    /// By the clock.
+    pub acknowledge_urgent_minutes: Option<i32>,
+    /// Working days, as all others are.
+    pub acknowledge_days: Option<i16>,
+    /// From sending to answering.
+    pub answer_urgent_days: Option<i16>,
+    /// From sending to answering.
+    pub answer_days: Option<i16>,
+    /// From accepting to completing.
+    pub complete_urgent_days: Option<i16>,
+    /// From accepting to completing.
+    pub complete_days: Option<i16>,
+    /// What there is room for, in words.
+    pub capacity_note: Option<String>,
+    /// JSON Schema of its own fields, instead of the national one.
+    pub fields_schema: Option<serde_json::Value>,
+}
+
+impl Offer {
+    /// A service offered as it is everywhere.
+    pub fn plain(agency_id: AgencyId, service: Code) -> Self {
+        Self {
+            agency_id,
+            service,
+            acknowledge_urgent_minutes: None,
+            acknowledge_days: None,
+            answer_urgent_days: None,
+            answer_days: None,
+            complete_urgent_days: None,
+            complete_days: None,
+            capacity_note: None,
+            fields_schema: None,
+        }
+    }
+
+    /// Minutes by the clock until an urgent referral is acknowledged, and working days until another one is.
+    pub fn acknowledge_within(&self) -> (i32, i16) {
+        let minutes = self.acknowledge_urgent_minutes.unwrap_or(ACKNOWLEDGE_URGENT_MINUTES);
+        (minutes, self.acknowledge_days.unwrap_or(ACKNOWLEDGE_DAYS))
+    }
+
+    /// Working days until it is answered.
+    pub fn answer_within(&self, urgent: bool) -> i16 {
+        if urgent {
+            self.answer_urgent_days.unwrap_or(ANSWER_URGENT_DAYS)
+        } else {
+            self.answer_days.unwrap_or(ANSWER_DAYS)
+        }
+    }
+
+    /// Working days from accepting until it is completed, if that was said.
+    pub fn complete_within(&self, urgent: bool) -> Option<i16> {
+        if urgent { self.complete_urgent_days } else { self.complete_days }
+    }
 }
 
 /// A source system with its agency's name and kind.
 pub type NamedSystem = (SourceSystem, String, AgencyKind);
 
-/// Active source systems in the order of their ids. `regions`: only those that serve one of these or everything.
+/// Active source systems in the order of their ids. `regions`: only those that serve one of these or everything; a government
+/// only where it governs, whatever its entry says.
 pub async fn list_source_systems(
     conn: &mut &Conn,
+    kind: Option<AgencyKind>,
     service: Option<&Code>,
     regions: Option<&[RegionCode]>,
     after: Option<AgencyId>,
@@ -147,6 +225,9 @@ pub async fn list_source_systems(
         .order(source_systems::agency_id)
         .limit(limit)
         .into_boxed();
+    if let Some(kind) = kind {
+        query = query.filter(agencies::kind.eq(kind));
+    }
     if let Some(service) = service {
         let offering = source_system_services::table.filter(source_system_services::service.eq(service));
         query = query.filter(source_systems::agency_id.eq_any(offering.select(source_system_services::agency_id)));
@@ -154,6 +235,9 @@ pub async fn list_source_systems(
     if let Some(regions) = regions {
         let everywhere = source_systems::region_codes.eq(Vec::<String>::new());
         query = query.filter(everywhere.or(source_systems::region_codes.overlaps_with(regions)));
+        let governments = AgencyKind::ALL.iter().copied().filter(|kind| kind.jurisdiction().is_some());
+        let no_government = agencies::kind.ne_all(governments.collect::<Vec<_>>());
+        query = query.filter(no_government.or(agencies::region_codes.overlaps_with(regions)));
     }
     if let Some(after) = after {
         query = query.filter(source_systems::agency_id.gt(after));
@@ -182,20 +266,28 @@ pub struct Target {
     pub jurisdiction: Vec<RegionCode>,
     /// The service is among those it offers.
     pub offers: bool,
+    /// The service as it offers it.
+    pub offer: Option<Offer>,
+    /// JSON Schema of the fields that it asks for: its own, or else the national one ([`super::forms::Form`]).
+    pub form: Option<serde_json::Value>,
 }
 
-/// An active source system, and whether it offers a service.
+/// An active source system, and whether and how it offers a service.
 pub async fn find_target(conn: &mut Conn, id: AgencyId, service: &Code) -> QueryResult<Target> {
-    let offered = source_system_services::table
-        .filter(source_system_services::agency_id.eq(source_systems::agency_id))
-        .filter(source_system_services::service.eq(service));
-    let (system, kind, jurisdiction, offers) = source_systems::table
+    let (system, kind, jurisdiction) = source_systems::table
         .inner_join(agencies::table)
         .filter(source_systems::agency_id.eq(id).and(agencies::state.eq(AgencyState::Active)))
-        .select((SourceSystem::as_select(), agencies::kind, agencies::region_codes, diesel::dsl::exists(offered)))
+        .select((SourceSystem::as_select(), agencies::kind, agencies::region_codes))
         .first(conn)
         .await?;
-    Ok(Target { system, kind, jurisdiction, offers })
+    let offer: Option<Offer> =
+        source_system_services::table.find((id, service)).select(Offer::as_select()).first(conn).await.optional()?;
+    let own = offer.as_ref().and_then(|offer| offer.fields_schema.clone());
+    let form = match own {
+        Some(own) => Some(own),
+        None => service_forms::table.find(service).select(service_forms::fields_schema).first(conn).await.optional()?,
+    };
+    Ok(Target { system, kind, jurisdiction, offers: offer.is_some(), offer, form })
 }
 
 /// The active branches of a source system that offer a service in a village, if what is addressed to it is open to them.
@@ -219,27 +311,42 @@ pub async fn branches_offering(
         .await
 }
 
-/// The services that these source systems offer.
-pub async fn services(conn: &mut &Conn, systems: &[AgencyId]) -> QueryResult<Vec<(AgencyId, Code)>> {
+/// What these source systems offer.
+pub async fn offers(conn: &mut &Conn, systems: &[AgencyId]) -> QueryResult<Vec<Offer>> {
     source_system_services::table
         .filter(source_system_services::agency_id.eq_any(systems))
-        .select((source_system_services::agency_id, source_system_services::service))
+        .select(Offer::as_select())
         .order((source_system_services::agency_id, source_system_services::service))
         .load(conn)
         .await
 }
 
-/// Makes an agency a source system, or changes what it offers.
+/// What services ask for everywhere.
+pub async fn forms(conn: &mut &Conn) -> QueryResult<Vec<(Code, serde_json::Value)>> {
+    service_forms::table.select((service_forms::service, service_forms::fields_schema)).load(conn).await
+}
+
+/// One source system, held until the transaction ends.
+pub async fn lock_source_system(conn: &mut Conn, id: AgencyId) -> QueryResult<SourceSystem> {
+    source_systems::table.find(id).select(SourceSystem::as_select()).for_no_key_update().first(conn).await
+}
+
+/// Makes an agency a source system, or changes what it offers. `offers`: instead of those it has; none: these stay.
 pub async fn save_source_system(
     conn: &mut Conn,
     system: &SourceSystem,
-    services: &[Code],
+    offers: Option<&[Offer]>,
     now: DateTime<Utc>,
 ) -> QueryResult<()> {
     let fields = (
         source_systems::may_forward.eq(system.may_forward),
         source_systems::open_to_branches.eq(system.open_to_branches),
         source_systems::region_codes.eq(&system.region_codes),
+        source_systems::time_zone.eq(system.time_zone),
+        source_systems::working_days.eq(&system.working_days),
+        source_systems::opens_at.eq(system.opens_at),
+        source_systems::closes_at.eq(system.closes_at),
+        source_systems::capacity_note.eq(&system.capacity_note),
         source_systems::updated_at.eq(now),
     );
     diesel::insert_into(source_systems::table)
@@ -249,13 +356,11 @@ pub async fn save_source_system(
         .set((fields, source_systems::version.eq(source_systems::version + 1)))
         .execute(conn)
         .await?;
+    let Some(offers) = offers else { return Ok(()) };
     diesel::delete(source_system_services::table.filter(source_system_services::agency_id.eq(system.agency_id)))
         .execute(conn)
         .await?;
-    for service in services {
-        let row = (source_system_services::agency_id.eq(system.agency_id), source_system_services::service.eq(service));
-        diesel::insert_into(source_system_services::table).values(row).execute(conn).await?;
-    }
+    diesel::insert_into(source_system_services::table).values(offers).execute(conn).await?;
     Ok(())
 }
 

@@ -40,18 +40,20 @@ text_enum! {
         TrainingEnrolment = "training_enrolment",
         /// `/v1/agencies/{id}`
         Agency = "agency",
+        /// `/v1/source-systems/{id}`
+        SourceSystem = "source_system",
     }
 }
 
 impl ChangeType {
-    /// Scope that a reader needs: that of reading the row. Agencies are read with any token, so the feed's own will do.
+    /// Scope that a reader needs: that of reading the row. Agencies and source systems are read with any token, so the feed's own will do.
     pub fn scope(self) -> Scope {
         match self {
             Self::Volunteer => Scope::VolunteersRead,
             Self::Case => Scope::CasesRead,
             Self::Referral => Scope::ReferralsRead,
             Self::TrainingEvent | Self::TrainingEnrolment => Scope::TrainingRead,
-            Self::Agency => Scope::ChangesRead,
+            Self::Agency | Self::SourceSystem => Scope::ChangesRead,
         }
     }
 }

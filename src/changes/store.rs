@@ -126,8 +126,8 @@ pub async fn after(conn: &mut &Conn, reader: &Reader, types: &[ChangeType], plac
         .select((
             (t::xid, t::seq),
             (t::entity_type, t::entity_id, t::version, t::op, t::redirected_to, t::at),
-            // Any token reads every agency.
-            (wanted, before, after.or(t::entity_type.eq(ChangeType::Agency))),
+            // Any token reads every agency and what it offers.
+            (wanted, before, after.or(t::entity_type.eq_any([ChangeType::Agency, ChangeType::SourceSystem]))),
         ))
         .order((t::xid, t::seq))
         .limit(LOOKED_AT)

@@ -3,8 +3,9 @@
 use crate::access::keys;
 use crate::access::rules::{AgencyId, AgencyKind, ClientId, ClientKind, Scope, VolunteerId};
 use crate::agencies::clients::{rules::NewClient, store as clients};
+use crate::agencies::offers::{OFFICE_DAYS, office_hours, zone};
 use crate::agencies::rules::{AgencyState, typical_scopes};
-use crate::agencies::store::{self, Agency, SourceSystem};
+use crate::agencies::store::{self, Agency, Offer, SourceSystem};
 use crate::codes::rules::Code;
 use crate::platform::clock::Clock;
 use crate::platform::crypto::{self, Keys};
@@ -328,16 +329,22 @@ async fn agencies(conn: &mut Conn, clock: &Clock, credentials: &[Credential]) ->
         };
         store::create_agency(conn, &agency).await?;
         if let Some((services, may_forward)) = plan.offers {
+            let (opens_at, closes_at) = office_hours();
             let system = SourceSystem {
                 open_to_branches: false,
                 agency_id: agency.id,
                 may_forward,
                 region_codes: agency.region_codes.clone(),
+                time_zone: zone(&agency.region_codes),
+                working_days: OFFICE_DAYS.to_vec(),
+                opens_at,
+                closes_at,
+                capacity_note: None,
                 version: 1,
             };
-            let services =
-                services.iter().filter_map(|word| Code::try_from((*word).to_owned()).ok()).collect::<Vec<_>>();
-            store::save_source_system(conn, &system, &services, now).await?;
+            let services = services.iter().filter_map(|word| Code::try_from((*word).to_owned()).ok());
+            let offers = services.map(|service| Offer::plain(agency.id, service)).collect::<Vec<_>>();
+            store::save_source_system(conn, &system, Some(&offers), now).await?;
         }
         for credential in credentials.iter().filter(|credential| credential.agency == plan.name) {
             client(conn, clock, agency.id, credential).await?;

@@ -53,6 +53,7 @@ mod regions;
 mod renewals;
 mod rotation;
 mod schema;
+mod source_systems;
 mod statistics;
 mod tokens;
 mod training;

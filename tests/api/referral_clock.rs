@@ -163,7 +163,7 @@ fn about(value: &Value, at: &str) {
 fn what_is_due_begins_with_each_state() {
     run(async |app| {
         app.sql(
-            "UPDATE source_system_services SET complete_days = 5, answer_days = 2, acknowledge_minutes_urgent = 30",
+            "UPDATE source_system_services SET complete_days = 5, answer_days = 2, acknowledge_urgent_minutes = 30",
         )
         .await;
         pass_to(app, "2027-03-01T02:00:00Z"); // Monday, nine in the morning

@@ -106,6 +106,7 @@ fn checks_list_what_the_enums_list() {
         same!("imports", "format", ImportFormat);
         same!("import_chunks", "todo", Todo);
         same!("import_rows", "state", RowState);
+        same!("source_systems", "time_zone", TimeZone);
         same!("training_events", "level", EventLevel);
         same!("training_events", "state", EventState);
         same!("training_enrolments", "state", EnrolmentState);

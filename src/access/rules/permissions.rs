@@ -256,3 +256,10 @@ impl Permission for AdministerAgencies {
     const SCOPES: &'static [Scope] = &[Scope::AgenciesAdmin];
     const ACTING_USER: bool = true;
 }
+
+/// Enter what a source system offers: the ministry for anyone, who answers referrals for the own agency and its branches.
+pub struct EnterOffers;
+impl Permission for EnterOffers {
+    const SCOPES: &'static [Scope] = &[Scope::AgenciesAdmin, Scope::ReferralsHandle];
+    const ACTING_USER: bool = true;
+}

@@ -20,8 +20,8 @@ pub async fn calendar(conn: &mut Conn, system: AgencyId, from: DateTime<Utc>) ->
         .select((
             source_systems::time_zone,
             source_systems::working_days,
-            source_systems::opens,
-            source_systems::closes,
+            source_systems::opens_at,
+            source_systems::closes_at,
             source_systems::region_codes,
             agencies::region_codes,
         ))
@@ -46,18 +46,18 @@ pub async fn speed(conn: &mut Conn, system: AgencyId, service: &Code, urgent: bo
         .filter(services::agency_id.eq(system).and(services::service.eq(service)))
         .select((
             services::acknowledge_days,
-            services::acknowledge_minutes_urgent,
+            services::acknowledge_urgent_minutes,
             services::answer_days,
-            services::answer_days_urgent,
+            services::answer_urgent_days,
             services::complete_days,
-            services::complete_days_urgent,
+            services::complete_urgent_days,
         ))
         .first(conn)
         .await
         .optional()?;
     let usual = if urgent { Speed::URGENT } else { Speed::NORMAL };
     let Some((days, minutes, answer, answer_urgent, complete, complete_urgent)) = own else { return Ok(usual) };
-    let (answer, complete) = if urgent { (answer_urgent, complete_urgent.or(complete)) } else { (answer, complete) };
+    let (answer, complete) = if urgent { (answer_urgent, complete_urgent) } else { (answer, complete) };
     Ok(Speed {
         acknowledge_minutes: if urgent { minutes.or(usual.acknowledge_minutes) } else { None },
         acknowledge_days: days.unwrap_or(usual.acknowledge_days),

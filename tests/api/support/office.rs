@@ -183,6 +183,8 @@ impl<'a> Office<'a> {
                     made("/v1/clients", client).await.id()
                 }
                 "/v1/imports" => self.import().await,
+                // what it offers is its own to change
+                "/v1/source-systems" => self.client.agency.clone(),
                 "/v1/agencies" => {
                     let new =
                         json!({ "kind": "other", "name": "Yayasan", "scopes": ["clients:manage", "statistics:read"] });
@@ -216,7 +218,9 @@ impl<'a> Office<'a> {
         let Some((kind, body)) = content else { return Value::Null };
         let mut example = body["example"].clone();
         if kind.contains("merge-patch") {
-            let word = ["need", "occupation", "venue", "name"].into_iter().find(|word| example.get(word).is_some());
+            let word = ["need", "occupation", "venue", "name", "capacity_note"]
+                .into_iter()
+                .find(|word| example.get(word).is_some());
             let word = word.unwrap_or_else(|| panic!("tell support::office what to change by {operation}"));
             return json!({ word: "Lain" });
         }
