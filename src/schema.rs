@@ -116,6 +116,11 @@ diesel::table! {
         guardian_phone -> Nullable<Text>,
         communication_need -> Nullable<Text>,
         need -> Text,
+        age_band -> Nullable<Text>,
+        guardian_relation -> Nullable<Text>,
+        contact_name -> Nullable<Text>,
+        contact_phone -> Nullable<Text>,
+        contact_relation -> Nullable<Text>,
     }
 }
 
@@ -150,6 +155,11 @@ diesel::table! {
         create_request -> Bytea,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        do_not_contact -> Bool,
+        consent_relation -> Nullable<Text>,
+        consent_method -> Nullable<Text>,
+        consent_withdrawn_on -> Nullable<Date>,
+        recorded_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -469,6 +479,7 @@ diesel::table! {
         create_request -> Bytea,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        restricted -> Bool,
     }
 }
 
