@@ -117,6 +117,11 @@ diesel::table! {
         guardian_phone -> Nullable<Text>,
         communication_need -> Nullable<Text>,
         need -> Text,
+        age_band -> Nullable<Text>,
+        guardian_relation -> Nullable<Text>,
+        contact_name -> Nullable<Text>,
+        contact_phone -> Nullable<Text>,
+        contact_relation -> Nullable<Text>,
     }
 }
 
@@ -151,6 +156,11 @@ diesel::table! {
         create_request -> Bytea,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        do_not_contact -> Bool,
+        consent_relation -> Nullable<Text>,
+        consent_method -> Nullable<Text>,
+        consent_withdrawn_on -> Nullable<Date>,
+        recorded_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -491,6 +501,7 @@ diesel::table! {
         escalation_level -> Int2,
         escalated_at -> Nullable<Timestamptz>,
         due_at -> Nullable<Timestamptz>,
+        restricted -> Bool,
     }
 }
 

@@ -1,11 +1,10 @@
 //! Endpoints under `/v1/cases` that need nothing of referrals.
+use super::consent::Consent;
 use super::person::{CasePersonView, IdentityView, OPEN_FIELDS, REVEALED_FIELDS};
-use super::rules::{
-    CASE_STATE_CONFLICT, CaseAction, CaseId, CaseState, ConsentBy, LawfulBasis, REOPENING_OVER, Urgency, may_reopen,
-};
+use super::rules::{CASE_STATE_CONFLICT, CLOCK_AHEAD, CaseAction, CaseId, CaseState, LawfulBasis, Urgency, decide};
 use super::store::{self, Case, CaseEvent, CasePerson, Wanted};
 use crate::access::api::Permit;
-use crate::access::rules::{AgencyId, Caller, DecideCases, ReadCases, RevealIdentity, RevealPurpose, VolunteerId};
+use crate::access::rules::{AgencyId, Caller, ReadCases, RevealIdentity, RevealPurpose, Sight, VolunteerId};
 use crate::audit::rules::Event;
 use crate::audit::store::{self as audit, Recorder};
 use crate::changes::rules::{Audience, Change, ChangeType, Op};
@@ -16,13 +15,12 @@ use crate::platform::answer::Answer;
 use crate::platform::app::{App, Shared};
 use crate::platform::db::{Conn, Db};
 use crate::platform::error::{ApiError, ApiResult, Fault, STALE};
-use crate::platform::idempotency::{Attempt, Replay};
-use crate::platform::input::{Body, IfMatch, Keyed, PathId, several};
-use crate::platform::moment::{Day, Moment};
-use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader, PreferHeader};
+use crate::platform::idempotency::Replay;
+use crate::platform::input::{Body, IfMatch, PathId, several};
+use crate::platform::moment::Moment;
+use crate::platform::openapi::PreferHeader;
 use crate::platform::page::{Page, PageParams, Paged};
 use crate::platform::region_code::RegionCode;
-use crate::platform::text::Text;
 use crate::regions::rules::TimeZone;
 use actix_web::{get, post};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -60,50 +58,47 @@ pub struct CaseView {
     #[schema(required)]
     sector: Option<Code>,
     urgency: Urgency,
+    /// **Do not contact the person**: whoever does may endanger them. Go by the contact, or ask the reporter.
+    do_not_contact: bool,
     lawful_basis: LawfulBasis,
+    /// Of a restricted case the one that was taken back.
     #[schema(required)]
     consent: Option<Consent>,
+    /// When the consent was taken back.
+    #[schema(required)]
+    consent_withdrawn_on: Option<NaiveDate>,
+    /// Of a restricted case masked, but to its reporter and its volunteer.
     person: CasePersonView,
-    /// What is needed, in words.
-    need: String,
+    /// What is needed, in words; null where the person is masked.
+    #[schema(required)]
+    need: Option<String>,
     /// Code of the list `case-outcomes`; of a closed case.
     #[schema(required)]
     outcome: Option<Code>,
     #[schema(required)]
     closed_at: Option<DateTime<Utc>>,
     version: i32,
+    /// When it was written down, by the clock of the device; null: when it was sent.
+    #[schema(required)]
+    recorded_at: Option<DateTime<Utc>>,
+    /// The device's clock was more than ten minutes ahead of the service's: `recorded_at` is not to be relied on.
+    clock_ahead: bool,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
 
-/// Who agreed to the processing, and when.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Consent {
-    /// Of a child, always the guardian.
-    pub by: ConsentBy,
-    /// The day.
-    pub on: NaiveDate,
-}
-
-/// Who agrees to the processing, and when.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewConsent {
-    /// Of a child, always the guardian.
-    by: ConsentBy,
-    /// The day.
-    on: Day,
-}
-
-impl From<NewConsent> for Consent {
-    fn from(new: NewConsent) -> Self {
-        Self { by: new.by, on: new.on.date() }
-    }
+/// Whether the caller sees the person of a case that it sees. Of a restricted one: who reported it and its volunteer, so that
+/// somebody can answer the person (UU 27/2022, art. 40 and 41).
+pub fn sees_person(caller: &Caller, case: &Case) -> bool {
+    case.state != CaseState::Restricted
+        || matches!(caller.sight, Sight::Own(_))
+        || case.reporter_agency_id == caller.agency
 }
 
 impl CaseView {
     /// For who sees the case: governments of its region and its volunteer know the person.
-    pub fn of(case: Case, person: CasePerson, now: DateTime<Utc>) -> Self {
+    pub fn of(caller: &Caller, case: Case, person: CasePerson, now: DateTime<Utc>) -> Self {
+        let (open, consent) = (sees_person(caller, &case), Consent::of(&case));
         let today = TimeZone::of(&case.village_code).day(now);
         Self {
             id: case.id,
@@ -122,13 +117,17 @@ impl CaseView {
             service_field: case.service_field,
             sector: case.sector,
             urgency: case.urgency,
+            do_not_contact: case.do_not_contact,
             lawful_basis: case.lawful_basis,
-            consent: case.consent_by.zip(case.consent_on).map(|(by, on)| Consent { by, on }),
-            person: CasePersonView::open(&person, today),
-            need: person.need,
+            consent,
+            consent_withdrawn_on: case.consent_withdrawn_on,
+            person: if open { CasePersonView::open(&person, today) } else { CasePersonView::masked(&person, today) },
+            need: open.then_some(person.need),
             outcome: case.outcome,
             closed_at: case.closed_at,
             version: case.version,
+            recorded_at: case.recorded_at,
+            clock_ahead: case.recorded_at.is_some_and(|at| at > case.created_at + CLOCK_AHEAD),
             created_at: case.created_at,
             updated_at: case.updated_at,
         }
@@ -168,6 +167,16 @@ pub struct CaseFilter {
     created_from: Option<Moment>,
     /// Created before this time.
     created_before: Option<Moment>,
+    /// Only those that this volunteer follows.
+    volunteer_id: Option<VolunteerId>,
+    /// Only those that this agency reported.
+    reporter: Option<AgencyId>,
+    /// Only those whose person must not be contacted, or only the others.
+    do_not_contact: Option<bool>,
+    /// Only those in their state since before this time: with `status=open`, what has been open for long.
+    state_before: Option<Moment>,
+    /// Only those changed at this time or later, with a zone.
+    updated_from: Option<Moment>,
 }
 
 /// List cases
@@ -191,21 +200,31 @@ pub async fn list_cases(
         urgency: filter.urgency,
         created_from: filter.created_from.map(Moment::at),
         created_before: filter.created_before.map(Moment::at),
+        volunteer: filter.volunteer_id,
+        reporter: filter.reporter,
+        do_not_contact: filter.do_not_contact,
+        state_before: filter.state_before.map(Moment::at),
+        updated_from: filter.updated_from.map(Moment::at),
     };
     let (after, now): (Option<(DateTime<Utc>, CaseId)>, _) = (paged.after()?, app.clock.now());
     let rows = db.read(async |c| store::list(c, &caller, &wanted, after, paged.limit + 1).await).await?;
     let total =
         if paged.count { Some(db.read(async |c| store::count(c, &caller, &wanted).await).await?) } else { None };
     let (rows, after) = paged.cut(rows, |(case, _)| (case.created_at, case.id));
-    if !rows.is_empty() {
+    let open: Vec<_> = rows.iter().filter(|(case, _)| sees_person(&caller, case)).collect();
+    if !open.is_empty() {
         let event = Event::by(&caller, "case.list", app.clock.new_id(), now).rows(
             "case",
-            rows.iter().map(|(case, person)| (case.id.0, person.id, &case.village_code)),
+            open.iter().map(|(case, person)| (case.id.0, person.id, &case.village_code)),
             OPEN_FIELDS,
         );
         recorder.record(event).await?;
     }
-    paged.answer(rows.into_iter().map(|(case, person)| CaseView::of(case, person, now)).collect(), after, total)
+    paged.answer(
+        rows.into_iter().map(|(case, person)| CaseView::of(&caller, case, person, now)).collect(),
+        after,
+        total,
+    )
 }
 
 /// Read a case
@@ -223,15 +242,14 @@ pub async fn read_case(
     let now = app.clock.now();
     recorder.record(shown(&app, &caller, "case.read", &case, &person)).await?;
     let version = case.version;
-    Answer::row(&CaseView::of(case, person, now), version)
+    Answer::row(&CaseView::of(&caller, case, person, now), version)
 }
 
 /// The access record of a case that is shown.
 pub fn shown(app: &App, caller: &Caller, action: &str, case: &Case, person: &CasePerson) -> Event {
-    Event::by(caller, action, app.clock.new_id(), app.clock.now())
-        .subject("case", case.id)
-        .persons([person.id], OPEN_FIELDS)
-        .region(&case.village_code)
+    let event = Event::by(caller, action, app.clock.new_id(), app.clock.now()).subject("case", case.id);
+    let event = event.region(&case.village_code);
+    if sees_person(caller, case) { event.persons([person.id], OPEN_FIELDS) } else { event }
 }
 
 /// Why the numbers are shown.
@@ -246,7 +264,9 @@ pub struct RevealCase {
 ///
 /// NIK, KK and card number in full. The access is recorded with its purpose before they are sent.
 #[utoipa::path(tag = "cases", security(("oauth2" = ["identity:reveal"])), params(("id" = CaseId, Path, description = "Id of the case.")),
-    request_body = RevealCase, responses((status = 200, body = IdentityView, description = "The numbers.")))]
+    request_body = RevealCase,
+    responses((status = 200, body = IdentityView, description = "The numbers."),
+        (status = 409, body = crate::platform::error::Problem, content_type = "application/problem+json", description = "The consent was taken back.")))]
 #[post("/v1/cases/{id}/reveal")]
 pub async fn reveal_case(
     caller: Permit<RevealIdentity>,
@@ -257,69 +277,14 @@ pub async fn reveal_case(
     db: Db,
 ) -> ApiResult<Answer> {
     let (case, person) = db.read(async |c| store::find(c, &caller, id.0).await).await?;
+    if !sees_person(&caller, &case) {
+        return Err(state_conflict(&case));
+    }
     let event = shown(&app, &caller, "case.reveal", &case, &person)
         .persons([], REVEALED_FIELDS)
         .purpose(reveal.0.purpose.as_str());
     recorder.record(event).await?;
     Answer::ok(&IdentityView::of(&person, &app.keys)?)
-}
-
-/// Why a case is open again.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ReopenCase {
-    /// Code of the list `reopen-reasons`.
-    reason: Code,
-    note: Option<Text<2000>>,
-}
-
-/// Reopen a case
-///
-/// Within 90 days after it was closed.
-#[utoipa::path(tag = "cases", security(("oauth2" = ["cases:write"])),
-    params(("id" = CaseId, Path, description = "Id of the case."), IdempotencyHeader, IfMatchHeader), request_body = ReopenCase,
-    responses((status = 200, body = CaseView, description = "Open again.")))]
-#[post("/v1/cases/{id}/reopen")]
-pub async fn reopen_case(
-    permit: Permit<DecideCases>,
-    id: PathId<CaseId>,
-    version: IfMatch,
-    reopen: Keyed<ReopenCase>,
-    app: Shared,
-    db: Db,
-) -> ApiResult<Answer> {
-    let (caller, app) = (permit.caller(), app.0);
-    db.write(async move |c| {
-        let ticket = match reopen.key.begin(c, &app, caller.identity()).await? {
-            Attempt::Replay(replay) => return replayed(c, &app, &caller, replay).await,
-            Attempt::Fresh(ticket) => ticket,
-        };
-        let (before, now) = (store::lock(c, &caller, id.0).await?, app.clock.now());
-        let closed_at = before.closed_at.ok_or_else(|| state_conflict(&before))?;
-        if !may_reopen(closed_at, now) {
-            return Err(ApiError::from(&REOPENING_OVER).member("since", closed_at));
-        }
-        check_version(&before, version)?;
-        let day = TimeZone::of(&before.village_code).day(now);
-        let note = reopen.body.note.as_ref().map(|note| note.as_str().to_owned());
-        check_code(c, "reopen-reasons", &reopen.body.reason, note.is_some(), "/reason", day).await?;
-        let after = Case {
-            state: CaseState::Open,
-            outcome: None,
-            closed_at: None,
-            state_since: now,
-            state_agency_id: caller.agency,
-            ..before.clone()
-        };
-        let after = store::save(c, &after, now).await?;
-        let person = store::person(c, after.id).await?;
-        let act = Act { action: CaseAction::Reopen, reason: Some(reopen.body.reason), note };
-        note_change(c, &app, &caller, Some(&before), &after, &person, Some(act)).await?;
-        let (id, version) = (after.id.0, after.version);
-        let answer = Answer::row(&CaseView::of(after, person, now), version)?;
-        ticket.keep(c, answer, &[id]).await
-    })
-    .await
 }
 
 /// What goes into the history of a case.
@@ -332,7 +297,7 @@ pub struct Act {
     pub note: Option<String>,
 }
 
-/// History (of a move), audit and outbox of a change of a case. The answer shows the person, so the audit row says so.
+/// History, audit and outbox of a change of a case. The answer shows the person, so the audit row says so.
 pub async fn note_change(
     conn: &mut Conn,
     app: &App,
@@ -340,32 +305,29 @@ pub async fn note_change(
     before: Option<&Case>,
     after: &Case,
     person: &CasePerson,
-    act: Option<Act>,
+    act: Act,
 ) -> ApiResult<()> {
     // One moment: history tells when the row says that it changed.
     let now = after.updated_at;
-    let word = act.as_ref().map_or("update", |act| act.action.as_str());
-    let mut event = shown(app, caller, &format!("case.{word}"), after, person);
-    if let Some(act) = act {
-        if let Some(reason) = &act.reason {
-            event = event.detail(reason.as_str());
-        }
-        let line = CaseEvent {
-            id: app.clock.new_id(),
-            case_id: after.id,
-            at: now,
-            action: act.action,
-            from_state: before.map(|case| case.state),
-            to_state: after.state,
-            agency_id: caller.agency,
-            client_id: caller.client,
-            acting_user: caller.acting_user.as_ref().map(|user| user.as_str().to_owned()),
-            volunteer_id: caller.volunteer,
-            reason: act.reason,
-            note: act.note,
-        };
-        store::add_history(conn, &line).await?;
+    let mut event = shown(app, caller, &format!("case.{}", act.action), after, person);
+    if let Some(reason) = &act.reason {
+        event = event.detail(reason.as_str());
     }
+    let line = CaseEvent {
+        id: app.clock.new_id(),
+        case_id: after.id,
+        at: now,
+        action: act.action,
+        from_state: before.map(|case| case.state),
+        to_state: after.state,
+        agency_id: caller.agency,
+        client_id: caller.client,
+        acting_user: caller.acting_user.as_ref().map(|user| user.as_str().to_owned()),
+        volunteer_id: caller.volunteer,
+        reason: act.reason,
+        note: act.note,
+    };
+    store::add_history(conn, &line).await?;
     audit::record(conn, &event).await?;
     publish(conn, before, after).await
 }
@@ -391,6 +353,11 @@ pub async fn replayed(conn: &mut Conn, app: &App, caller: &Caller, replay: Repla
     let (case, person) = store::find(&mut &*conn, caller, id).await?;
     audit::record(conn, &shown(app, caller, "case.replay", &case, &person)).await?;
     Ok(replay.answer)
+}
+
+/// Where an act leads, if the state allows it.
+pub fn decided(case: &Case, action: CaseAction) -> ApiResult<CaseState> {
+    decide(action, Some(case.state), case.closed_at.is_some()).ok_or_else(|| state_conflict(case))
 }
 
 /// The case is in another state.

@@ -1,4 +1,5 @@
 //! `GET /v1/cases/{id}/history`: what was done with a case, by whom and why.
+use super::api::sees_person;
 use super::rules::{CaseAction, CaseId, CaseState};
 use super::store::{self, CaseEvent};
 use crate::access::api::Permit;
@@ -72,8 +73,8 @@ pub struct CaseHistory {
 
 /// Read the history of a case
 ///
-/// Reported, closed, reopened: every change of the state, oldest first. A change of what the case says is no move; the
-/// record of accesses keeps it.
+/// Reported, changed, closed, reopened, consent taken back and given anew: every act, oldest first. What a change altered is not
+/// kept here: that is data about the person.
 #[utoipa::path(tag = "cases", security(("oauth2" = ["cases:read"])), params(("id" = CaseId, Path, description = "Id of the case.")),
     responses((status = 200, body = CaseHistory, description = "Every move, oldest first.")))]
 #[get("/v1/cases/{id}/history")]
@@ -86,11 +87,13 @@ pub async fn read_case_history(
 ) -> ApiResult<Answer> {
     let (case, person) = db.read(async |c| store::find(c, &caller, id.0).await).await?;
     let lines = db.read(async |c| store::history(c, id.0).await).await?;
-    if lines.iter().any(|line| line.note.is_some()) {
+    let open = sees_person(&caller, &case);
+    if open && lines.iter().any(|line| line.note.is_some()) {
         // Whoever sees a case sees its person; a note may tell of them.
         let event = Event::by(&caller, "case.history", app.clock.new_id(), app.clock.now());
         let event = event.subject("case", case.id).persons([person.id], &["note"]);
         recorder.record(event.region(&case.village_code)).await?;
     }
-    Answer::ok(&CaseHistory { items: lines.into_iter().map(CaseHistoryItem::from).collect() })
+    let shown = |line: CaseEvent| CaseHistoryItem::from(CaseEvent { note: line.note.filter(|_| open), ..line });
+    Answer::ok(&CaseHistory { items: lines.into_iter().map(shown).collect() })
 }

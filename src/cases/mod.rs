@@ -4,6 +4,7 @@
 //! person and to nobody else. What asks others for help is a referral; so creating a case with its first referral,
 //! changing one and closing one live in `referrals`, which stands above.
 pub mod api;
+pub mod consent;
 pub mod history;
 pub mod person;
 pub mod reassign;
@@ -13,5 +14,5 @@ pub mod store;
 /// Routes of this module.
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
     cfg.service(api::list_cases).service(api::read_case).service(history::read_case_history);
-    cfg.service(api::reopen_case).service(api::reveal_case);
+    cfg.service(api::reveal_case);
 }

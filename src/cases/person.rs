@@ -1,5 +1,5 @@
 //! The person of a case: what is taken in, how it is kept, and what is shown to whom.
-use super::rules::{CardNumber, CommunicationNeed, KkNumber, age_on};
+use super::rules::{CardNumber, CommunicationNeed, KkNumber, Relation, age_on};
 use super::store::CasePerson;
 use crate::platform::crypto::Keys;
 use crate::platform::error::{ApiError, ApiResult, Fault};
@@ -14,8 +14,18 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// The fields that an open view of a person shows, as access records name them.
-pub const OPEN_FIELDS: &[&str] =
-    &["name", "birth_date", "address", "phone", "guardian", "need", "nik_last_four", "kk_last_four", "card_last_four"];
+pub const OPEN_FIELDS: &[&str] = &[
+    "name",
+    "birth_date",
+    "address",
+    "phone",
+    "guardian",
+    "contact",
+    "need",
+    "nik_last_four",
+    "kk_last_four",
+    "card_last_four",
+];
 /// The fields that a reveal shows.
 pub const REVEALED_FIELDS: &[&str] = &["name", "birth_date", "nik", "kk_number", "card_number"];
 
@@ -25,11 +35,13 @@ pub const REVEALED_FIELDS: &[&str] = &["name", "birth_date", "nik", "kk_number",
 pub struct NewCasePerson {
     name: Line<200>,
     sex: Option<Sex>,
-    /// If it is known; otherwise say about how old the person is.
+    /// If it is known; otherwise say about how old the person is, in years or as a band. Of the three one at most.
     birth_date: Option<Day>,
     /// Years; only without a birth date.
     #[schema(minimum = 0, maximum = 130)]
     age_estimate: Option<i16>,
+    /// Where not even the years can be guessed.
+    age_band: Option<AgeBand>,
     nik: Option<Nik>,
     /// Without a NIK: `none` or `unknown`. With one it is `well_formed`, and need not be said.
     nik_status: Option<NikStatus>,
@@ -37,8 +49,17 @@ pub struct NewCasePerson {
     card_number: Option<CardNumber>,
     address: Option<Text<500>>,
     phone: Option<Phone>,
+    /// Of a child whose data are processed by consent it must be said.
     guardian_name: Option<Line<200>>,
     guardian_phone: Option<Phone>,
+    /// What the guardian is to the person.
+    guardian_relation: Option<Relation>,
+    /// Who is to be asked for, where the person cannot be reached or should not be: a neighbour with a telephone.
+    contact_name: Option<Line<200>>,
+    /// Only with a name.
+    contact_phone: Option<Phone>,
+    /// What the contact is to the person.
+    contact_relation: Option<Relation>,
     communication_need: Option<CommunicationNeed>,
 }
 
@@ -59,6 +80,9 @@ pub struct CasePersonPatch {
     #[serde(default, deserialize_with = "set_or_clear")]
     #[schema(value_type = Option<i16>, minimum = 0, maximum = 130)]
     age_estimate: Option<Option<i16>>,
+    #[serde(default, deserialize_with = "set_or_clear")]
+    #[schema(value_type = Option<AgeBand>)]
+    age_band: Option<Option<AgeBand>>,
     #[serde(default, deserialize_with = "set_or_clear")]
     #[schema(value_type = Option<Nik>)]
     nik: Option<Option<Nik>>,
@@ -83,6 +107,18 @@ pub struct CasePersonPatch {
     #[serde(default, deserialize_with = "set_or_clear")]
     #[schema(value_type = Option<Phone>)]
     guardian_phone: Option<Option<Phone>>,
+    #[serde(default, deserialize_with = "set_or_clear")]
+    #[schema(value_type = Option<Relation>)]
+    guardian_relation: Option<Option<Relation>>,
+    #[serde(default, deserialize_with = "set_or_clear")]
+    #[schema(value_type = Option<Line<200>>)]
+    contact_name: Option<Option<Line<200>>>,
+    #[serde(default, deserialize_with = "set_or_clear")]
+    #[schema(value_type = Option<Phone>)]
+    contact_phone: Option<Option<Phone>>,
+    #[serde(default, deserialize_with = "set_or_clear")]
+    #[schema(value_type = Option<Relation>)]
+    contact_relation: Option<Option<Relation>>,
     #[serde(default, deserialize_with = "set_or_clear")]
     #[schema(value_type = Option<CommunicationNeed>)]
     communication_need: Option<Option<CommunicationNeed>>,
@@ -136,13 +172,31 @@ impl NewCasePerson {
             guardian_phone: self.guardian_phone.map(|phone| phone.as_str().to_owned()),
             communication_need: self.communication_need,
             need: need.as_str().to_owned(),
+            age_band: self.age_band,
+            guardian_relation: self.guardian_relation,
+            contact_name: self.contact_name.map(|name| name.as_str().to_owned()),
+            contact_phone: self.contact_phone.map(|phone| phone.as_str().to_owned()),
+            contact_relation: self.contact_relation,
         };
         set_nik(&mut row, keys, self.nik.as_ref(), self.nik_status, today)?;
         set_kk(&mut row, keys, self.kk_number.as_ref())?;
         set_card(&mut row, keys, self.card_number.as_ref())?;
         check_ages(&row, today)?;
+        check_others(&row)?;
         Ok(row)
     }
+}
+
+/// Who is named with a telephone or a relation has a name.
+fn check_others(row: &CasePerson) -> ApiResult<()> {
+    let nameless = || Fault::new("required", "nama wajib diisi", "a name is required");
+    if row.guardian_name.is_none() && row.guardian_relation.is_some() {
+        return Err(ApiError::rule("/person/guardian_name", nameless()));
+    }
+    if row.contact_name.is_none() && (row.contact_phone.is_some() || row.contact_relation.is_some()) {
+        return Err(ApiError::rule("/person/contact_name", nameless()));
+    }
+    Ok(())
 }
 
 fn set_nik(
@@ -185,6 +239,10 @@ fn check_ages(row: &CasePerson, today: NaiveDate) -> ApiResult<()> {
         let fault =
             Fault::new("age_twice", "isi tanggal lahir atau perkiraan usia", "give a birth date or an estimate");
         return Err(ApiError::rule("/person/age_estimate", fault));
+    }
+    if row.age_band.is_some() && (row.birth_date.is_some() || row.age_estimate.is_some()) {
+        let fault = Fault::new("age_twice", "usia sudah diisi", "the age is given already");
+        return Err(ApiError::rule("/person/age_band", fault));
     }
     if row.age_estimate.is_some_and(|age| !(0..=130).contains(&age)) {
         let fault = Fault::new("out_of_range", "0 sampai 130", "0 to 130");
@@ -241,7 +299,17 @@ impl CasePersonPatch {
             row.guardian_phone = phone.map(|phone| phone.as_str().to_owned());
         }
         row.communication_need = self.communication_need.unwrap_or(row.communication_need);
-        check_ages(row, today)
+        row.age_band = self.age_band.unwrap_or(row.age_band);
+        row.guardian_relation = self.guardian_relation.unwrap_or(row.guardian_relation);
+        if let Some(name) = self.contact_name {
+            row.contact_name = name.map(line);
+        }
+        if let Some(phone) = self.contact_phone {
+            row.contact_phone = phone.map(|phone| phone.as_str().to_owned());
+        }
+        row.contact_relation = self.contact_relation.unwrap_or(row.contact_relation);
+        check_ages(row, today)?;
+        check_others(row)
     }
 }
 
@@ -252,7 +320,7 @@ pub struct CasePersonView {
     masked: bool,
     #[schema(example = "S. A.")]
     initials: String,
-    /// Null: neither birth date nor estimate is known.
+    /// From the birth date or the estimate, or as it was said. Null: nothing is known.
     #[schema(required)]
     age_band: Option<AgeBand>,
     #[schema(required)]
@@ -284,12 +352,31 @@ pub struct CasePersonView {
     #[schema(required)]
     guardian_phone: Option<String>,
     #[schema(required)]
+    guardian_relation: Option<Relation>,
+    /// Who is to be asked for instead of the person.
+    #[schema(required)]
+    contact_name: Option<String>,
+    #[schema(required)]
+    contact_phone: Option<String>,
+    #[schema(required)]
+    contact_relation: Option<Relation>,
+    #[schema(required)]
     communication_need: Option<CommunicationNeed>,
 }
 
 /// Age of a stored person.
 pub fn age_of(row: &CasePerson, today: NaiveDate) -> Option<u32> {
     age_on(today, row.birth_date, row.age_estimate.zip(row.age_estimated_on))
+}
+
+/// Age band of a stored person.
+pub fn band_of(row: &CasePerson, today: NaiveDate) -> Option<AgeBand> {
+    age_of(row, today).map(AgeBand::of_age).or(row.age_band)
+}
+
+/// Whether the person is known to be a child (under 18).
+pub fn is_child(row: &CasePerson, today: NaiveDate) -> bool {
+    matches!(band_of(row, today), Some(AgeBand::UnderFive | AgeBand::Child | AgeBand::Adolescent))
 }
 
 impl CasePersonView {
@@ -309,6 +396,10 @@ impl CasePersonView {
             phone: row.phone.clone(),
             guardian_name: row.guardian_name.clone(),
             guardian_phone: row.guardian_phone.clone(),
+            guardian_relation: row.guardian_relation,
+            contact_name: row.contact_name.clone(),
+            contact_phone: row.contact_phone.clone(),
+            contact_relation: row.contact_relation,
             communication_need: row.communication_need,
             ..Self::masked(row, today)
         }
@@ -319,7 +410,7 @@ impl CasePersonView {
         Self {
             masked: true,
             initials: initials(&row.name),
-            age_band: age_of(row, today).map(AgeBand::of_age),
+            age_band: band_of(row, today),
             name: None,
             sex: None,
             birth_date: None,
@@ -332,6 +423,10 @@ impl CasePersonView {
             phone: None,
             guardian_name: None,
             guardian_phone: None,
+            guardian_relation: None,
+            contact_name: None,
+            contact_phone: None,
+            contact_relation: None,
             communication_need: None,
         }
     }

@@ -16,6 +16,8 @@ error_codes! {
     CASE_STATE_CONFLICT = (409, "case_state_conflict", "Keadaan kasus tidak memungkinkan tindakan ini.", "The state of the case does not allow this act.");
     /// A case is closed with a referral open, and without asking to end it too.
     REFERRALS_OPEN = (409, "referrals_open", "Kasus masih memiliki rujukan yang terbuka.", "The case still has an open referral.");
+    /// The data are not processed by consent, so that none can be withdrawn.
+    CONSENT_NOT_THE_BASIS = (409, "consent_not_the_basis", "Dasar pemrosesan kasus ini bukan persetujuan.", "The data of this case are not processed by consent.");
     /// More than 90 days after closing.
     REOPENING_OVER = (409, "reopening_over", "Batas 90 hari untuk membuka kembali sudah lewat.", "The 90 days for reopening are over.");
 }
@@ -27,6 +29,8 @@ text_enum! {
         Open = "open",
         /// It ended, with an outcome.
         Closed = "closed",
+        /// The consent was withdrawn: nothing is done with it, and it is shown to who reported it only.
+        Restricted = "restricted",
     }
 }
 
@@ -61,6 +65,52 @@ text_enum! {
         Person = "person",
         /// The guardian: of a child, always (UU 27/2022, art. 25).
         Guardian = "guardian",
+        /// Somebody else who may speak for the person.
+        Representative = "representative",
+    }
+}
+
+text_enum! {
+    /// How it was said.
+    ConsentMethod {
+        /// By word of mouth.
+        Spoken = "spoken",
+        /// Signed.
+        Written = "written",
+        /// With a thumbprint, by who does not write.
+        Thumbprint = "thumbprint",
+        /// Recorded in a video.
+        Video = "video",
+        /// Recorded as sound.
+        Audio = "audio",
+        /// In signs, with or without an interpreter.
+        SignLanguage = "sign_language",
+    }
+}
+
+text_enum! {
+    /// What somebody is to the person.
+    Relation {
+        /// Wife or husband.
+        Spouse = "spouse",
+        /// Mother or father.
+        Parent = "parent",
+        /// Daughter or son.
+        Child = "child",
+        /// Sister or brother.
+        Sibling = "sibling",
+        /// Grandmother or grandfather.
+        Grandparent = "grandparent",
+        /// Of the family otherwise.
+        OtherFamily = "other_family",
+        /// Lives nearby.
+        Neighbour = "neighbour",
+        /// Cares for the person, at home or in an institution.
+        Caregiver = "caregiver",
+        /// Named by a court.
+        LegalGuardian = "legal_guardian",
+        /// Somebody else.
+        Other = "other",
     }
 }
 
@@ -85,12 +135,34 @@ text_enum! {
     CaseAction {
         /// Reported.
         Create = "create",
+        /// Changed in what it says.
+        Update = "update",
         /// Ended.
         Close = "close",
         /// Open again.
         Reopen = "reopen",
+        /// The consent was taken back.
+        WithdrawConsent = "withdraw-consent",
+        /// A new one was given.
+        RestoreConsent = "restore-consent",
     }
 }
+
+/// The whole table of moves; none: the state does not allow the act. `ended`: a restricted case had been closed before.
+pub fn decide(action: CaseAction, from: Option<CaseState>, ended: bool) -> Option<CaseState> {
+    use CaseAction as A;
+    use CaseState as S;
+    match (action, from) {
+        (A::Create, None) | (A::Update, Some(S::Open)) | (A::Reopen, Some(S::Closed)) => Some(S::Open),
+        (A::Close, Some(S::Open)) => Some(S::Closed),
+        (A::WithdrawConsent, Some(S::Open | S::Closed)) => Some(S::Restricted),
+        (A::RestoreConsent, Some(S::Restricted)) => Some(if ended { S::Closed } else { S::Open }),
+        _ => None,
+    }
+}
+
+/// A clock that says a time later than the service's by more than this is wrong; what it says is kept all the same.
+pub const CLOCK_AHEAD: TimeDelta = TimeDelta::minutes(10);
 
 /// Age on `today`, from a birth date or from an estimate made earlier.
 pub fn age_on(today: NaiveDate, born: Option<NaiveDate>, estimate: Option<(i16, NaiveDate)>) -> Option<u32> {
@@ -204,6 +276,23 @@ mod tests {
         ] {
             assert_eq!((CardNumber::try_from(raw.to_owned()).is_ok(), pattern.is_match(raw)), (good, good), "{raw}");
         }
+    }
+
+    /// Every state and every act: for review by those who do the work.
+    #[test]
+    fn the_whole_state_machine() {
+        use std::fmt::Write;
+        let mut table = String::new();
+        let states = [None, Some(CaseState::Open), Some(CaseState::Closed), Some(CaseState::Restricted)];
+        for from in states {
+            let _ = writeln!(table, "{}", from.map_or("-", CaseState::as_str));
+            for action in CaseAction::ALL {
+                let to = |ended| decide(*action, from, ended).map_or("x", CaseState::as_str);
+                let _ = writeln!(table, "  {:<17} {:<11} had been closed: {}", action.as_str(), to(false), to(true));
+            }
+        }
+        table.push_str("\nx  not in this state (409)\n");
+        insta::assert_snapshot!(table);
     }
 
     #[test]

@@ -2,13 +2,15 @@
 pub mod sealed;
 
 use super::rules::{
-    CaseAction, CaseId, CaseState, CommunicationNeed, ConsentBy, LawfulBasis, Urgency, number as case_number,
+    CaseAction, CaseId, CaseState, CommunicationNeed, ConsentBy, ConsentMethod, LawfulBasis, Relation, Urgency,
+    number as case_number,
 };
 use crate::access::rules::{AgencyId, Caller, ClientId, Sight, VolunteerId};
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
 use crate::platform::db::sql::Known;
 use crate::platform::nik::{NikStatus, Sex};
+use crate::platform::person::AgeBand;
 use crate::platform::region_code::{RegionCode, RegionLevel};
 use crate::schema::{case_history, case_numbers, case_people, cases};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -28,7 +30,7 @@ pub struct Case {
     pub id: CaseId,
     /// Its human number.
     pub number: String,
-    /// Open or closed.
+    /// Open, closed or restricted.
     pub state: CaseState,
     /// Of the village.
     pub province_code: RegionCode,
@@ -76,6 +78,16 @@ pub struct Case {
     pub created_at: DateTime<Utc>,
     /// Last change.
     pub updated_at: DateTime<Utc>,
+    /// Whoever contacts the person may endanger them.
+    pub do_not_contact: bool,
+    /// What who agreed is to the person, if not the person.
+    pub consent_relation: Option<Relation>,
+    /// How it was said.
+    pub consent_method: Option<ConsentMethod>,
+    /// Of a restricted one: when the consent was taken back.
+    pub consent_withdrawn_on: Option<NaiveDate>,
+    /// Time of the device on which it was written down.
+    pub recorded_at: Option<DateTime<Utc>>,
 }
 
 /// Who the person of a case is. Leaves only through [`super::person::PersonView`].
@@ -128,6 +140,16 @@ pub struct CasePerson {
     pub communication_need: Option<CommunicationNeed>,
     /// What is needed, in words.
     pub need: String,
+    /// Age, if neither birth date nor estimate is known.
+    pub age_band: Option<AgeBand>,
+    /// What the guardian is to the person.
+    pub guardian_relation: Option<Relation>,
+    /// Who is to be asked for instead.
+    pub contact_name: Option<String>,
+    /// The contact's telephone.
+    pub contact_phone: Option<String>,
+    /// What the contact is to the person.
+    pub contact_relation: Option<Relation>,
 }
 
 impl std::fmt::Debug for CasePerson {
@@ -196,6 +218,16 @@ pub struct Wanted {
     pub created_from: Option<DateTime<Utc>>,
     /// Created before.
     pub created_before: Option<DateTime<Utc>>,
+    /// Followed by this volunteer.
+    pub volunteer: Option<VolunteerId>,
+    /// Reported by this agency.
+    pub reporter: Option<AgencyId>,
+    /// Whether the person must not be contacted.
+    pub do_not_contact: Option<bool>,
+    /// In its state since before this time.
+    pub state_before: Option<DateTime<Utc>>,
+    /// Changed at or after.
+    pub updated_from: Option<DateTime<Utc>>,
 }
 
 /// One page, newest first.
@@ -244,6 +276,11 @@ where
     cases::ppks: SelectableExpression<Source>,
     cases::urgency: SelectableExpression<Source>,
     cases::created_at: SelectableExpression<Source>,
+    cases::updated_at: SelectableExpression<Source>,
+    cases::state_since: SelectableExpression<Source>,
+    cases::volunteer_id: SelectableExpression<Source>,
+    cases::reporter_agency_id: SelectableExpression<Source>,
+    cases::do_not_contact: SelectableExpression<Source>,
 {
     let mut parts: Vec<Filter<Source>> = vec![];
     if !wanted.state.is_empty() {
@@ -260,6 +297,21 @@ where
     }
     if let Some(before) = wanted.created_before {
         parts.push(Box::new(cases::created_at.lt(before)));
+    }
+    if let Some(from) = wanted.updated_from {
+        parts.push(Box::new(cases::updated_at.ge(from)));
+    }
+    if let Some(before) = wanted.state_before {
+        parts.push(Box::new(cases::state_since.lt(before)));
+    }
+    if let Some(volunteer) = wanted.volunteer {
+        parts.push(Box::new(Known(cases::volunteer_id.eq(volunteer))));
+    }
+    if let Some(reporter) = wanted.reporter {
+        parts.push(Box::new(cases::reporter_agency_id.eq(reporter)));
+    }
+    if let Some(endangered) = wanted.do_not_contact {
+        parts.push(Box::new(cases::do_not_contact.eq(endangered)));
     }
     parts.into_iter().reduce(|all, part| Box::new(all.and(part)))
 }
@@ -325,7 +377,9 @@ pub async fn save(conn: &mut Conn, case: &Case, now: DateTime<Utc>) -> QueryResu
             (cases::ppks.eq(&case.ppks), cases::sensitive.eq(case.sensitive), cases::urgency.eq(case.urgency)),
             (cases::service_field.eq(&case.service_field), cases::sector.eq(&case.sector)),
             (cases::lawful_basis.eq(case.lawful_basis), cases::consent_by.eq(case.consent_by)),
-            cases::consent_on.eq(case.consent_on),
+            (cases::consent_on.eq(case.consent_on), cases::consent_relation.eq(case.consent_relation)),
+            (cases::consent_method.eq(case.consent_method), cases::do_not_contact.eq(case.do_not_contact)),
+            cases::consent_withdrawn_on.eq(case.consent_withdrawn_on),
             (cases::version.eq(cases::version + 1), cases::updated_at.eq(now)),
         ))
         .returning(Case::as_returning())

@@ -1,18 +1,19 @@
 //! What of `/v1/cases` touches referrals: a case may come with its first one, a change may alter who sees them, and
-//! closing may end them.
+//! closing ([`close`]) or a consent that is taken back ([`withdraw`]) ends them.
+pub mod close;
+pub mod withdraw;
+
 use super::create::{NewReferral, send};
-use super::moves::{Mover, apply, write_row};
 use super::publish::{publish, publish_of_case};
-use super::rules::{ReferralAction, ReferralId, ReferralStatus};
+use super::rules::ReferralId;
 use super::store::{self, Referral};
 use crate::access::api::Permit;
-use crate::access::rules::{Caller, DecideCases, Scope, Sight, VolunteerId, WriteCases};
+use crate::access::rules::{Caller, Scope, Sight, VolunteerId, WriteCases};
 use crate::audit::{rules::Event, store as audit};
-use crate::cases::api::{
-    Act, CaseView, Consent, NewConsent, check_code, check_version, note_change, replayed, state_conflict,
-};
-use crate::cases::person::{CasePersonPatch, NewCasePerson, age_of};
-use crate::cases::rules::{CaseAction, CaseId, CaseState, ConsentBy, LawfulBasis, REFERRALS_OPEN, Urgency, levels};
+use crate::cases::api::{Act, CaseView, check_code, check_version, decided, note_change, replayed};
+use crate::cases::consent::{self, Consent, NewConsent};
+use crate::cases::person::{CasePersonPatch, NewCasePerson};
+use crate::cases::rules::{CaseAction, CaseId, CaseState, LawfulBasis, Urgency, levels};
 use crate::cases::store::{self as cases, Case, CasePerson};
 use crate::codes::rules::{Code, UNKNOWN_CODE};
 use crate::codes::store as codes;
@@ -22,6 +23,7 @@ use crate::platform::db::{Conn, Db};
 use crate::platform::error::{ApiError, ApiResult, FORBIDDEN, Fault, ID_TAKEN};
 use crate::platform::idempotency::Attempt;
 use crate::platform::input::{Body, IfMatch, Keyed, PathId, set, set_or_clear};
+use crate::platform::moment::Moment;
 use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
 use crate::platform::region_code::RegionCode;
 use crate::platform::text::Text;
@@ -58,6 +60,12 @@ pub struct NewCase {
     lawful_basis: LawfulBasis,
     /// With the basis `consent`, and only then.
     consent: Option<NewConsent>,
+    /// Whoever contacts the person may endanger them: somebody who lives with the offender.
+    #[serde(default)]
+    do_not_contact: bool,
+    /// When it was written down, by the clock of the device; it may have been without a network for days. Kept as it is, even
+    /// if the clock is wrong.
+    recorded_at: Option<Moment>,
     /// The volunteer who reported it, if an office writes it down. A phone reports for its own.
     volunteer_id: Option<VolunteerId>,
     /// The first referral, sent with the same request; needs `referrals:send` too.
@@ -95,12 +103,12 @@ pub async fn create_case(permit: Permit<WriteCases>, new: Keyed<NewCase>, app: S
             let (case, person) = cases::find(&mut &*c, &caller, id).await?;
             audit::record(c, &crate::cases::api::shown(&app, &caller, "case.read", &case, &person)).await?;
             let (referral_id, version) = (store::first_of(c, id).await?, case.version);
-            let view = CreatedCase { case: CaseView::of(case, person, now), referral_id };
+            let view = CreatedCase { case: CaseView::of(&caller, case, person, now), referral_id };
             return ticket.keep(c, Answer::row(&view, version)?, &[id.0]).await;
         }
         let (case, person, referral_id) = report_and_send(c, &app, &caller, body, request).await?;
         let (id, version) = (case.id, case.version);
-        let view = CreatedCase { case: CaseView::of(case, person, now), referral_id };
+        let view = CreatedCase { case: CaseView::of(&caller, case, person, now), referral_id };
         let answer = Answer::created(&view, version, format!("{}/v1/cases/{id}", app.settings.public_url))?;
         ticket.keep(c, answer, &[id.0]).await
     })
@@ -154,9 +162,11 @@ async fn report(
     check_optional(conn, "service-fields", new.service_field.as_ref(), "/service_field", today).await?;
     check_optional(conn, "sectors", new.sector.as_ref(), "/sector", today).await?;
     let person = new.person.into_row(&app.keys, app.clock.new_id(), id, &new.need, today)?;
-    let consent = new.consent.map(Consent::from);
-    check_consent(new.lawful_basis, consent.as_ref(), &person, today)?;
-    let case = Case {
+    let given = new.consent.map(|given| Consent::given(given, &person));
+    let recorded_at = new.recorded_at.map(Moment::at);
+    let latest = recorded_at.map_or(today, |at| TimeZone::of(&village_code).day(at).max(today));
+    consent::check(new.lawful_basis, given.as_ref(), &person, today, latest)?;
+    let mut case = Case {
         id,
         number: cases::next_number(conn, &regency_code, today.year()).await?,
         state: CaseState::Open,
@@ -172,8 +182,8 @@ async fn report(
         sector: new.sector,
         urgency: new.urgency.unwrap_or(Urgency::Normal),
         lawful_basis: new.lawful_basis,
-        consent_by: consent.as_ref().map(|consent| consent.by),
-        consent_on: consent.as_ref().map(|consent| consent.on),
+        consent_by: None,
+        consent_on: None,
         outcome: None,
         closed_at: None,
         state_since: now,
@@ -183,11 +193,17 @@ async fn report(
         create_request: request.to_vec(),
         created_at: now,
         updated_at: now,
+        do_not_contact: new.do_not_contact,
+        consent_relation: None,
+        consent_method: None,
+        consent_withdrawn_on: None,
+        recorded_at,
     };
+    consent::set(&mut case, given.as_ref());
     let saved = cases::create(conn, &case, &person).await.map_err(ApiError::from);
     saved.map_err(|error| error.on_constraint("cases_pkey", || ApiError::from(&ID_TAKEN)))?;
     let act = Act { action: CaseAction::Create, reason: None, note: None };
-    note_change(conn, app, caller, None, &case, &person, Some(act)).await?;
+    note_change(conn, app, caller, None, &case, &person, act).await?;
     Ok((case, person))
 }
 
@@ -247,35 +263,6 @@ async fn check_optional(
     }
 }
 
-fn check_consent(
-    basis: LawfulBasis,
-    consent: Option<&Consent>,
-    person: &CasePerson,
-    today: NaiveDate,
-) -> ApiResult<()> {
-    let rule = |pointer, code, id, en| Err(ApiError::rule(pointer, Fault::new(code, id, en)));
-    match (basis, consent) {
-        (LawfulBasis::Consent, None) => rule(
-            "/consent",
-            "required",
-            "wajib diisi bila dasarnya persetujuan",
-            "is required when the basis is consent",
-        ),
-        (LawfulBasis::Consent, Some(consent)) if consent.on > today => {
-            rule("/consent/on", "date_impossible", "belum terjadi", "lies in the future")
-        }
-        (LawfulBasis::Consent, Some(consent))
-            if consent.by == ConsentBy::Person && age_of(person, today).is_some_and(|age| age < 18) =>
-        {
-            rule("/consent/by", "guardian_needed", "anak diwakili oleh wali", "the guardian agrees for a child")
-        }
-        (LawfulBasis::Consent, Some(_)) | (_, None) => Ok(()),
-        (_, Some(_)) => {
-            rule("/consent", "not_expected", "hanya bila dasarnya persetujuan", "only when the basis is consent")
-        }
-    }
-}
-
 /// A change of a case (RFC 7396): what is absent stays.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -308,6 +295,9 @@ pub struct CasePatch {
     #[serde(default, deserialize_with = "set_or_clear")]
     #[schema(value_type = Option<NewConsent>)]
     consent: Option<Option<NewConsent>>,
+    #[serde(default, deserialize_with = "set")]
+    #[schema(nullable = false)]
+    do_not_contact: Option<bool>,
 }
 
 /// Change a case
@@ -328,18 +318,17 @@ pub async fn update_case(
     let (caller, app, patch) = (permit.caller(), app.0, patch.0);
     db.write(async move |c| {
         let (before, now) = (cases::lock(c, &caller, id.0).await?, app.clock.now());
-        if before.state != CaseState::Open {
-            return Err(state_conflict(&before));
-        }
+        decided(&before, CaseAction::Update)?;
         check_version(&before, version)?;
         let mut person = cases::person(c, before.id).await?;
         let changed = change(c, &app, &before, &mut person, patch).await?;
         let after = cases::save(c, &changed, now).await?;
         cases::save_person(c, &person).await?;
-        note_change(c, &app, &caller, Some(&before), &after, &person, None).await?;
+        let act = Act { action: CaseAction::Update, reason: None, note: None };
+        note_change(c, &app, &caller, Some(&before), &after, &person, act).await?;
         follow(c, &app, &after).await?;
         let version = after.version;
-        Answer::row(&CaseView::of(after, person, now), version)
+        Answer::row(&CaseView::of(&caller, after, person, now), version)
     })
     .await
 }
@@ -371,106 +360,28 @@ async fn change(
     }
     after.urgency = patch.urgency.unwrap_or(after.urgency);
     after.lawful_basis = patch.lawful_basis.unwrap_or(after.lawful_basis);
-    let kept = after.consent_by.zip(after.consent_on).map(|(by, on)| Consent { by, on });
-    let said = patch.consent.map(|consent| consent.map(Consent::from));
-    let consent = said.unwrap_or_else(|| kept.filter(|_| after.lawful_basis == LawfulBasis::Consent));
-    check_consent(after.lawful_basis, consent.as_ref(), person, today)?;
-    (after.consent_by, after.consent_on) = consent.map(|consent| (consent.by, consent.on)).unzip();
+    after.do_not_contact = patch.do_not_contact.unwrap_or(after.do_not_contact);
+    let kept = Consent::of(&after);
+    let said = patch.consent.map(|given| given.map(|given| Consent::given(given, person)));
+    let given = said.unwrap_or_else(|| kept.filter(|_| after.lawful_basis == LawfulBasis::Consent));
+    let latest = given.as_ref().map_or(today, |given| given.on().min(before.consent_on.unwrap_or(today)).max(today));
+    consent::check(after.lawful_basis, given.as_ref(), person, today, latest)?;
+    consent::set(&mut after, given.as_ref());
     Ok(after)
 }
 
-/// Tells those who see the case by a referral, and takes a case that has become sensitive out of the village's sight.
-async fn follow(conn: &mut Conn, app: &App, case: &Case) -> ApiResult<()> {
-    let now = app.clock.now();
+/// Tells those who see the case by a referral, takes a case that has become sensitive out of the village's sight, and the person of
+/// a restricted one out of all but the reporter's.
+pub(super) async fn follow(conn: &mut Conn, app: &App, case: &Case) -> ApiResult<()> {
+    let (now, restricted) = (app.clock.now(), case.state == CaseState::Restricted);
     for before in store::lock_all(conn, case.id).await? {
-        if before.sensitive == case.sensitive {
+        if before.sensitive == case.sensitive && before.restricted == restricted {
             publish_of_case(conn, &before, now).await?;
         } else {
-            let after = store::save(conn, &Referral { sensitive: case.sensitive, ..before.clone() }, now).await?;
+            let after = Referral { sensitive: case.sensitive, restricted, ..before.clone() };
+            let after = store::save(conn, &after, now).await?;
             publish(conn, Some(&before), &after, now).await?;
         }
     }
     Ok(())
-}
-
-/// How a case ended.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CloseCase {
-    /// Code of the list `case-outcomes`.
-    outcome: Code,
-    /// Open referrals are withdrawn or cancelled with it, in their sender's name. Otherwise an open referral is a
-    /// conflict.
-    #[serde(default)]
-    end_referrals: bool,
-    note: Option<Text<2000>>,
-}
-
-/// Close a case
-#[utoipa::path(tag = "cases", security(("oauth2" = ["cases:write"])),
-    params(("id" = CaseId, Path, description = "Id of the case."), IdempotencyHeader, IfMatchHeader), request_body = CloseCase,
-    responses((status = 200, body = CaseView, description = "Closed.")))]
-#[post("/v1/cases/{id}/close")]
-pub async fn close_case(
-    permit: Permit<DecideCases>,
-    id: PathId<CaseId>,
-    version: IfMatch,
-    close: Keyed<CloseCase>,
-    app: Shared,
-    db: Db,
-) -> ApiResult<Answer> {
-    let (caller, app) = (permit.caller(), app.0);
-    db.write(async move |c| {
-        let ticket = match close.key.begin(c, &app, caller.identity()).await? {
-            Attempt::Replay(replay) => return replayed(c, &app, &caller, replay).await,
-            Attempt::Fresh(ticket) => ticket,
-        };
-        let (before, now) = (cases::lock(c, &caller, id.0).await?, app.clock.now());
-        if before.state != CaseState::Open {
-            return Err(state_conflict(&before));
-        }
-        let open = store::lock_open(c, before.id).await?;
-        if !open.is_empty() && !close.body.end_referrals {
-            let ids: Vec<ReferralId> = open.iter().map(|referral| referral.id).collect();
-            return Err(ApiError::from(&REFERRALS_OPEN).member("referral_ids", ids));
-        }
-        check_version(&before, version)?;
-        let day = TimeZone::of(&before.village_code).day(now);
-        check_code(c, "case-outcomes", &close.body.outcome, true, "/outcome", day).await?;
-        for referral in &open {
-            take_back(c, &app, &caller, referral).await?;
-        }
-        let after = Case {
-            state: CaseState::Closed,
-            outcome: Some(close.body.outcome.clone()),
-            closed_at: Some(now),
-            state_since: now,
-            state_agency_id: caller.agency,
-            ..before.clone()
-        };
-        let after = cases::save(c, &after, now).await?;
-        let person = cases::person(c, after.id).await?;
-        let note = close.body.note.as_ref().map(|note| note.as_str().to_owned());
-        let act = Act { action: CaseAction::Close, reason: Some(close.body.outcome), note };
-        note_change(c, &app, &caller, Some(&before), &after, &person, Some(act)).await?;
-        let (id, version) = (after.id.0, after.version);
-        let answer = Answer::row(&CaseView::of(after, person, now), version)?;
-        ticket.keep(c, answer, &[id]).await
-    })
-    .await
-}
-
-/// Ends an open referral because its case ends.
-async fn take_back(conn: &mut Conn, app: &App, caller: &Caller, referral: &Referral) -> ApiResult<()> {
-    let (action, to) = if referral.status.is_unanswered() {
-        (ReferralAction::Withdraw, ReferralStatus::Withdrawn)
-    } else {
-        (ReferralAction::Cancel, ReferralStatus::Cancelled)
-    };
-    let reason = Code::try_from("case_closed".to_owned()).map_err(|fault| ApiError::internal(fault.code))?;
-    let step = super::moves::Step { reason: Some(reason), ..super::moves::Step::new(action) };
-    let mut after = referral.clone();
-    apply(&mut after, to, &step, Some(referral.sender_agency_id), app.clock.now());
-    let mover = Mover::Sender(caller, referral.sender_agency_id);
-    write_row(conn, app, mover, referral, after, &step, (vec![], &[])).await.map(drop)
 }

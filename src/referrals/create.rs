@@ -80,6 +80,7 @@ pub fn submitted(case: &Case, asked: Asked, now: DateTime<Utc>) -> Referral {
         reporter_agency_id: case.reporter_agency_id,
         volunteer_id: case.volunteer_id,
         sensitive: case.sensitive,
+        restricted: false,
         sender_agency_id: asked.sender,
         receiver_agency_id: asked.receiver,
         handler_agency_id: None,

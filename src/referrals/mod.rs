@@ -24,7 +24,9 @@ pub mod worklists;
 
 /// Routes of this module.
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
-    cfg.service(cases::create_case).service(cases::update_case).service(cases::close_case);
+    cfg.service(cases::create_case).service(cases::update_case);
+    cfg.service(cases::close::close_case).service(cases::close::reopen_case);
+    cfg.service(cases::withdraw::withdraw_consent).service(cases::withdraw::restore_consent);
     cfg.service(create::create_referral);
     cfg.service(worklists::read_worklists);
     cfg.service(api::list_referrals).service(api::read_referral).service(api::read_referral_history);

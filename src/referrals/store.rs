@@ -45,6 +45,8 @@ pub struct Referral {
     pub volunteer_id: Option<VolunteerId>,
     /// The case is about specific personal data.
     pub sensitive: bool,
+    /// The consent was taken back.
+    pub restricted: bool,
     /// Who asks.
     pub sender_agency_id: AgencyId,
     /// Who is asked.
@@ -426,6 +428,7 @@ pub async fn save(conn: &mut Conn, referral: &Referral, now: DateTime<Utc>) -> Q
                 referrals::handler_agency_id.eq(referral.handler_agency_id),
                 referrals::pool_agency_ids.eq(&referral.pool_agency_ids),
                 referrals::sensitive.eq(referral.sensitive),
+                referrals::restricted.eq(referral.restricted),
             ),
             (
                 referrals::held_from.eq(referral.held_from),

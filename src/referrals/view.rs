@@ -1,7 +1,7 @@
 //! What of a referral is shown to whom.
 use super::rules::{Party, PersonSight, ReferralAction, ReferralId, ReferralStatus, allowed_actions, person_sight};
 use super::store::{Referral, Scene};
-use crate::access::rules::{AgencyId, Caller, VolunteerId};
+use crate::access::rules::{AgencyId, Caller, Sight, VolunteerId};
 use crate::cases::person::{CasePersonView, OPEN_FIELDS};
 use crate::cases::rules::{CaseId, Urgency};
 use crate::cases::store::{Case, CasePerson};
@@ -29,6 +29,8 @@ pub struct ReferralView {
     /// Code of the list `services`.
     service: Code,
     urgency: Urgency,
+    /// **Do not contact the person**: whoever does may endanger them. Shown to everyone who sees the referral, whatever else is not.
+    do_not_contact: bool,
     province_code: RegionCode,
     regency_code: RegionCode,
     district_code: RegionCode,
@@ -124,6 +126,11 @@ pub struct ReferralView {
 
 /// How much of the person this caller sees now.
 pub fn sight(caller: &Caller, referral: &Referral) -> PersonSight {
+    // As of the case: who reported it and its volunteer answer the person.
+    let keeps = matches!(caller.sight, Sight::Own(_)) || referral.reporter_agency_id == caller.agency;
+    if referral.restricted && !keeps {
+        return PersonSight::Header;
+    }
     person_sight(caller, &referral.village_code, referral.sides(), referral.status)
 }
 
@@ -156,6 +163,7 @@ impl ReferralView {
             status_agency_id: referral.status_agency_id,
             service: referral.service,
             urgency: referral.urgency,
+            do_not_contact: case.do_not_contact,
             province_code: referral.province_code,
             regency_code: referral.regency_code,
             district_code: referral.district_code,

@@ -210,7 +210,10 @@ impl<'a> Rows<'a> {
                 })
             }
             ("phone's", "/v1/cases") => {
-                let id = self.phone.post(at, elder(KOTO_JAYA)).await.expect(201).id();
+                let mut case = elder(KOTO_JAYA);
+                case["lawful_basis"] = json!("consent");
+                case["consent"] = json!({ "by": "person", "method": "spoken", "on": "2026-01-05" });
+                let id = self.phone.post(at, case).await.expect(201).id();
                 Some(self.here.bring(&self.here.client, path, id).await)
             }
             ("phone's", "/v1/referrals") => {

@@ -24,7 +24,7 @@ pub fn patient(village: &str) -> Value {
         "village_code": village,
         "person": { "name": "Siti Aminah", "sex": "female", "birth_date": "1995-08-05", "nik": NIK, "kk_number": "1706020101100001", "card_number": "0001234567890", "phone": "0812 3456 789" },
         "ppks": ["PPKS-24"], "sector": "kesehatan", "need": "PBI-JK nonaktif, perlu cuci darah.",
-        "lawful_basis": "consent", "consent": { "by": "person", "on": "2026-01-05" },
+        "lawful_basis": "consent", "consent": { "by": "person", "method": "spoken", "on": "2026-01-05" },
     })
 }
 
@@ -451,14 +451,18 @@ fn the_history_of_a_case_is_told() {
         // nothing in it tells of a person yet
         assert_eq!(read().await, 0);
 
-        // what the case says is no move; its referral, which closing ends, has a history of its own
-        village.patch(&at, first.header("etag"), json!({ "urgency": "normal" })).await.expect(200);
+        // a change of what the case says names none of it; its referral, which closing ends, has a history of its own
+        let changed = village.patch(&at, first.header("etag"), json!({ "urgency": "normal" })).await.expect(200);
         let closing = json!({ "outcome": "need_met", "end_referrals": true, "note": "Anaknya sudah pulang." });
         let closed = close(&village, &at, closing).await.expect(200);
         let note = json!({ "reason": "other", "note": "Ditinggal lagi." });
         let reopened = regency.act(&format!("{at}/reopen"), closed.header("etag"), note).await.expect(200);
         for (reader, who) in [(&phone, 1), (&village, 2), (&regency, 3)] {
             let items = reader.get(&history).await.expect(200).json["items"].clone();
+            let update = json!({
+                "at": changed.json["updated_at"], "from": "open", "to": "open", "action": "update", "agency_id": village.agency,
+                "acting_user": "staf-0017", "volunteer_id": null, "reason": null, "outcome": null, "note": null,
+            });
             let close = json!({
                 "at": closed.json["closed_at"], "from": "open", "to": "closed", "action": "close", "agency_id": village.agency,
                 "acting_user": "staf-0017", "volunteer_id": null, "reason": null, "outcome": "need_met", "note": "Anaknya sudah pulang.",
@@ -467,7 +471,7 @@ fn the_history_of_a_case_is_told() {
                 "at": reopened.json["state_since"], "from": "closed", "to": "open", "action": "reopen", "agency_id": regency.agency,
                 "acting_user": "staf-0017", "volunteer_id": null, "reason": "other", "outcome": null, "note": "Ditinggal lagi.",
             });
-            assert_eq!(items, json!([created["items"][0], close, reopen]));
+            assert_eq!(items, json!([created["items"][0], update, close, reopen]));
             assert_eq!(read().await, who);
         }
         let accesses = app.texts("SELECT concat_ws(' ', p.case_id, fields, region_codes[4]) FROM audit_events JOIN case_people p ON person_ids = ARRAY[p.id] WHERE action = 'case.history' GROUP BY 1").await;

@@ -4,11 +4,14 @@ use simpul::access::rules::{AgencyKind, ClientKind};
 use simpul::agencies::clients::rules::ClientState;
 use simpul::agencies::rules::AgencyState;
 use simpul::audit::rules::Outcome;
-use simpul::cases::rules::{CaseAction, CaseState, CommunicationNeed, ConsentBy, LawfulBasis, Urgency};
+use simpul::cases::rules::{
+    CaseAction, CaseState, CommunicationNeed, ConsentBy, ConsentMethod, LawfulBasis, Relation, Urgency,
+};
 use simpul::changes::rules::Op;
 use simpul::partners::imports::rules::{ImportFailure, ImportFormat, ImportState, RowState, Todo};
 use simpul::platform::db::{Target, migrate};
 use simpul::platform::nik::{NikStatus, Sex};
+use simpul::platform::person::AgeBand;
 use simpul::platform::region_code::RegionLevel;
 use simpul::referrals::rules::{ReferralAction, ReferralStatus};
 use simpul::regions::rules::{RegionKind, TimeZone};
@@ -47,7 +50,7 @@ async fn check_words(app: &TestApp, table: &str, column: &str, words: Vec<&'stat
         WHERE conrelid = '{table}'::regclass AND contype = 'c' AND conname = '{table}_{column}_check'"
         ))
         .await;
-    let listed = regex::Regex::new("'([a-z_A-Z/-]+)'::text").unwrap();
+    let listed = regex::Regex::new("'([a-z_A-Z0-9/+-]+)'::text").unwrap();
     let mut in_database: Vec<String> = listed.captures_iter(&found.concat()).map(|word| word[1].to_owned()).collect();
     let mut in_rust: Vec<String> = words.into_iter().map(str::to_owned).collect();
     in_database.sort();
@@ -75,6 +78,11 @@ fn checks_list_what_the_enums_list() {
         same!("cases", "urgency", Urgency);
         same!("cases", "lawful_basis", LawfulBasis);
         same!("cases", "consent_by", ConsentBy);
+        same!("cases", "consent_method", ConsentMethod);
+        same!("cases", "consent_relation", Relation);
+        same!("case_people", "guardian_relation", Relation);
+        same!("case_people", "contact_relation", Relation);
+        same!("case_people", "age_band", AgeBand);
         same!("case_history", "action", CaseAction);
         same!("case_people", "communication_need", CommunicationNeed);
         same!("case_people", "nik_status", NikStatus);

@@ -12,6 +12,7 @@ use std::sync::Mutex;
 const BEFORE: &[(&str, &[&str])] = &[
     ("/v1/agencies/{id}/reactivate", &["suspend"]),
     ("/v1/cases/{id}/reopen", &["close"]),
+    ("/v1/cases/{id}/restore-consent", &["withdraw-consent"]),
     ("/v1/clients/{id}/enable", &["disable"]),
     ("/v1/referrals/{id}/cancel", &["accept"]),
     ("/v1/referrals/{id}/complete", &["accept"]),
@@ -157,7 +158,8 @@ impl<'a> Office<'a> {
         Box::pin(async move {
             let place = &self.villages[0];
             let case = json!({ "village_code": place, "person": { "name": "Mbah Karto", "age_estimate": 78 },
-                "ppks": ["PPKS-08"], "need": "Tinggal sendiri.", "lawful_basis": "vital_interest" });
+                "ppks": ["PPKS-08"], "need": "Tinggal sendiri.", "lawful_basis": "consent",
+                "consent": { "by": "person", "method": "spoken", "on": "2026-01-05" } });
             let made = |at: &'static str, body| async move { self.client.post(at, body).await.expect(201) };
             match at.as_str() {
                 "/v1/volunteers" => {
@@ -248,6 +250,7 @@ impl<'a> Office<'a> {
                 "service" => *value = json!("neglected_elder_care"),
                 // consent would need to say whose and when
                 "lawful_basis" => *value = json!("public_task"),
+                "on" => *value = json!((Utc::now() + TimeDelta::hours(7)).date_naive()),
                 "sessions" => *value = json!([session()]),
                 "due_on" => *value = json!(soon().date_naive()),
                 "appointment_at" => *value = json!(soon()),

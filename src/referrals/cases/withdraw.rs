@@ -1,0 +1,149 @@
+//! A consent that is taken back, and given anew.
+use super::super::store;
+use super::close::take_back;
+use super::follow;
+use crate::access::api::Permit;
+use crate::access::rules::{Caller, DecideCases};
+use crate::cases::api::{Act, CaseView, check_version, decided, note_change, replayed};
+use crate::cases::consent::{self, Consent, NewConsent};
+use crate::cases::rules::{CONSENT_NOT_THE_BASIS, CaseAction, CaseId, LawfulBasis};
+use crate::cases::store::{self as cases, Case};
+use crate::platform::answer::Answer;
+use crate::platform::app::{App, Shared};
+use crate::platform::db::{Conn, Db};
+use crate::platform::error::{ApiError, ApiResult, Fault};
+use crate::platform::idempotency::Attempt;
+use crate::platform::input::{IfMatch, Keyed, PathId};
+use crate::platform::moment::Day;
+use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
+use crate::platform::text::Text;
+use crate::regions::rules::TimeZone;
+use actix_web::post;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+/// A consent is taken back. Nobody has to say why.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WithdrawConsent {
+    /// The day on which it was said; today, unless told.
+    on: Option<Day>,
+    note: Option<Text<2000>>,
+}
+
+/// A consent is given anew.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RestoreConsent {
+    /// Given on the day of the withdrawal or later.
+    consent: NewConsent,
+    note: Option<Text<2000>>,
+}
+
+/// Take back the consent of a case
+///
+/// Of an open or a closed case that is processed by consent. It is restricted from then on: open referrals are withdrawn or
+/// cancelled in their sender's name with the reason `consent_withdrawn`; it can be neither changed, closed, reopened nor referred; the
+/// person is shown to the reporter and the volunteer only, and masked to everybody else.
+#[utoipa::path(tag = "cases", security(("oauth2" = ["cases:write"])),
+    params(("id" = CaseId, Path, description = "Id of the case."), IdempotencyHeader, IfMatchHeader), request_body = WithdrawConsent,
+    responses((status = 200, body = CaseView, description = "Restricted.")))]
+#[post("/v1/cases/{id}/withdraw-consent")]
+pub async fn withdraw_consent(
+    permit: Permit<DecideCases>,
+    id: PathId<CaseId>,
+    version: IfMatch,
+    withdraw: Keyed<WithdrawConsent>,
+    app: Shared,
+    db: Db,
+) -> ApiResult<Answer> {
+    let (caller, app) = (permit.caller(), app.0);
+    db.write(async move |c| {
+        let ticket = match withdraw.key.begin(c, &app, caller.identity()).await? {
+            Attempt::Replay(replay) => return replayed(c, &app, &caller, replay).await,
+            Attempt::Fresh(ticket) => ticket,
+        };
+        let before = cases::lock(c, &caller, id.0).await?;
+        let state = decided(&before, CaseAction::WithdrawConsent)?;
+        if before.lawful_basis != LawfulBasis::Consent {
+            return Err(ApiError::from(&CONSENT_NOT_THE_BASIS).member("lawful_basis", before.lawful_basis));
+        }
+        check_version(&before, version)?;
+        let today = TimeZone::of(&before.village_code).day(app.clock.now());
+        let on = withdraw.body.on.map_or(today, Day::date);
+        if on > today || before.consent_on.is_some_and(|given| on < given) {
+            let fault =
+                Fault::new("date_impossible", "antara persetujuan dan hari ini", "between the consent and today");
+            return Err(ApiError::rule("/on", fault));
+        }
+        for referral in &store::lock_open(c, before.id).await? {
+            take_back(c, &app, &caller, referral, "consent_withdrawn").await?;
+        }
+        let after = Case { state, consent_withdrawn_on: Some(on), ..before.clone() };
+        let note = withdraw.body.note.as_ref().map(|note| note.as_str().to_owned());
+        let view = moved(c, &app, &caller, &before, after, (CaseAction::WithdrawConsent, note)).await?;
+        ticket.keep(c, view, &[before.id.0]).await
+    })
+    .await
+}
+
+/// Note a new consent of a case
+///
+/// Of a restricted case, which is open or closed again, as it was before. Its referrals stay ended; new ones may be sent.
+#[utoipa::path(tag = "cases", security(("oauth2" = ["cases:write"])),
+    params(("id" = CaseId, Path, description = "Id of the case."), IdempotencyHeader, IfMatchHeader), request_body = RestoreConsent,
+    responses((status = 200, body = CaseView, description = "As before the withdrawal.")))]
+#[post("/v1/cases/{id}/restore-consent")]
+pub async fn restore_consent(
+    permit: Permit<DecideCases>,
+    id: PathId<CaseId>,
+    version: IfMatch,
+    restore: Keyed<RestoreConsent>,
+    app: Shared,
+    db: Db,
+) -> ApiResult<Answer> {
+    let (caller, app) = (permit.caller(), app.0);
+    db.write(async move |c| {
+        let ticket = match restore.key.begin(c, &app, caller.identity()).await? {
+            Attempt::Replay(replay) => return replayed(c, &app, &caller, replay).await,
+            Attempt::Fresh(ticket) => ticket,
+        };
+        let before = cases::lock(c, &caller, id.0).await?;
+        let state = decided(&before, CaseAction::RestoreConsent)?;
+        check_version(&before, version)?;
+        let today = TimeZone::of(&before.village_code).day(app.clock.now());
+        let person = cases::person(c, before.id).await?;
+        let given = Consent::given(restore.body.consent, &person);
+        consent::check(LawfulBasis::Consent, Some(&given), &person, today, today)?;
+        if before.consent_withdrawn_on.is_some_and(|withdrawn| given.on() < withdrawn) {
+            let fault =
+                Fault::new("consent_too_old", "sebelum persetujuan ditarik", "before the consent was taken back");
+            return Err(ApiError::rule("/consent/on", fault));
+        }
+        let mut after = Case { state, consent_withdrawn_on: None, ..before.clone() };
+        consent::set(&mut after, Some(&given));
+        let note = restore.body.note.as_ref().map(|note| note.as_str().to_owned());
+        let view = moved(c, &app, &caller, &before, after, (CaseAction::RestoreConsent, note)).await?;
+        ticket.keep(c, view, &[before.id.0]).await
+    })
+    .await
+}
+
+/// Writes the move with all that goes with it; the answer.
+async fn moved(
+    conn: &mut Conn,
+    app: &App,
+    caller: &Caller,
+    before: &Case,
+    after: Case,
+    (action, note): (CaseAction, Option<String>),
+) -> ApiResult<Answer> {
+    let now = app.clock.now();
+    let after = Case { state_since: now, state_agency_id: caller.agency, ..after };
+    let after = cases::save(conn, &after, now).await?;
+    let person = cases::person(conn, after.id).await?;
+    note_change(conn, app, caller, Some(before), &after, &person, Act { action, reason: None, note }).await?;
+    follow(conn, app, &after).await?;
+    let version = after.version;
+    Answer::row(&CaseView::of(caller, after, person, now), version)
+}
