@@ -40,7 +40,12 @@ impl<const LEAST: i32, const MOST: i32> TryFrom<i64> for Within<LEAST, MOST> {
 
 impl<const LEAST: i32, const MOST: i32> utoipa::PartialSchema for Within<LEAST, MOST> {
     fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(LEAST)).maximum(Some(MOST)).into()
+        ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(LEAST))
+            .maximum(Some(MOST))
+            .description(Some("A whole number within bounds, both included."))
+            .into()
     }
 }
 impl<const LEAST: i32, const MOST: i32> ToSchema for Within<LEAST, MOST> {

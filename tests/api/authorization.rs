@@ -384,7 +384,7 @@ fn a_branch_of_several_regencies_sees_what_is_addressed_to_it() {
         let first = json!({ "kind": "system", "name": "Integrasi", "purpose": "Rujukan",
             "scopes": ["clients:manage", "referrals:read", "referrals:handle"] });
         let made = ministry.post(&format!("/v1/agencies/{branch}/clients"), first).await.expect(201).json;
-        // What it offers nobody can enter yet.
+        // as it would be entered by /v1/source-systems
         let like = &sibling.agency;
         app.sql(&format!(
             "INSERT INTO source_systems (agency_id, may_forward, region_codes, version, created_at, updated_at)
