@@ -105,7 +105,7 @@ enum RegionsAction {
 enum HolidaysAction {
     /// Put the days of a file in the place of all that the database has of their years
     Load {
-        /// Columns day, region_code (empty: the whole country), name, kind (holiday, `joint_leave`), as CSV; the sample of 2026 that
+        /// Columns day, region (`region_code`; empty: the whole country), name, kind (holiday, `joint_leave`), as CSV; the sample of 2026 that
         /// comes with the service if absent
         file: Option<PathBuf>,
     },

@@ -75,9 +75,13 @@ impl Form {
         &self.schema
     }
 
+    fn properties(&self) -> Option<&Map<String, Value>> {
+        self.schema.get("properties")?.as_object()
+    }
+
     /// The fields that name a person, and how.
     pub fn identities(&self) -> impl Iterator<Item = (&str, Identity)> {
-        self.schema["properties"].as_object().into_iter().flatten().filter_map(|(name, field)| {
+        self.properties().into_iter().flatten().filter_map(|(name, field)| {
             Some((name.as_str(), field.get("x-identity").and_then(Value::as_str).and_then(Identity::parse)?))
         })
     }
@@ -100,7 +104,7 @@ impl Form {
         for (name, value) in fields {
             let texts = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter();
             let control = texts.filter_map(Value::as_str).any(|text| text.chars().any(char::is_control));
-            if control && self.schema["properties"].get(name).is_some() {
+            if control && self.properties().is_some_and(|known| known.contains_key(name)) {
                 let fault = Fault::new("control_character", "memuat karakter kendali", "has a control character");
                 faults.push((format!("/{name}"), fault));
             }

@@ -81,6 +81,7 @@ pub struct UrgentWithin {
 
 /// How soon any other is.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "beside it stands one with minutes")]
 pub struct NormalWithin {
     /// Working days.
     acknowledge_days: i16,

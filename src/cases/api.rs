@@ -16,7 +16,7 @@ use crate::platform::app::{App, Shared};
 use crate::platform::db::{Conn, Db};
 use crate::platform::error::{ApiError, ApiResult, Fault, STALE};
 use crate::platform::idempotency::Replay;
-use crate::platform::input::{Body, IfMatch, PathId, several};
+use crate::platform::input::{Body, IfMatch, PathId, set, several};
 use crate::platform::moment::Moment;
 use crate::platform::openapi::PreferHeader;
 use crate::platform::page::{Page, PageParams, Paged};
@@ -172,6 +172,7 @@ pub struct CaseFilter {
     /// Only those that this agency reported.
     reporter: Option<AgencyId>,
     /// Only those whose person must not be contacted, or only the others.
+    #[serde(default, deserialize_with = "set")] // else an empty value would be none
     do_not_contact: Option<bool>,
     /// Only those in their state since before this time: with `status=open`, what has been open for long.
     state_before: Option<Moment>,

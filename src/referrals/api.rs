@@ -172,13 +172,13 @@ impl ReferralFilter {
             (Some(ReferralDirection::Sent), _) => vec![caller.agency],
             (_, named) => named.into_iter().collect(),
         };
-        let received = self.direction == Some(ReferralDirection::Received);
-        let me = self.receiver.contains(&Receiver::Me) || (received && self.receiver.is_empty());
+        let asked_of_us = self.direction == Some(ReferralDirection::Received);
+        let me = self.receiver.contains(&Receiver::Me) || (asked_of_us && self.receiver.is_empty());
         let mut receiver: Vec<AgencyId> = self.receiver.iter().filter_map(|receiver| receiver.agency()).collect();
         if me {
             receiver.extend(&own);
         }
-        if received {
+        if asked_of_us {
             receiver.retain(|agency| own.contains(agency));
             if receiver.is_empty() {
                 receiver = nobody();

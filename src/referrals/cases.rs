@@ -31,7 +31,7 @@ use crate::regions::rules::TimeZone;
 use crate::regions::store as regions;
 use crate::volunteers::store as volunteers;
 use actix_web::{patch, post};
-use chrono::{Datelike, NaiveDate};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use diesel::OptionalExtension;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -159,13 +159,11 @@ async fn report(
     let today = TimeZone::of(&village_code).day(now);
     let id = new.id.unwrap_or_else(|| CaseId(app.clock.new_id()));
     let (ppks, sensitive) = check_ppks(conn, new.ppks, today).await?;
-    check_optional(conn, "service-fields", new.service_field.as_ref(), "/service_field", today).await?;
-    check_optional(conn, "sectors", new.sector.as_ref(), "/sector", today).await?;
+    check_places(conn, new.service_field.as_ref(), new.sector.as_ref(), today).await?;
     let person = new.person.into_row(&app.keys, app.clock.new_id(), id, &new.need, today)?;
-    let given = new.consent.map(|given| Consent::given(given, &person));
     let recorded_at = new.recorded_at.map(Moment::at);
-    let latest = recorded_at.map_or(today, |at| TimeZone::of(&village_code).day(at).max(today));
-    consent::check(new.lawful_basis, given.as_ref(), &person, today, latest)?;
+    let given = new.consent.map(|given| Consent::given(given, &person));
+    consent::check(new.lawful_basis, given.as_ref(), &person, today, latest(recorded_at, &village_code, today))?;
     let mut case = Case {
         id,
         number: cases::next_number(conn, &regency_code, today.year()).await?,
@@ -205,6 +203,22 @@ async fn report(
     let act = Act { action: CaseAction::Create, reason: None, note: None };
     note_change(conn, app, caller, None, &case, &person, act).await?;
     Ok((case, person))
+}
+
+/// The last day on which somebody can have agreed: a device whose clock is ahead says what it knows.
+fn latest(recorded_at: Option<DateTime<Utc>>, village: &RegionCode, today: NaiveDate) -> NaiveDate {
+    recorded_at.map_or(today, |at| TimeZone::of(village).day(at).max(today))
+}
+
+/// Where a need belongs among services.
+async fn check_places(
+    conn: &mut Conn,
+    service_field: Option<&Code>,
+    sector: Option<&Code>,
+    today: NaiveDate,
+) -> ApiResult<()> {
+    check_optional(conn, "service-fields", service_field, "/service_field", today).await?;
+    check_optional(conn, "sectors", sector, "/sector", today).await
 }
 
 /// The codes of a current village in the caller's jurisdiction.

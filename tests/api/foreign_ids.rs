@@ -166,7 +166,7 @@ fn a_foreign_id_in_a_body_or_a_query_answers_like_a_missing_one() {
         let foreign_of = |name: &str| match name {
             "volunteer_id" | "duplicate_id" | "subject" => Some(kerinci.volunteer.clone()),
             "case_id" => Some(case.clone()),
-            "agency" | "sender" | "receiver" | "supervisor_agency" => Some(kerinci.client.agency.clone()),
+            "agency" | "sender" | "receiver" | "reporter" | "supervisor_agency" => Some(kerinci.client.agency.clone()),
             "client" => Some(client_id.clone()),
             // those of a village that is no longer, which there must be first
             "id" | "target_agency_id" | "parent_id" | "agency_id" | "0" => None,
