@@ -176,7 +176,7 @@ fn a_consent_that_is_taken_back_ends_the_work_and_hides_the_person() {
         let (village, regency, bpjs) = (app.village().await, app.regency().await, app.bpjs().await);
         let (case, [to_bpjs, to_regency]) = asked_of_two(app).await;
         act(&regency, &to_regency, "accept", json!({})).await.expect(200);
-        let mut hears = Followers::of_roles(app).await;
+        let mut followers = Followers::of_roles(app).await;
         let restricted =
             act(&village, &case, "withdraw-consent", json!({ "note": "Tidak mau lagi." })).await.expect(200);
         assert_eq!(restricted.json["state"], "restricted");
@@ -191,7 +191,7 @@ fn a_consent_that_is_taken_back_ends_the_work_and_hides_the_person() {
             assert_eq!(read["status_agency_id"], village.agency.as_str());
         }
         let (id, first) = (case.rsplit('/').next().unwrap(), to_bpjs.rsplit('/').next().unwrap());
-        let heard = hears.heard(&[(id, "case"), (first, "referral")]).await.join("; ");
+        let heard = followers.heard(&[(id, "case"), (first, "referral")]).await.join("; ");
         assert!(heard.contains("bpjs") && !heard.contains("removed"), "{heard}");
         // the reporter sees the person, to answer them; nobody else does
         let own = village.get(&case).await.expect(200).json;
