@@ -298,6 +298,13 @@ pub struct Act {
     pub note: Option<String>,
 }
 
+impl Act {
+    /// For which nobody gives a reason.
+    pub fn new(action: CaseAction) -> Self {
+        Self { action, reason: None, note: None }
+    }
+}
+
 /// History, audit and outbox of a change of a case. The answer shows the person, so the audit row says so.
 pub async fn note_change(
     conn: &mut Conn,

@@ -200,8 +200,7 @@ async fn report(
     consent::set(&mut case, given.as_ref());
     let saved = cases::create(conn, &case, &person).await.map_err(ApiError::from);
     saved.map_err(|error| error.on_constraint("cases_pkey", || ApiError::from(&ID_TAKEN)))?;
-    let act = Act { action: CaseAction::Create, reason: None, note: None };
-    note_change(conn, app, caller, None, &case, &person, act).await?;
+    note_change(conn, app, caller, None, &case, &person, Act::new(CaseAction::Create)).await?;
     Ok((case, person))
 }
 
