@@ -1,5 +1,4 @@
 //! When a source system works, and when a span of its working time is over. Pure.
-use super::offers::{ACKNOWLEDGE_DAYS, ACKNOWLEDGE_URGENT_MINUTES, ANSWER_DAYS, ANSWER_URGENT_DAYS};
 use crate::regions::rules::TimeZone;
 use crate::text_enum;
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
@@ -74,36 +73,6 @@ impl Calendar {
         let first = from.date_naive();
         (first, first.checked_add_days(Days::new(366)).unwrap_or(first))
     }
-}
-
-/// How soon a source system acknowledges, answers and completes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Speed {
-    /// Acknowledges within so much time by the clock; none: within `acknowledge_days`.
-    pub acknowledge_minutes: Option<i32>,
-    /// Acknowledges within so many working days.
-    pub acknowledge_days: i16,
-    /// Answers within so many working days after it was sent.
-    pub answer_days: i16,
-    /// Completes within so many working days after it accepted; none: nothing is promised.
-    pub complete_days: Option<i16>,
-}
-
-impl Speed {
-    /// As everybody's who has said nothing else.
-    pub const NORMAL: Self = Self {
-        acknowledge_minutes: None,
-        acknowledge_days: ACKNOWLEDGE_DAYS,
-        answer_days: ANSWER_DAYS,
-        complete_days: None,
-    };
-    /// The same where it hurries.
-    pub const URGENT: Self = Self {
-        acknowledge_minutes: Some(ACKNOWLEDGE_URGENT_MINUTES),
-        acknowledge_days: ACKNOWLEDGE_DAYS,
-        answer_days: ANSWER_URGENT_DAYS,
-        complete_days: None,
-    };
 }
 
 #[cfg(test)]

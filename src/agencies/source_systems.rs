@@ -172,7 +172,8 @@ pub async fn list_source_systems(
         .await?;
     let (rows, after) = paged.cut(rows, |(system, _, _)| system.agency_id);
     let ids: Vec<AgencyId> = rows.iter().map(|(system, _, _)| system.agency_id).collect();
-    let (offers, national) = db.read(async |c| Ok((store::offers(c, &ids).await?, store::forms(c).await?))).await?;
+    let offers = db.read(async |c| store::offers(c, &ids).await).await?;
+    let national = db.read(async |c| store::forms(c).await).await?;
     paged.answer(rows.into_iter().map(|row| SourceSystemView::of(row, &offers, &national)).collect(), after, None)
 }
 
@@ -181,11 +182,14 @@ pub async fn list_source_systems(
     responses((status = 200, body = SourceSystemView, description = "The source system.")))]
 #[get("/v1/source-systems/{id}")]
 pub async fn read_source_system(_caller: Permit<ReadReference>, id: PathId<AgencyId>, db: Db) -> ApiResult<Answer> {
-    let (view, version) = db.read(async |c| view(c, id.0).await).await?;
-    Answer::row(&view, version)
+    let system = db.read(async |c| store::find_source_system(c, id.0).await).await?;
+    let offers = db.read(async |c| store::offers(c, &[id.0]).await).await?;
+    let national = db.read(async |c| store::forms(c).await).await?;
+    let version = system.0.version;
+    Answer::row(&SourceSystemView::of(system, &offers, &national), version)
 }
 
-/// One source system as it is shown, and its version.
+/// One source system as it is shown, and its version; for an answer within a transaction.
 pub async fn view(conn: &mut &Conn, id: AgencyId) -> QueryResult<(SourceSystemView, i32)> {
     let system = store::find_source_system(conn, id).await?;
     let (offers, national) = (store::offers(conn, &[id]).await?, store::forms(conn).await?);

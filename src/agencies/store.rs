@@ -266,13 +266,14 @@ pub struct Target {
     pub jurisdiction: Vec<RegionCode>,
     /// The service is among those it offers.
     pub offers: bool,
-    /// The service as it offers it.
-    pub offer: Option<Offer>,
-    /// JSON Schema of the fields that it asks for: its own, or else the national one ([`super::forms::Form`]).
-    pub form: Option<serde_json::Value>,
 }
 
-/// An active source system, and whether and how it offers a service.
+/// A service as a source system offers it.
+pub async fn find_offer(conn: &mut Conn, system: AgencyId, service: &Code) -> QueryResult<Option<Offer>> {
+    source_system_services::table.find((system, service)).select(Offer::as_select()).first(conn).await.optional()
+}
+
+/// An active source system, and whether it offers a service.
 pub async fn find_target(conn: &mut Conn, id: AgencyId, service: &Code) -> QueryResult<Target> {
     let (system, kind, jurisdiction) = source_systems::table
         .inner_join(agencies::table)
@@ -280,14 +281,8 @@ pub async fn find_target(conn: &mut Conn, id: AgencyId, service: &Code) -> Query
         .select((SourceSystem::as_select(), agencies::kind, agencies::region_codes))
         .first(conn)
         .await?;
-    let offer: Option<Offer> =
-        source_system_services::table.find((id, service)).select(Offer::as_select()).first(conn).await.optional()?;
-    let own = offer.as_ref().and_then(|offer| offer.fields_schema.clone());
-    let form = match own {
-        Some(own) => Some(own),
-        None => service_forms::table.find(service).select(service_forms::fields_schema).first(conn).await.optional()?,
-    };
-    Ok(Target { system, kind, jurisdiction, offers: offer.is_some(), offer, form })
+    let offers = find_offer(conn, id, service).await?.is_some();
+    Ok(Target { system, kind, jurisdiction, offers })
 }
 
 /// The active branches of a source system that offer a service in a village, if what is addressed to it is open to them.

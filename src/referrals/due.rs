@@ -2,8 +2,8 @@
 //! state, and stored. A later change of the calendar moves nothing that is under way.
 use super::rules::ReferralStatus;
 use super::store::Referral;
-use crate::agencies::calendar::{Calendar, Speed};
-use crate::agencies::store::calendar as store;
+use crate::agencies::calendar::Calendar;
+use crate::agencies::store::{self, Offer};
 use crate::cases::rules::Urgency;
 use crate::platform::db::Conn;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -11,25 +11,27 @@ use diesel::QueryResult;
 
 /// Sets what is due in the state that a referral has just entered, from the beginning.
 pub async fn begin(conn: &mut Conn, referral: &mut Referral, now: DateTime<Utc>) -> QueryResult<()> {
-    let calendar = store::calendar(conn, referral.receiver_agency_id, now).await?;
-    let urgent = referral.urgency == Urgency::Urgent;
-    let speed = store::speed(conn, referral.receiver_agency_id, &referral.service, urgent).await?;
-    set(referral, &calendar, &speed, now);
+    let (receiver, service) = (referral.receiver_agency_id, referral.service.clone());
+    let calendar = store::calendar::calendar(conn, receiver, now).await?;
+    // What is open to branches the receiver itself need not offer.
+    let offer = store::find_offer(conn, receiver, &service).await?;
+    set(referral, &calendar, &offer.unwrap_or_else(|| Offer::plain(receiver, service)), now);
     Ok(())
 }
 
 /// Half, all, one and a half times and twice the time for an answer are parts of its working time, each by itself: half of three
 /// days of eight hours is twelve working hours.
-fn set(referral: &mut Referral, calendar: &Calendar, speed: &Speed, now: DateTime<Utc>) {
+fn set(referral: &mut Referral, calendar: &Calendar, offer: &Offer, now: DateTime<Utc>) {
     clear(referral);
+    let urgent = referral.urgency == Urgency::Urgent;
     match referral.status {
         ReferralStatus::Submitted | ReferralStatus::Received => {
-            let whole = calendar.day() * i32::from(speed.answer_days);
+            let whole = calendar.day() * i32::from(offer.answer_within(urgent));
             let part = |halves: i32| calendar.after(now, whole / 2 * halves);
             if referral.status == ReferralStatus::Submitted {
-                let by_the_clock = speed.acknowledge_minutes.map(|minutes| now + TimeDelta::minutes(minutes.into()));
-                referral.acknowledge_by =
-                    Some(by_the_clock.unwrap_or_else(|| calendar.after_days(now, speed.acknowledge_days)));
+                let (minutes, days) = offer.acknowledge_within();
+                let by_the_clock = || now + TimeDelta::minutes(minutes.into());
+                referral.acknowledge_by = Some(if urgent { by_the_clock() } else { calendar.after_days(now, days) });
             }
             referral.remind_at = Some(part(1));
             referral.answer_by = Some(part(2));
@@ -38,7 +40,7 @@ fn set(referral: &mut Referral, calendar: &Calendar, speed: &Speed, now: DateTim
             referral.tick_at = referral.remind_at;
         }
         ReferralStatus::Accepted | ReferralStatus::InProgress => {
-            referral.complete_by = speed.complete_days.map(|days| calendar.after_days(now, days));
+            referral.complete_by = offer.complete_within(urgent).map(|days| calendar.after_days(now, days));
         }
         _ => {}
     }

@@ -16,8 +16,9 @@ use crate::platform::db::sql::Known;
 use crate::platform::region_code::{RegionCode, RegionLevel};
 use crate::schema::{case_people, cases, referrals, source_systems};
 use chrono::{DateTime, NaiveDate, Utc};
-use diesel::dsl::{InnerJoin, InnerJoinQuerySource, exists};
+use diesel::dsl::{AsSelect, InnerJoin, InnerJoinQuerySource, exists};
 use diesel::expression::SelectableExpression;
+use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
@@ -287,6 +288,20 @@ type Decided = InnerJoinQuerySource<
 >;
 /// A scene as it is read.
 type SceneRow = (Referral, Case, CasePerson, bool, bool, bool);
+/// What is read of it.
+type SceneColumns = (
+    AsSelect<Referral, Pg>,
+    AsSelect<Case, Pg>,
+    AsSelect<CasePerson, Pg>,
+    source_systems::may_forward,
+    Filter<Decided>,
+    Filter<Decided>,
+);
+
+fn scene() -> SceneColumns {
+    let (referral, case, person) = (Referral::as_select(), Case::as_select(), CasePerson::as_select());
+    (referral, case, person, source_systems::may_forward, rival_open(), successor_open())
+}
 
 /// Whether the case has another open referral at the same receiver.
 fn rival_open() -> Filter<Decided> {
@@ -321,14 +336,7 @@ pub async fn find(conn: &mut &Conn, caller: &Caller, id: ReferralId) -> QueryRes
         .inner_join(source_systems::table)
         .filter(visible_to(caller))
         .filter(referrals::id.eq(id))
-        .select((
-            Referral::as_select(),
-            Case::as_select(),
-            CasePerson::as_select(),
-            source_systems::may_forward,
-            rival_open(),
-            successor_open(),
-        ))
+        .select(scene())
         .first(conn)
         .await?;
     Ok(row.into())

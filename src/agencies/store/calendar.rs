@@ -1,12 +1,11 @@
-//! Every SQL statement on working hours, due times and holidays.
+//! Every SQL statement on working hours and holidays.
 use crate::access::rules::AgencyId;
-use crate::agencies::calendar::{Calendar, Speed};
+use crate::agencies::calendar::Calendar;
 use crate::agencies::holidays::Holiday;
-use crate::codes::rules::Code;
 use crate::platform::db::Conn;
 use crate::platform::region_code::RegionCode;
 use crate::regions::rules::TimeZone;
-use crate::schema::{agencies, holidays, source_system_services as services, source_systems};
+use crate::schema::{agencies, holidays, source_systems};
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -37,33 +36,6 @@ pub async fn calendar(conn: &mut Conn, system: AgencyId, from: DateTime<Utc>) ->
         .load(conn)
         .await?;
     Ok(Calendar { zone, working_days, opens, closes, holidays: days.into_iter().collect() })
-}
-
-/// How soon a source system means to deal with a service.
-pub async fn speed(conn: &mut Conn, system: AgencyId, service: &Code, urgent: bool) -> QueryResult<Speed> {
-    type Row = (Option<i16>, Option<i32>, Option<i16>, Option<i16>, Option<i16>, Option<i16>);
-    let own: Option<Row> = services::table
-        .filter(services::agency_id.eq(system).and(services::service.eq(service)))
-        .select((
-            services::acknowledge_days,
-            services::acknowledge_urgent_minutes,
-            services::answer_days,
-            services::answer_urgent_days,
-            services::complete_days,
-            services::complete_urgent_days,
-        ))
-        .first(conn)
-        .await
-        .optional()?;
-    let usual = if urgent { Speed::URGENT } else { Speed::NORMAL };
-    let Some((days, minutes, answer, answer_urgent, complete, complete_urgent)) = own else { return Ok(usual) };
-    let (answer, complete) = if urgent { (answer_urgent, complete_urgent) } else { (answer, complete) };
-    Ok(Speed {
-        acknowledge_minutes: if urgent { minutes.or(usual.acknowledge_minutes) } else { None },
-        acknowledge_days: days.unwrap_or(usual.acknowledge_days),
-        answer_days: answer.unwrap_or(usual.answer_days),
-        complete_days: complete,
-    })
 }
 
 /// Puts the holidays of these years in the place of those that were there. Part of a transaction.

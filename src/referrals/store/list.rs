@@ -1,10 +1,8 @@
 //! Lists of referrals: one builder of filters for the page and its count.
-use super::{
-    Referral, Scene, SceneRow, handled_by, in_region, open_to, received_by, rival_open, successor_open, visible_to,
-};
+use super::{Scene, SceneRow, handled_by, in_region, open_to, received_by, scene, visible_to};
 use crate::access::rules::{AgencyId, Caller};
 use crate::cases::rules::{CaseId, Urgency};
-use crate::cases::store::{Case, CasePerson, Filter};
+use crate::cases::store::Filter;
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
 use crate::platform::db::sql::Known;
@@ -168,14 +166,7 @@ pub async fn list(
         .inner_join(source_systems::table)
         .filter(visible_to(caller))
         .filter(only(wanted))
-        .select((
-            Referral::as_select(),
-            Case::as_select(),
-            CasePerson::as_select(),
-            source_systems::may_forward,
-            rival_open(),
-            successor_open(),
-        ))
+        .select(scene())
         .limit(limit)
         .into_boxed();
     if by_due {

@@ -1,7 +1,6 @@
 //! Referrals found otherwise than by a list.
-use super::{Referral, Scene, SceneRow, rival_open, successor_open, visible_to};
+use super::{Scene, SceneRow, scene, visible_to};
 use crate::access::rules::Caller;
-use crate::cases::store::{Case, CasePerson};
 use crate::platform::db::Conn;
 use crate::referrals::rules::ReferralId;
 use crate::schema::{case_people, cases, referrals, source_systems};
@@ -25,14 +24,7 @@ pub async fn search(conn: &mut &Conn, caller: &Caller, by: &By, limit: i64) -> Q
         .inner_join(cases::table.inner_join(case_people::table))
         .inner_join(source_systems::table)
         .filter(visible_to(caller))
-        .select((
-            Referral::as_select(),
-            Case::as_select(),
-            CasePerson::as_select(),
-            source_systems::may_forward,
-            rival_open(),
-            successor_open(),
-        ))
+        .select(scene())
         .order((referrals::created_at.desc(), referrals::id.desc()))
         .limit(limit)
         .into_boxed();
@@ -52,14 +44,7 @@ pub async fn of_ids(conn: &mut &Conn, caller: &Caller, ids: &[ReferralId]) -> Qu
         .inner_join(source_systems::table)
         .filter(visible_to(caller))
         .filter(referrals::id.eq_any(ids))
-        .select((
-            Referral::as_select(),
-            Case::as_select(),
-            CasePerson::as_select(),
-            source_systems::may_forward,
-            rival_open(),
-            successor_open(),
-        ))
+        .select(scene())
         .load(conn)
         .await?;
     Ok(rows.into_iter().map(Scene::from).collect())
