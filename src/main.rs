@@ -280,8 +280,8 @@ async fn re_encrypt(mut env: Environment, settled: Option<u16>) -> anyhow::Resul
     let done = reencrypt::run(&writer, &keys, &objects, &Clock::default(), settled).await?;
     writer.drain().await;
     say(&format!(
-        "encrypted anew: {} volunteers, {} people of cases, {} documents. Nothing needs an older key now: keep older keys as long as backups of before",
-        done.volunteers, done.cases, done.documents
+        "encrypted anew: {} volunteers, {} people of cases, {} referrals, {} documents. Nothing needs an older key now: keep older keys as long as backups of before",
+        done.volunteers, done.cases, done.referrals, done.documents
     ))
 }
 

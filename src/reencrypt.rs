@@ -9,6 +9,9 @@ use crate::platform::crypto::Keys;
 use crate::platform::db::Writer;
 use crate::platform::error::{ApiError, ApiResult};
 use crate::platform::objects::Objects;
+use crate::referrals::details::Details;
+use crate::referrals::rules::ReferralId;
+use crate::referrals::store::details as referrals;
 use crate::volunteers::identity::nik_context;
 use crate::volunteers::rules::documents::DocumentId;
 use crate::volunteers::store::{documents, sealed as volunteers};
@@ -27,6 +30,8 @@ pub struct Resealed {
     pub volunteers: usize,
     /// Of `case_people`.
     pub cases: usize,
+    /// Of `referral_details`.
+    pub referrals: usize,
     /// Files of documents.
     pub documents: usize,
 }
@@ -52,6 +57,7 @@ pub async fn run(
         let found = pass(writer, keys, objects).await?;
         done.volunteers += found.volunteers;
         done.cases += found.cases;
+        done.referrals += found.referrals;
         done.documents += found.documents;
         let nothing = found == Resealed::default();
         if nothing && began >= until {
@@ -65,9 +71,22 @@ pub async fn run(
 
 async fn pass(writer: &Writer, keys: &Arc<Keys>, objects: &Objects) -> anyhow::Result<Resealed> {
     let bar = ProgressBar::new_spinner();
-    let told = |error: ApiError| anyhow::anyhow!(error.told());
-    let mut done = Resealed::default();
-    let mut after = Some(VolunteerId(Uuid::nil()));
+    let done = Resealed {
+        volunteers: pass_volunteers(writer, keys, &bar).await?,
+        cases: pass_cases(writer, keys, &bar).await?,
+        referrals: pass_referrals(writer, keys, &bar).await?,
+        documents: pass_documents(writer, objects, &bar).await?,
+    };
+    bar.finish_and_clear();
+    Ok(done)
+}
+
+fn told(error: ApiError) -> anyhow::Error {
+    anyhow::anyhow!(error.told())
+}
+
+async fn pass_volunteers(writer: &Writer, keys: &Arc<Keys>, bar: &ProgressBar) -> anyhow::Result<usize> {
+    let (mut done, mut after) = (0, Some(VolunteerId(Uuid::nil())));
     while let Some(from) = after {
         let keys = keys.clone();
         let page = writer.run(async move |c| {
@@ -82,11 +101,14 @@ async fn pass(writer: &Writer, keys: &Arc<Keys>, objects: &Objects) -> anyhow::R
             ApiResult::Ok((written, last))
         });
         let (written, last) = page.await.map_err(told)?;
-        done.volunteers += written;
         bar.inc(u64::try_from(written)?);
-        after = last;
+        (done, after) = (done + written, last);
     }
-    let mut after = Some(Uuid::nil());
+    Ok(done)
+}
+
+async fn pass_cases(writer: &Writer, keys: &Arc<Keys>, bar: &ProgressBar) -> anyhow::Result<usize> {
+    let (mut done, mut after) = (0, Some(Uuid::nil()));
     while let Some(from) = after {
         let keys = keys.clone();
         let page = writer.run(async move |c| {
@@ -100,24 +122,45 @@ async fn pass(writer: &Writer, keys: &Arc<Keys>, objects: &Objects) -> anyhow::R
             ApiResult::Ok((written, last))
         });
         let (written, last) = page.await.map_err(told)?;
-        done.cases += written;
         bar.inc(u64::try_from(written)?);
-        after = last;
+        (done, after) = (done + written, last);
     }
-    let mut after = DocumentId(Uuid::nil());
+    Ok(done)
+}
+
+async fn pass_referrals(writer: &Writer, keys: &Arc<Keys>, bar: &ProgressBar) -> anyhow::Result<usize> {
+    let (mut done, mut after) = (0, Some(ReferralId(Uuid::nil())));
+    while let Some(from) = after {
+        let keys = keys.clone();
+        let page = writer.run(async move |c| {
+            let rows = referrals::sealed(c, from, PAGE).await?;
+            let (mut written, last) = (0, rows.last().map(|(id, _)| *id));
+            for (id, old) in rows.iter().filter(|(_, sealed)| !keys.is_current(sealed)) {
+                let new = Details::reseal(&keys, *id, old).map_err(ApiError::internal)?;
+                written += referrals::replace_sealed(c, *id, old, &new).await?;
+            }
+            ApiResult::Ok((written, last))
+        });
+        let (written, last) = page.await.map_err(told)?;
+        bar.inc(u64::try_from(written)?);
+        (done, after) = (done + written, last);
+    }
+    Ok(done)
+}
+
+async fn pass_documents(writer: &Writer, objects: &Objects, bar: &ProgressBar) -> anyhow::Result<usize> {
+    let (mut done, mut after) = (0, DocumentId(Uuid::nil()));
     loop {
         let ids = writer.run(async move |c| ApiResult::Ok(documents::kept_after(c, after, PAGE).await?)).await;
         let ids = ids.map_err(told)?;
-        let Some(last) = ids.last() else { break };
+        let Some(last) = ids.last() else { return Ok(done) };
         after = *last;
         for id in ids {
             let written = reseal(writer, objects, id).await.map_err(told)?;
-            done.documents += usize::from(written);
+            done += usize::from(written);
             bar.inc(u64::from(written));
         }
     }
-    bar.finish_and_clear();
-    Ok(done)
 }
 
 /// Writes a document anew. No transaction waits for the store of documents; if the document was removed meanwhile, its content

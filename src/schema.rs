@@ -424,6 +424,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    referral_details (referral_id) {
+        referral_id -> Uuid,
+        sealed -> Bytea,
+        numbers -> Array<Bytea>,
+    }
+}
+
+diesel::table! {
     referral_history (id) {
         id -> Uuid,
         referral_id -> Uuid,
@@ -826,6 +834,7 @@ diesel::joinable!(imports -> agencies (agency_id));
 diesel::joinable!(merged_rows -> volunteer_merges (merge_id));
 diesel::joinable!(phone_codes -> agencies (agency_id));
 diesel::joinable!(phone_codes -> volunteers (volunteer_id));
+diesel::joinable!(referral_details -> referrals (referral_id));
 diesel::joinable!(referral_history -> agencies (agency_id));
 diesel::joinable!(referral_history -> referrals (referral_id));
 diesel::joinable!(referral_notes -> referral_history (history_id));
@@ -876,6 +885,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     name_words,
     phone_codes,
     referral_counts,
+    referral_details,
     referral_history,
     referral_notes,
     referrals,

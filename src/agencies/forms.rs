@@ -4,6 +4,7 @@
 //! no references and no branches, its patterns run in linear time, and it says what is allowed rather than what is not; so
 //! that checking takes time in proportion to what was sent, and an app can draw a form of it.
 use crate::platform::error::Fault;
+use crate::platform::person::initials;
 use jsonschema::Validator;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::{Map, Value, json};
@@ -22,8 +23,9 @@ const MOST_ENTRIES: u64 = 50;
 /// Most characters of a pattern.
 const MOST_PATTERN: usize = 200;
 
-/// A number that names a person: it is masked wherever it is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What names a person: it is masked wherever it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Identity {
     /// 16 digits.
     Nik,
@@ -31,6 +33,8 @@ pub enum Identity {
     Card,
     /// Number of a family card: 16 digits.
     Kk,
+    /// A name.
+    Name,
 }
 
 impl Identity {
@@ -39,12 +43,36 @@ impl Identity {
             "nik" => Some(Self::Nik),
             "card" => Some(Self::Card),
             "kk" => Some(Self::Kk),
+            "name" => Some(Self::Name),
             _ => None,
         }
     }
 
-    fn pattern(self) -> &'static str {
-        if self == Self::Card { "^[0-9]{13}$" } else { "^[0-9]{16}$" }
+    fn pattern(self) -> Option<&'static str> {
+        match self {
+            Self::Card => Some("^[0-9]{13}$"),
+            Self::Nik | Self::Kk => Some("^[0-9]{16}$"),
+            Self::Name => None,
+        }
+    }
+
+    /// What a blind index of it is made for, as of the numbers of a case's person; none: it is not searched by.
+    pub fn column(self) -> Option<&'static str> {
+        match self {
+            Self::Nik => Some("nik"),
+            Self::Card => Some("card"),
+            Self::Kk => Some("kk"),
+            Self::Name => None,
+        }
+    }
+
+    /// As it is shown: `open` to who sees the person. None: not at all.
+    pub fn shown(self, text: &str, open: bool) -> Option<String> {
+        if self == Self::Name {
+            return Some(if open { text.to_owned() } else { initials(text) });
+        }
+        let hidden = text.chars().count().saturating_sub(4);
+        open.then(|| text.chars().enumerate().map(|(at, digit)| if at < hidden { '*' } else { digit }).collect())
     }
 }
 
@@ -86,30 +114,33 @@ impl Form {
         })
     }
 
-    /// What is wrong with these fields, place by place (JSON pointers into them). No fault repeats what was sent: not the values,
-    /// and of the names only those of the form.
-    pub fn check(&self, fields: &Map<String, Value>) -> Result<(), Vec<(String, Fault)>> {
+    /// Whether it has a field of this name.
+    pub fn knows(&self, name: &str) -> bool {
+        self.properties().is_some_and(|known| known.contains_key(name))
+    }
+
+    /// The names of the fields that it asks for.
+    pub fn required(&self) -> impl Iterator<Item = &str> {
+        self.schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+    }
+
+    /// What is wrong with the fields that are given, place by place (JSON pointers into them); what is required may be missing. No
+    /// fault repeats what was sent: not the values, and of the names only those of the form.
+    pub fn check_given(&self, fields: &Map<String, Value>) -> Vec<(String, Fault)> {
         let whole = Value::Object(fields.clone());
-        let mut faults: Vec<(String, Fault)> = self
-            .check
-            .iter_errors(&whole)
-            .map(|error| {
-                let mut at = error.instance_path().as_str().to_owned();
-                if let ValidationErrorKind::Required { property } = error.kind() {
-                    at = format!("{at}/{}", property.as_str().unwrap_or_default());
-                }
-                (at, fault(error.kind()))
-            })
-            .collect();
+        let errors = self.check.iter_errors(&whole);
+        let given = errors.filter(|error| !matches!(error.kind(), ValidationErrorKind::Required { .. }));
+        let mut faults: Vec<(String, Fault)> =
+            given.map(|error| (error.instance_path().as_str().to_owned(), fault(error.kind()))).collect();
         for (name, value) in fields {
             let texts = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter();
             let control = texts.filter_map(Value::as_str).any(|text| text.chars().any(char::is_control));
-            if control && self.properties().is_some_and(|known| known.contains_key(name)) {
+            if control && self.knows(name) {
                 let fault = Fault::new("control_character", "memuat karakter kendali", "has a control character");
                 faults.push((format!("/{name}"), fault));
             }
         }
-        if faults.is_empty() { Ok(()) } else { Err(faults) }
+        faults
     }
 }
 
@@ -137,7 +168,7 @@ impl utoipa::PartialSchema for Form {
         let about = "JSON Schema (2020-12) of the fields of a service, at most 16 KiB: an object of at most 50 `properties` named \
             in lower case, each of one `type` (string, integer, number, boolean, or an array of one of these) with `title`, \
             `description`, `enum`, `pattern`, `format` (date), `minLength`, `maxLength`, `minimum`, `maximum`, `minItems`, \
-            `maxItems`, `uniqueItems`; `required`. No references. `x-identity` (nik, card, kk) marks a number that names a \
+            `maxItems`, `uniqueItems`; `required`. No references. `x-identity` (nik, card, kk, name) marks what names a \
             person.";
         ObjectBuilder::new()
             .schema_type(Type::Object)
@@ -226,8 +257,10 @@ fn close_text(field: &mut Map<String, Value>) -> Result<(), Fault> {
     }
     if let Some(mark) = field.get("x-identity") {
         let identity = mark.as_str().and_then(Identity::parse);
-        let identity = identity.ok_or_else(|| bad("x-identity: nik, card atau kk", "must mark nik, card or kk"))?;
-        field.insert("pattern".to_owned(), json!(identity.pattern()));
+        let marks = || bad("x-identity: nik, card, kk atau name", "must mark nik, card, kk or name");
+        if let Some(pattern) = identity.ok_or_else(marks)?.pattern() {
+            field.insert("pattern".to_owned(), json!(pattern));
+        }
     }
     if let Some(pattern) = field.get("pattern") {
         let short = pattern.as_str().filter(|pattern| pattern.len() <= MOST_PATTERN);
@@ -276,7 +309,6 @@ fn texts(part: &Map<String, Value>) -> Result<(), Fault> {
 /// In our own words: those of the validator hold the value.
 fn fault(kind: &ValidationErrorKind) -> Fault {
     match kind {
-        ValidationErrorKind::Required { .. } => Fault::new("required", "wajib diisi", "is required"),
         ValidationErrorKind::AdditionalProperties { .. } => {
             Fault::new("unknown_field", "isian tidak dikenal", "is not a known field")
         }
@@ -359,8 +391,9 @@ mod tests {
         .unwrap();
         assert_eq!(form.identities().collect::<Vec<_>>(), [("nik", Identity::Nik)]);
         let secret = "17060245089590019";
-        let check = |fields: Value| form.check(fields.as_object().unwrap());
-        assert_eq!(check(json!({ "nik": "1706024508959001", "day": "2026-02-28", "kind": "x", "count": 3 })), Ok(()));
+        let check = |fields: Value| form.check_given(fields.as_object().unwrap());
+        assert_eq!(check(json!({ "nik": "1706024508959001", "day": "2026-02-28", "kind": "x", "count": 3 })), []);
+        assert_eq!(check(json!({})), []);
         for (fields, at, code) in [
             (json!({ "nik": secret }), "/nik", "malformed"),
             (json!({ "nik": 1 }), "/nik", "wrong_type"),
@@ -370,7 +403,7 @@ mod tests {
             (json!({ secret: 1 }), "", "unknown_field"),
             (json!({ "kind": format!("{secret}\u{0}") }), "/kind", "unknown_value"),
         ] {
-            let faults = check(fields.clone()).unwrap_err();
+            let faults = check(fields.clone());
             assert_eq!((faults[0].0.as_str(), faults[0].1.code.as_ref()), (at, code), "{fields}");
             assert!(!format!("{faults:?}").contains(secret), "{faults:?}");
         }

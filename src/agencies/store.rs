@@ -316,6 +316,14 @@ pub async fn offers(conn: &mut &Conn, systems: &[AgencyId]) -> QueryResult<Vec<O
         .await
 }
 
+/// What a source system asks for with a service: its own form, or the national one.
+pub async fn form_of(conn: &mut Conn, system: AgencyId, service: &Code) -> QueryResult<Option<serde_json::Value>> {
+    if let Some(own) = find_offer(conn, system, service).await?.and_then(|offer| offer.fields_schema) {
+        return Ok(Some(own));
+    }
+    service_forms::table.find(service).select(service_forms::fields_schema).first(conn).await.optional()
+}
+
 /// What services ask for everywhere.
 pub async fn forms(conn: &mut &Conn) -> QueryResult<Vec<(Code, serde_json::Value)>> {
     service_forms::table.select((service_forms::service, service_forms::fields_schema)).load(conn).await

@@ -1,12 +1,11 @@
 //! Endpoints under `/v1/referrals` that read.
 use super::rules::{Period, PersonSight, ReferralId, ReferralStatus};
 use super::store::{self, Scene, list::After, list::Wanted, worklist::merge};
-use super::view::{ReferralView, persons, sight};
+use super::view::{ReferralView, fields_of, persons, sight};
 use crate::access::api::Permit;
 use crate::access::rules::{AgencyId, Caller, ReadReferrals, Sight, VolunteerId};
 use crate::audit::rules::Event;
 use crate::audit::store::Recorder;
-use crate::cases::person::OPEN_FIELDS;
 use crate::cases::rules::{CaseId, Urgency};
 use crate::codes::rules::Code;
 use crate::platform::answer::Answer;
@@ -239,9 +238,10 @@ pub async fn list_referrals(
     if !open.is_empty() {
         let shown = open.iter().map(|row| (row.referral.id.0, row.person.id, &row.referral.village_code));
         let event = Event::by(&caller, "referral.list", app.clock.new_id(), now);
-        recorder.record(event.rows("referral", shown, OPEN_FIELDS)).await?;
+        recorder.record(event.rows("referral", shown, fields_of(&open))).await?;
     }
-    paged.answer(rows.into_iter().map(|row| ReferralView::of(&caller, row, now)).collect(), after, total)
+    let items: ApiResult<Vec<_>> = rows.into_iter().map(|row| ReferralView::of(&caller, row, &app.keys, now)).collect();
+    paged.answer(items?, after, total)
 }
 
 /// Read a referral
@@ -259,14 +259,14 @@ pub async fn read_referral(
     db: Db,
 ) -> ApiResult<Answer> {
     let scene = db.read(async |c| store::find(c, &caller, id.0).await).await?;
-    let (people, fields) = persons(&caller, &scene.referral, &scene.person);
+    let (people, fields) = persons(&caller, &scene.referral, &scene);
     if !people.is_empty() {
         let event = Event::by(&caller, "referral.read", app.clock.new_id(), app.clock.now());
         let event = event.subject("referral", id.0).persons(people, fields).region(&scene.referral.village_code);
         recorder.record(event).await?;
     }
     let version = scene.referral.version;
-    Answer::row(&ReferralView::of(&caller, scene, app.clock.now()), version)
+    Answer::row(&ReferralView::of(&caller, scene, &app.keys, app.clock.now())?, version)
 }
 
 /// A line of the history.

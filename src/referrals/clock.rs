@@ -73,18 +73,9 @@ async fn note(conn: &mut Conn, app: &App, before: &Referral, after: &Referral, s
     let now = app.clock.now();
     let action = if step.level > before.escalation_level { ESCALATE } else { REMIND };
     let line = ReferralEvent {
-        id: app.clock.new_id(),
-        referral_id: after.id,
         at: now,
-        action: action.to_owned(),
         from_status: Some(before.status),
-        to_status: after.status,
-        agency_id: None,
-        client_id: None,
-        acting_user: None,
-        volunteer_id: None,
-        reason: None,
-        outcome: None,
+        ..ReferralEvent::of(app.clock.new_id(), after, action)
     };
     history::add(conn, &line, None).await?;
     let event = Event::new(&format!("referral.{action}"), app.clock.new_id(), app.clock.new_id(), now);

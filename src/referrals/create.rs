@@ -1,4 +1,5 @@
 //! `POST /v1/cases/{id}/referrals`: asks a source system to meet the need of a case.
+use super::details::{Details, NewEligibility};
 use super::due;
 use super::moves::{Mover, add_history, answer, replayed};
 use super::publish::publish;
@@ -7,7 +8,7 @@ use super::store::{self, Referral};
 use super::view::ReferralView;
 use crate::access::api::Permit;
 use crate::access::rules::{AgencyId, Caller, ClientId, SendReferrals};
-use crate::agencies::store as agencies;
+use crate::agencies::{forms::Form, store as agencies};
 use crate::audit::{rules::Event, store as audit};
 use crate::cases::api::{check_code, state_conflict};
 use crate::cases::person::OPEN_FIELDS;
@@ -28,6 +29,7 @@ use actix_web::post;
 use chrono::{DateTime, Datelike, Utc};
 use diesel::OptionalExtension;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -45,6 +47,12 @@ pub struct NewReferral {
     pub urgency: Option<Urgency>,
     /// What the source system should know beside the case's need. Shown to who sees the person.
     pub note: Option<Text<2000>>,
+    /// Values of the fields that the service asks for: `fields_schema` of the target. What is required and not known yet may follow.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub fields: Map<String, Value>,
+    /// What is known of the person's eligibility.
+    pub eligibility: Option<NewEligibility>,
 }
 
 /// A referral to be made.
@@ -211,6 +219,10 @@ pub async fn send(
         return Err(ApiError::from(&REFERRAL_OPEN_AT_TARGET).member("referral_id", rival.id));
     }
     let pool = check_target(conn, at, new.target_agency_id, &new.service, &case.village_code, now).await?;
+    let form = form_of(conn, new.target_agency_id, &new.service).await?;
+    let mut details = Details::default();
+    details.fill(form.as_ref(), &new.fields, &format!("{at}/fields"))?;
+    details.note(new.eligibility, &format!("{at}/eligibility"), now)?;
     let asked = Asked {
         id: new.id.unwrap_or_else(|| ReferralId(app.clock.new_id())),
         sender: caller.agency,
@@ -221,7 +233,15 @@ pub async fn send(
         created_by: caller.client,
         create_request: request.to_vec(),
     };
-    insert(conn, app, caller, submitted(case, asked, now), new.note.as_ref().map(Text::as_str)).await
+    insert(conn, app, caller, submitted(case, asked, now), &details, new.note.as_ref().map(Text::as_str)).await
+}
+
+/// The form of a service at one source system: its own, or the national one.
+pub async fn form_of(conn: &mut Conn, system: AgencyId, service: &Code) -> ApiResult<Option<Form>> {
+    let schema = agencies::form_of(conn, system, service).await?;
+    let unusable =
+        |fault: Fault| ApiError::internal(anyhow::anyhow!("a form that is stored is unusable: {}", fault.code));
+    schema.map(|schema| Form::parse(schema).map_err(unusable)).transpose()
 }
 
 /// Refuses a target that offers the service in the region neither itself nor by branches to which it is open; returns these branches.
@@ -267,6 +287,7 @@ pub async fn insert(
     app: &App,
     caller: &Caller,
     mut new: Referral,
+    details: &Details,
     note: Option<&str>,
 ) -> ApiResult<Referral> {
     let now = new.created_at;
@@ -276,6 +297,9 @@ pub async fn insert(
         let error = error.on_constraint("referrals_open_at_target", || ApiError::from(&REFERRAL_OPEN_AT_TARGET));
         error.on_constraint("referrals_pkey", || ApiError::from(&ID_TAKEN))
     })?;
+    if let Some(sealed) = details.seal(&app.keys, saved.id)? {
+        store::details::save(conn, saved.id, &sealed).await?;
+    }
     add_history(conn, app, Mover::Caller(caller), None, &saved, note).await?;
     publish(conn, None, &saved, saved.created_at).await?;
     Ok(saved)

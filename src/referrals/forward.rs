@@ -1,6 +1,6 @@
 //! Passing a referral on: it has ended, and the next ones of the same sender begin: one, or one at each body that has a part
 //! in the need.
-use super::create::{Asked, check_target, insert, submitted};
+use super::create::{Asked, check_target, form_of, insert, submitted};
 use super::moves::Step;
 use super::rules::ReferralId;
 use super::store::{Referral, Scene};
@@ -55,7 +55,7 @@ pub async fn forward(
     closed: &Referral,
     step: &Step,
 ) -> ApiResult<()> {
-    let now = app.clock.now();
+    let (now, details) = (app.clock.now(), scene.details(&app.keys)?);
     for (index, target) in step.targets.iter().enumerate() {
         let service = target.service.clone().unwrap_or_else(|| closed.service.clone());
         let pool = check_target(conn, &place(index), target.agency, &service, &closed.village_code, now).await?;
@@ -64,7 +64,7 @@ pub async fn forward(
             sender: closed.sender_agency_id,
             receiver: target.agency,
             pool,
-            service,
+            service: service.clone(),
             urgency: closed.urgency,
             created_by: caller.client,
             create_request: vec![],
@@ -75,7 +75,11 @@ pub async fn forward(
             chain: closed.chain.iter().copied().chain([target.agency]).collect(),
             ..submitted(&scene.case, asked, now)
         };
-        let next = insert(conn, app, caller, next, None).await?;
+        let mut told = if service == closed.service { details.clone() } else { details.eligibility_alone() };
+        if let Some(form) = form_of(conn, target.agency, &service).await? {
+            told.follow(&form);
+        }
+        let next = insert(conn, app, caller, next, &told, None).await?;
         let event = Event::by(caller, "referral.create", app.clock.new_id(), now).subject("referral", next.id);
         audit::record(conn, &event.region(&next.village_code)).await?;
     }

@@ -1,7 +1,8 @@
 //! Referrals: a case asked of one source system, with its state machine and its clock.
 //!
 //! [`rules`] holds the whole table of moves as one function; [`moves`] does any of them in one transaction; [`actions`]
-//! gives each its address and its data. [`create`] sends a referral, [`cases`] holds what of a case touches its
+//! gives each its address and its data. [`create`] sends a referral, [`update`] completes
+//! what it tells ([`details`]), [`cases`] holds what of a case touches its
 //! referrals, [`api`] reads, [`forward`] passes on,
 //! [`due`] tells by when, [`clock`] reminds, escalates and expires, [`publish`] tells of changes, [`view`] decides what of the person is shown to whom.
 pub mod actions;
@@ -10,6 +11,7 @@ pub mod batch;
 pub mod cases;
 pub mod clock;
 pub mod create;
+pub mod details;
 pub mod due;
 pub mod forward;
 pub mod moves;
@@ -19,6 +21,7 @@ pub mod reveal;
 pub mod rules;
 pub mod search;
 pub mod store;
+pub mod update;
 pub mod view;
 pub mod worklists;
 
@@ -27,7 +30,7 @@ pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
     cfg.service(cases::create_case).service(cases::update_case);
     cfg.service(cases::close::close_case).service(cases::close::reopen_case);
     cfg.service(cases::withdraw::withdraw_consent).service(cases::withdraw::restore_consent);
-    cfg.service(create::create_referral);
+    cfg.service(create::create_referral).service(update::update_referral);
     cfg.service(worklists::read_worklists);
     cfg.service(api::list_referrals).service(api::read_referral).service(api::read_referral_history);
     cfg.service(reveal::reveal_referral).service(reveal::reveal_referrals).service(search::search_referrals);

@@ -149,9 +149,9 @@ pub async fn answer(
     let scene = store::find(&mut &*conn, caller, id).await?;
     // A replay must not show the person to who sees them no longer.
     let mut subjects = vec![id.0];
-    subjects.extend(persons(caller, &scene.referral, &scene.person).0);
+    subjects.extend(persons(caller, &scene.referral, &scene).0);
     let version = scene.referral.version;
-    let view = super::view::ReferralView::of(caller, scene, app.clock.now());
+    let view = super::view::ReferralView::of(caller, scene, &app.keys, app.clock.now())?;
     let answer = if created {
         Answer::created(&view, version, format!("{}/v1/referrals/{id}", app.settings.public_url))?
     } else {
@@ -164,7 +164,7 @@ pub async fn answer(
 pub async fn replayed(conn: &mut Conn, app: &App, caller: &Caller, replay: Replay) -> ApiResult<Answer> {
     let id = replay.subjects.first().copied().map(ReferralId).ok_or_else(ApiError::not_found)?;
     let scene = store::find(&mut &*conn, caller, id).await?;
-    let (people, fields) = persons(caller, &scene.referral, &scene.person);
+    let (people, fields) = persons(caller, &scene.referral, &scene);
     let showed = replay.subjects.get(1..).unwrap_or_default();
     if !showed.iter().all(|person| people.contains(person)) {
         return Err(ApiError::not_found());
@@ -195,10 +195,7 @@ fn refusal(why: Refused, scene: &Scene) -> ApiError {
     match why {
         Refused::NotAParty => ApiError::from(&NOT_A_PARTY),
         Refused::MayNotForward => ApiError::from(&MAY_NOT_FORWARD),
-        Refused::State => ApiError::from(&REFERRAL_STATE_CONFLICT)
-            .member("state", referral.status)
-            .member("since", referral.status_since)
-            .member("by", referral.status_agency_id),
+        Refused::State => conflict(referral),
         Refused::Claimed => ApiError::from(&REFERRAL_CLAIMED).member("by", referral.handler_agency_id),
         Refused::ClaimFirst => ApiError::from(&CLAIM_FIRST),
         Refused::CorrectionOver => ApiError::from(&CORRECTION_OVER).member("since", referral.status_since),
@@ -208,7 +205,16 @@ fn refusal(why: Refused, scene: &Scene) -> ApiError {
     }
 }
 
-fn check_version(referral: &Referral, sent: IfMatch) -> ApiResult<()> {
+/// Where it stands, nobody can do that: told with since when, and by whom.
+pub fn conflict(referral: &Referral) -> ApiError {
+    ApiError::from(&REFERRAL_STATE_CONFLICT)
+        .member("state", referral.status)
+        .member("since", referral.status_since)
+        .member("by", referral.status_agency_id)
+}
+
+/// Refuses what is based on another version.
+pub fn check_version(referral: &Referral, sent: IfMatch) -> ApiResult<()> {
     if referral.version == sent.0 {
         return Ok(());
     }
@@ -325,7 +331,7 @@ pub async fn write(
     step: &Step,
 ) -> ApiResult<Referral> {
     let seen = mover.caller().filter(|_| !step.unseen);
-    let people = seen.map(|caller| persons(caller, &after, &scene.person)).unwrap_or_default();
+    let people = seen.map(|caller| persons(caller, &after, scene)).unwrap_or_default();
     write_row(conn, app, mover, &scene.referral, after, step, people).await
 }
 
@@ -371,20 +377,18 @@ pub async fn add_history(
     after: &Referral,
     note: Option<&str>,
 ) -> ApiResult<()> {
-    let caller = mover.caller();
+    let action = done.map_or("create", |(_, step)| step.action.as_str());
+    let line = ReferralEvent::of(app.clock.new_id(), after, action);
+    let line = match mover.caller() {
+        Some(caller) => line.by(caller),
+        None => line,
+    };
     let line = ReferralEvent {
-        id: app.clock.new_id(),
-        referral_id: after.id,
-        at: after.updated_at,
-        action: done.map_or("create", |(_, step)| step.action.as_str()).to_owned(),
         from_status: done.map(|(from, _)| from),
-        to_status: after.status,
         agency_id: mover.agency(),
-        client_id: caller.map(|caller| caller.client),
-        acting_user: caller.and_then(|caller| caller.acting_user.as_ref()).map(|user| user.as_str().to_owned()),
-        volunteer_id: caller.and_then(|caller| caller.volunteer),
         reason: done.and_then(|(_, step)| step.reason.clone()),
         outcome: done.and_then(|(_, step)| step.outcome.clone()),
+        ..line
     };
     Ok(history::add(conn, &line, note).await?)
 }

@@ -1,5 +1,6 @@
 //! Showing the numbers of people in full: of one referral, or of a worklist at once. Recorded before they are sent.
-use super::rules::{PURPOSE_NOT_ALLOWED, PersonSight, REFERRAL_STATE_CONFLICT, ReferralId};
+use super::moves::conflict;
+use super::rules::{PURPOSE_NOT_ALLOWED, PersonSight, ReferralId};
 use super::store::{self, Scene};
 use super::view::sight;
 use crate::access::api::{Permit, spend_many};
@@ -9,25 +10,41 @@ use crate::cases::api::RevealCase;
 use crate::cases::person::{IdentityView, REVEALED_FIELDS};
 use crate::platform::answer::Answer;
 use crate::platform::app::Shared;
+use crate::platform::crypto::Keys;
 use crate::platform::db::Db;
 use crate::platform::error::{ApiError, ApiResult, Fault, NOT_FOUND, Problem};
 use crate::platform::input::{Body, PathId};
 use actix_web::{HttpRequest, post};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 /// At most so many at once.
 pub const MOST: usize = 200;
+
+/// Who the person of a referral is, in full.
+#[derive(Serialize, ToSchema)]
+pub struct ReferralIdentity {
+    #[serde(flatten)]
+    person: IdentityView,
+    /// What names somebody in the fields of the service's form.
+    #[schema(value_type = Object)]
+    fields: Map<String, Value>,
+}
+
+impl ReferralIdentity {
+    /// Decrypts. Record the access before it is sent.
+    fn of(scene: &Scene, keys: &Keys) -> ApiResult<Self> {
+        Ok(Self { person: IdentityView::of(&scene.person, keys)?, fields: scene.details(keys)?.revealed() })
+    }
+}
 
 fn may_reveal(caller: &Caller, scene: &Scene, purpose: RevealPurpose) -> ApiResult<()> {
     match sight(caller, &scene.referral) {
         PersonSight::Open => Ok(()),
         PersonSight::Eligibility if purpose == RevealPurpose::Eligibility => Ok(()),
         PersonSight::Eligibility => Err(ApiError::from(&PURPOSE_NOT_ALLOWED)),
-        PersonSight::Masked | PersonSight::Header => Err(ApiError::from(&REFERRAL_STATE_CONFLICT)
-            .member("state", scene.referral.status)
-            .member("since", scene.referral.status_since)
-            .member("by", scene.referral.status_agency_id)),
+        PersonSight::Masked | PersonSight::Header => Err(conflict(&scene.referral)),
     }
 }
 
@@ -37,7 +54,7 @@ fn may_reveal(caller: &Caller, scene: &Scene, purpose: RevealPurpose) -> ApiResu
 /// recorded with its purpose before they are sent.
 #[utoipa::path(tag = "referrals", security(("oauth2" = ["identity:reveal"])), params(("id" = ReferralId, Path, description = "Id of the referral.")),
     request_body = RevealCase,
-    responses((status = 200, body = IdentityView, description = "The numbers."),
+    responses((status = 200, body = ReferralIdentity, description = "The numbers."),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "Not in this state.")))]
 #[post("/v1/referrals/{id}/reveal")]
 pub async fn reveal_referral(
@@ -57,7 +74,7 @@ pub async fn reveal_referral(
         .region(&scene.referral.village_code)
         .purpose(purpose.as_str());
     recorder.record(event).await?;
-    Answer::ok(&IdentityView::of(&scene.person, &app.keys)?)
+    Answer::ok(&ReferralIdentity::of(&scene, &app.keys)?)
 }
 
 /// Whose numbers, and why.
@@ -75,7 +92,7 @@ pub struct RevealReferrals {
 pub struct RevealedReferral {
     id: ReferralId,
     #[schema(required)]
-    identity: Option<IdentityView>,
+    identity: Option<ReferralIdentity>,
     /// Code of the refusal, as a reveal of this one alone would give it; null: shown.
     #[schema(required, example = "not_found")]
     code: Option<&'static str>,
@@ -124,7 +141,7 @@ pub async fn reveal_referrals(
     let mut items = vec![];
     for id in ids {
         let scene = shown.iter().find(|scene| scene.referral.id == id);
-        let identity = scene.map(|scene| IdentityView::of(&scene.person, &app.keys)).transpose()?;
+        let identity = scene.map(|scene| ReferralIdentity::of(scene, &app.keys)).transpose()?;
         let why = refused.iter().find(|(refused, _)| *refused == id).map(|(_, code)| *code);
         let code = if identity.is_some() { None } else { Some(why.unwrap_or(NOT_FOUND.code)) };
         items.push(RevealedReferral { id, identity, code });

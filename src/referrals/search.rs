@@ -1,11 +1,11 @@
 //! Searching referrals by a personal number or the receiver's own one: these stand in a body, never in an address.
 use super::rules::PersonSight;
+use super::store::Scene;
 use super::store::search::{self as store, By};
-use super::view::{ReferralView, sight};
+use super::view::{ReferralView, fields_of, sight};
 use crate::access::api::Permit;
 use crate::access::rules::{RevealPurpose, SearchReferrals};
 use crate::audit::{rules::Event, store::Recorder};
-use crate::cases::person::OPEN_FIELDS;
 use crate::cases::rules::CardNumber;
 use crate::platform::answer::Answer;
 use crate::platform::app::Shared;
@@ -44,7 +44,7 @@ pub struct FoundReferrals {
 
 /// Search referrals
 ///
-/// By NIK or BPJS card of the person, or by the receiver's own number: exact, among those that the caller sees. Recorded with its
+/// By NIK or BPJS card of the person, or as they stand in the fields of the service's form, or by the receiver's own number: exact, among those that the caller sees. Recorded with its
 /// purpose, and counted in the budget of searches. Takes no `Idempotency-Key`: it changes nothing.
 #[utoipa::path(tag = "referrals", security(("oauth2" = ["referrals:read"])), request_body = ReferralSearch,
     responses((status = 200, body = FoundReferrals, description = "What was found.")))]
@@ -73,11 +73,15 @@ pub async fn search_referrals(
     let mut rows = db.read(async |c| store::search(c, &caller, &by, limit).await).await?;
     let (more, now) = (rows.len() > MOST, app.clock.now());
     rows.truncate(MOST);
-    let open = rows.iter().any(|row| sight(&caller, &row.referral) == PersonSight::Open);
+    let open: Vec<&Scene> = rows.iter().filter(|row| sight(&caller, &row.referral) == PersonSight::Open).collect();
     let found = rows.iter().map(|row| (row.referral.id.0, row.person.id, &row.referral.village_code));
     let event = Event::by(&caller, "referral.search", app.clock.new_id(), now).detail(word);
-    let event = event.purpose(search.purpose.as_str()).rows("referral", found, if open { OPEN_FIELDS } else { &[] });
+    let event = event.purpose(search.purpose.as_str()).rows(
+        "referral",
+        found,
+        if open.is_empty() { &[] } else { fields_of(&open) },
+    );
     recorder.record(event.regions(caller.sight.region())).await?;
-    let items = rows.into_iter().map(|row| ReferralView::of(&caller, row, now)).collect();
-    Answer::ok(&FoundReferrals { items, more })
+    let items: ApiResult<Vec<_>> = rows.into_iter().map(|row| ReferralView::of(&caller, row, &app.keys, now)).collect();
+    Answer::ok(&FoundReferrals { items: items?, more })
 }

@@ -1,6 +1,7 @@
 //! Every SQL statement on referrals, their history and its notes. Reads take the case and its person with them, in the
 //! same statement.
 pub mod clock;
+pub mod details;
 pub mod history;
 pub mod list;
 pub mod search;
@@ -11,16 +12,19 @@ use crate::access::rules::{AgencyId, Caller, ClientId, Sight, VolunteerId};
 use crate::cases::rules::{CaseId, CaseState, Urgency};
 use crate::cases::store::{Case, CasePerson, Filter};
 use crate::codes::rules::Code;
+use crate::platform::crypto::Keys;
 use crate::platform::db::Conn;
 use crate::platform::db::sql::Known;
+use crate::platform::error::ApiResult;
 use crate::platform::region_code::{RegionCode, RegionLevel};
-use crate::schema::{case_people, cases, referrals, source_systems};
+use crate::referrals::details::Details;
+use crate::schema::{case_people, cases, referral_details, referrals, source_systems};
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::dsl::{AsSelect, InnerJoin, InnerJoinQuerySource, exists};
 use diesel::expression::SelectableExpression;
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
+use diesel::sql_types::{Binary, Bool, Nullable};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
@@ -157,9 +161,22 @@ pub struct Scene {
     may_forward: bool,
     rival_open: bool,
     successor_open: bool,
+    told: Option<Vec<u8>>,
 }
 
 impl Scene {
+    /// Whether anything is told in the fields of the service.
+    pub fn is_told(&self) -> bool {
+        self.told.is_some()
+    }
+
+    /// What is told for the service.
+    pub fn details(&self, keys: &Keys) -> ApiResult<Details> {
+        self.told
+            .as_ref()
+            .map_or_else(|| Ok(Details::default()), |sealed| Details::open(keys, self.referral.id, sealed))
+    }
+
     /// What a move of this caller depends on.
     pub fn facts(&self, caller: &Caller) -> Facts {
         let referral = &self.referral;
@@ -287,7 +304,7 @@ type Decided = InnerJoinQuerySource<
     source_systems::table,
 >;
 /// A scene as it is read.
-type SceneRow = (Referral, Case, CasePerson, bool, bool, bool);
+type SceneRow = (Referral, Case, CasePerson, bool, bool, bool, Option<Vec<u8>>);
 /// What is read of it.
 type SceneColumns = (
     AsSelect<Referral, Pg>,
@@ -296,11 +313,18 @@ type SceneColumns = (
     source_systems::may_forward,
     Filter<Decided>,
     Filter<Decided>,
+    Box<dyn BoxableExpression<Decided, Pg, SqlType = Nullable<Binary>>>,
 );
 
 fn scene() -> SceneColumns {
     let (referral, case, person) = (Referral::as_select(), Case::as_select(), CasePerson::as_select());
-    (referral, case, person, source_systems::may_forward, rival_open(), successor_open())
+    (referral, case, person, source_systems::may_forward, rival_open(), successor_open(), told())
+}
+
+/// What is told in the fields of the service, sealed.
+fn told() -> Box<dyn BoxableExpression<Decided, Pg, SqlType = Nullable<Binary>>> {
+    let told = referral_details::table.filter(referral_details::referral_id.eq(referrals::id));
+    Box::new(told.select(referral_details::sealed).single_value())
 }
 
 /// Whether the case has another open referral at the same receiver.
@@ -324,8 +348,8 @@ fn successor_open() -> Filter<Decided> {
 }
 
 impl From<SceneRow> for Scene {
-    fn from((referral, case, person, may_forward, rival_open, successor_open): SceneRow) -> Self {
-        Self { referral, case, person, may_forward, rival_open, successor_open }
+    fn from((referral, case, person, may_forward, rival_open, successor_open, told): SceneRow) -> Self {
+        Self { referral, case, person, may_forward, rival_open, successor_open, told }
     }
 }
 

@@ -1,4 +1,5 @@
 //! What of a referral is shown to whom.
+use super::details::Eligibility;
 use super::rules::{Party, PersonSight, ReferralAction, ReferralId, ReferralStatus, allowed_actions, person_sight};
 use super::store::{Referral, Scene};
 use crate::access::rules::{AgencyId, Caller, Sight, VolunteerId};
@@ -6,10 +7,14 @@ use crate::cases::person::{CasePersonView, OPEN_FIELDS};
 use crate::cases::rules::{CaseId, Urgency};
 use crate::cases::store::{Case, CasePerson};
 use crate::codes::rules::Code;
+use crate::platform::crypto::Keys;
+use crate::platform::error::ApiResult;
 use crate::platform::region_code::RegionCode;
 use crate::regions::rules::TimeZone;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
+use serde_json::{Map, Value};
+use std::sync::LazyLock;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -117,6 +122,16 @@ pub struct ReferralView {
     /// The person, masked until the referral is accepted; null likewise.
     #[schema(required)]
     person: Option<CasePersonView>,
+    /// Values of the fields that the service asks for (`fields_schema` of the source system); null likewise. Of a field that names a
+    /// person (`x-identity`): the last four digits of a number, a name in full; masked: no number, and initials. If the form asks
+    /// for what names a person and it stands not here, the person of the case is meant.
+    #[schema(required, value_type = Option<Object>)]
+    fields: Option<Map<String, Value>>,
+    /// Which of the fields that the form requires nobody has told yet.
+    fields_missing: Vec<String>,
+    /// What was found of the person's welfare when the sender looked it up; null: not told, or nothing more to do with it.
+    #[schema(required)]
+    eligibility: Option<Eligibility>,
     version: i32,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -136,13 +151,20 @@ pub fn sight(caller: &Caller, referral: &Referral) -> PersonSight {
 
 impl ReferralView {
     /// As this caller may see it. If [`sight`] is open, record the access before it is sent.
-    pub fn of(caller: &Caller, scene: Scene, now: DateTime<Utc>) -> Self {
+    pub fn of(caller: &Caller, scene: Scene, keys: &Keys, now: DateTime<Utc>) -> ApiResult<Self> {
         let party = Party::of(caller, scene.referral.sides());
         let allowed_actions = allowed_actions(caller, party, &scene.facts(caller), now);
+        let told = match sight(caller, &scene.referral) {
+            PersonSight::Header => None,
+            sight => Some((scene.details(keys)?, sight)),
+        };
         let Scene { referral, case, person, .. } = scene;
-        let mut view = Self::plain(caller, (referral, case, person), now);
-        view.allowed_actions = allowed_actions;
-        view
+        let (fields_missing, eligibility, fields) = match told {
+            Some((told, sight)) => (told.missing(&person), told.eligibility(), Some(told.shown(sight))),
+            None => (vec![], None, None),
+        };
+        let view = Self::plain(caller, (referral, case, person), now);
+        Ok(Self { allowed_actions, fields_missing, eligibility, fields, ..view })
     }
 
     fn plain(caller: &Caller, (referral, case, person): (Referral, Case, CasePerson), now: DateTime<Utc>) -> Self {
@@ -197,6 +219,9 @@ impl ReferralView {
             ppks: working.then_some(case.ppks),
             need: working.then_some(person.need),
             person: view,
+            fields: None,
+            fields_missing: vec![],
+            eligibility: None,
             version: referral.version,
             created_at: referral.created_at,
             updated_at: referral.updated_at,
@@ -205,7 +230,19 @@ impl ReferralView {
     }
 }
 
-/// The person and the fields that an answer about this referral shows, for the access record.
-pub fn persons(caller: &Caller, referral: &Referral, person: &CasePerson) -> (Vec<Uuid>, &'static [&'static str]) {
-    if sight(caller, referral) == PersonSight::Open { (vec![person.id], OPEN_FIELDS) } else { (vec![], &[]) }
+/// What an open view shows, with what is told in the fields of the service.
+static WITH_FIELDS: LazyLock<Vec<&str>> = LazyLock::new(|| [OPEN_FIELDS, &["fields"]].concat());
+
+/// What an open view of these shows, as access records name it.
+pub fn fields_of(scenes: &[&Scene]) -> &'static [&'static str] {
+    if scenes.iter().any(|scene| scene.is_told()) { &WITH_FIELDS } else { OPEN_FIELDS }
+}
+
+/// The person and the fields that an answer about a referral shows, for the access record. `referral`: as it is now.
+pub fn persons(caller: &Caller, referral: &Referral, scene: &Scene) -> (Vec<Uuid>, &'static [&'static str]) {
+    if sight(caller, referral) == PersonSight::Open {
+        (vec![scene.person.id], fields_of(&[scene]))
+    } else {
+        (vec![], &[])
+    }
 }

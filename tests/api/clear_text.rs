@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 const NIKS: [&str; 4] = ["1706024508950001", "1706027108950001", "1706024108000001", "1706022902960001"];
 
 /// Every table, column by column as text: what a dump of the database would hold.
-async fn found_in(app: &TestApp, secret: &str) -> Vec<String> {
+pub async fn found_in(app: &TestApp, secret: &str) -> Vec<String> {
     let tables = app.texts("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY 1").await;
     assert!(tables.len() > 30);
     let mut found = vec![];

@@ -24,12 +24,12 @@ fn path(client: &Reply) -> String {
     format!("/v1/clients/{}", client.id())
 }
 
-fn secret(reply: &Reply) -> String {
+pub fn secret(reply: &Reply) -> String {
     reply.json["secret"].as_str().unwrap_or_else(|| panic!("no secret: {}", reply.text)).to_owned()
 }
 
 /// Asks for a token by secret, as if from an address.
-async fn by_secret(app: &TestApp, id: &str, secret: &str, from: &str) -> Reply {
+pub async fn by_secret(app: &TestApp, id: &str, secret: &str, from: &str) -> Reply {
     use base64::Engine;
     let basic = base64::engine::general_purpose::STANDARD.encode(format!("{id}:{secret}"));
     let form = [("grant_type", "client_credentials"), ("acting_user", "staf-0017")];
@@ -37,7 +37,7 @@ async fn by_secret(app: &TestApp, id: &str, secret: &str, from: &str) -> Reply {
     request.header("x-forwarded-for", from).await
 }
 
-fn bearer<'a>(app: &'a TestApp, token: &Reply) -> Client<'a> {
+pub fn bearer<'a>(app: &'a TestApp, token: &Reply) -> Client<'a> {
     app.nobody().with_token(token.json["access_token"].as_str().unwrap())
 }
 

@@ -42,7 +42,8 @@ async fn sealed_by(app: &TestApp) -> i64 {
         "SELECT count(DISTINCT k) FROM (SELECT substring(nik FROM 2 FOR 4) k FROM volunteer_people WHERE nik IS NOT NULL
          UNION ALL SELECT substring(nik FROM 2 FOR 4) FROM case_people WHERE nik IS NOT NULL
          UNION ALL SELECT substring(kk FROM 2 FOR 4) FROM case_people WHERE kk IS NOT NULL
-         UNION ALL SELECT substring(card FROM 2 FOR 4) FROM case_people WHERE card IS NOT NULL) keys",
+         UNION ALL SELECT substring(card FROM 2 FOR 4) FROM case_people WHERE card IS NOT NULL
+         UNION ALL SELECT substring(sealed FROM 2 FOR 4) FROM referral_details) keys",
     )
     .await
 }
@@ -57,6 +58,7 @@ fn everything_is_encrypted_anew_while_the_service_answers() {
             let regency = app.regency().await;
             let made = json!({ "village_code": "17.06.02.1017", "name": "Siti Aminah", "nik": NIK });
             let made = regency.post("/v1/volunteers", made).await.expect(201).id();
+            let told = crate::referrals::to_bpjs(app).await;
             assert_eq!(sealed_by(app).await, 1);
             let before = keys.encrypt("here", "kept").unwrap();
 
@@ -78,9 +80,11 @@ fn everything_is_encrypted_anew_while_the_service_answers() {
             let shown = regency.post(&format!("/v1/volunteers/{made}/reveal"), reveal).await.expect(200);
             assert_eq!(shown.json["nik"], NIK);
             assert_eq!(*keys.decrypt("here", &before).unwrap(), "kept");
+            let told = regency.get(&told).await.expect(200).json["fields_missing"].clone();
+            assert_eq!(told, json!(["reason", "facility_name", "letter_number"]));
             // done once, nothing is left
             let said = simpul(app, &dir, &["re-encrypt", "--settled", "0"]).await;
-            assert!(said.starts_with("encrypted anew: 0 volunteers, 0 people of cases"), "{said}");
+            assert!(said.starts_with("encrypted anew: 0 volunteers, 0 people of cases, 0 referrals"), "{said}");
             // at once, on one node
             let said = simpul(app, &dir, &["rotate", "--after", "0", "--settled", "0"]).await;
             assert!(said.contains("encrypted anew: ") && !said.contains("anew: 0 volunteers"), "{said}");

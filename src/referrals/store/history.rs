@@ -1,5 +1,6 @@
 //! Every SQL statement on the history of referrals and its notes.
-use crate::access::rules::{AgencyId, ClientId, VolunteerId};
+use super::Referral;
+use crate::access::rules::{AgencyId, Caller, ClientId, VolunteerId};
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
 use crate::referrals::rules::{ReferralId, ReferralStatus};
@@ -37,6 +38,37 @@ pub struct ReferralEvent {
     pub reason: Option<Code>,
     /// With what outcome.
     pub outcome: Option<Code>,
+}
+
+impl ReferralEvent {
+    /// What was done to a referral that is now as it stands here: by nobody, until that is told.
+    pub fn of(id: Uuid, after: &Referral, action: &str) -> Self {
+        Self {
+            id,
+            referral_id: after.id,
+            at: after.updated_at,
+            action: action.to_owned(),
+            from_status: None,
+            to_status: after.status,
+            agency_id: None,
+            client_id: None,
+            acting_user: None,
+            volunteer_id: None,
+            reason: None,
+            outcome: None,
+        }
+    }
+
+    /// Done by this client, of whatever agency.
+    #[must_use]
+    pub fn by(self, caller: &Caller) -> Self {
+        Self {
+            client_id: Some(caller.client),
+            acting_user: caller.acting_user.as_ref().map(|user| user.as_str().to_owned()),
+            volunteer_id: caller.volunteer,
+            ..self
+        }
+    }
 }
 
 /// Adds a line to the history, and what was written with it.

@@ -1,18 +1,19 @@
 //! Referrals found otherwise than by a list.
 use super::{Scene, SceneRow, scene, visible_to};
 use crate::access::rules::Caller;
+use crate::cases::rules::CaseId;
 use crate::platform::db::Conn;
 use crate::referrals::rules::ReferralId;
-use crate::schema::{case_people, cases, referrals, source_systems};
+use crate::schema::{case_people, cases, referral_details, referrals, source_systems};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 /// By what referrals are searched.
 #[derive(Debug, Clone)]
 pub enum By {
-    /// Blind index of the person's NIK.
+    /// Blind index of a NIK: the person's, or one in the fields of the service.
     Nik(Vec<u8>),
-    /// Blind index of the person's BPJS card.
+    /// Blind index of the number of a BPJS card, likewise.
     Card(Vec<u8>),
     /// The receiver's own number of it.
     Reference(String),
@@ -29,8 +30,17 @@ pub async fn search(conn: &mut &Conn, caller: &Caller, by: &By, limit: i64) -> Q
         .limit(limit)
         .into_boxed();
     query = match by {
-        By::Nik(index) => query.filter(case_people::nik_index.eq(index.clone())),
-        By::Card(index) => query.filter(case_people::card_index.eq(index.clone())),
+        By::Nik(index) | By::Card(index) => {
+            // Both ways first: an alternative over two tables would be looked for in all rows.
+            let people = case_people::table.select(case_people::case_id);
+            let of_person = match by {
+                By::Nik(_) => people.filter(case_people::nik_index.eq(index)).load::<CaseId>(conn).await?,
+                _ => people.filter(case_people::card_index.eq(index)).load::<CaseId>(conn).await?,
+            };
+            let told = referral_details::table.filter(referral_details::numbers.contains(vec![index.clone()]));
+            let told: Vec<ReferralId> = told.select(referral_details::referral_id).load(conn).await?;
+            query.filter(referrals::case_id.eq_any(of_person).or(referrals::id.eq_any(told)))
+        }
         By::Reference(number) => query.filter(referrals::partner_reference.eq(number.clone())),
     };
     let rows: Vec<SceneRow> = query.load(conn).await?;
