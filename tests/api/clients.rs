@@ -24,7 +24,7 @@ fn path(client: &Reply) -> String {
     format!("/v1/clients/{}", client.id())
 }
 
-pub fn secret(reply: &Reply) -> String {
+fn secret(reply: &Reply) -> String {
     reply.json["secret"].as_str().unwrap_or_else(|| panic!("no secret: {}", reply.text)).to_owned()
 }
 

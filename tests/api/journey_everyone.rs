@@ -1,7 +1,8 @@
 //! The story of one person and every kind of source system: a volunteer asks them all from a phone, each answers in its way, some pass on, and
 //! the volunteer sees each answer.
 use crate::cases::{KOTO_JAYA, elder};
-use crate::clients::{bearer, by_secret, secret};
+use crate::clients::{bearer, by_secret};
+use crate::operator::json_of;
 use crate::referrals::{ELDER_CARE, REACTIVATION, act, ask, because};
 use crate::support::feed::Follower;
 use crate::support::{Client, Reply, TestApp, run};
@@ -9,14 +10,15 @@ use serde_json::{Value, json};
 use simpul::access::rules::AgencyKind;
 use std::collections::BTreeSet;
 
-const HELPS: [&str; 4] = ["clients:manage", "referrals:read", "referrals:handle", "identity:reveal"];
+const HELPS: [&str; 3] = ["referrals:read", "referrals:handle", "identity:reveal"];
 
-/// An officer of an agency, with a client that the ministry made for it.
+/// An officer of an agency, with a client that an operator made for it.
 async fn officer<'a>(app: &'a TestApp, agency: &str) -> Client<'a> {
-    let new =
-        json!({ "kind": "officer", "name": "Loket rujukan", "purpose": "Penyelesaian rujukan", "scopes": &HELPS[1..] });
-    let made = app.ministry().await.post(&format!("/v1/agencies/{agency}/clients"), new).await.expect(201);
-    let token = by_secret(app, &made.id(), &secret(&made), "203.0.113.7").await.expect(200);
+    let named = ["create-client", agency, "--name", "Loket rujukan", "--purpose", "Penyelesaian rujukan"];
+    let scopes = ["--scope", "referrals:read", "--scope", "referrals:handle", "--scope", "identity:reveal"];
+    let made = json_of(app, &[&named[..], &scopes].concat()).await;
+    let text = |name: &str| made[name].as_str().unwrap().to_owned();
+    let token = by_secret(app, &text("client_id"), &text("client_secret"), "203.0.113.7").await.expect(200);
     Client { agency: agency.to_owned(), ..bearer(app, &token) }
 }
 

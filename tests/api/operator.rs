@@ -19,7 +19,7 @@ async fn says(app: &TestApp, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-async fn json_of(app: &TestApp, arguments: &[&str]) -> Value {
+pub async fn json_of(app: &TestApp, arguments: &[&str]) -> Value {
     let said = says(app, arguments).await;
     serde_json::from_str(&said).unwrap_or_else(|_| panic!("not JSON: {said}"))
 }

@@ -252,14 +252,16 @@ fn a_form_of_its_own_is_what_a_source_system_asks_for() {
         let entry = format!("/v1/source-systems/{}", bpjs.agency);
         let read = bpjs.get(&entry).await.expect(200);
         let form = json!({ "type": "object", "properties": { "room": { "type": "integer", "minimum": 1, "maximum": 9 } }, "required": ["room"] });
-        let offers = json!({ "services": [{ "service": REACTIVATION, "fields_schema": form }] });
+        let offers = json!({ "offers": [{ "service": REACTIVATION, "fields_schema": form }] });
         bpjs.patch(&entry, read.header("etag"), offers).await.expect(200);
         let created = sent(app, &village, json!({}), Value::Null).await.expect(201);
         assert_eq!(village.get(&at(&created)).await.expect(200).json["fields_missing"], json!(["room"]));
-        let refused = sent(app, &village, json!({ "room": 10 }), Value::Null).await;
-        refused.problem(422, "rule_broken").blames("/referral/fields/room", "out_of_range");
+        let at = at(&created);
+        let etag = village.get(&at).await.expect(200).header("etag").to_owned();
+        let refused = village.patch(&at, &etag, json!({ "fields": { "room": 10 } })).await;
+        refused.problem(422, "rule_broken").blames("/fields/room", "out_of_range");
         // 2.0 is a whole number
-        let created = sent(app, &village, json!({ "room": 2.0 }), Value::Null).await.expect(201);
-        assert_eq!(village.get(&at(&created)).await.expect(200).json["fields"], json!({ "room": 2 }));
+        let filled = village.patch(&at, &etag, json!({ "fields": { "room": 2.0 } })).await.expect(200);
+        assert_eq!(filled.json["fields"], json!({ "room": 2 }));
     });
 }

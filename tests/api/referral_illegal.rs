@@ -1,5 +1,6 @@
 //! Every move that the table does not list, in every state: refused with where the referral stands, and nothing has moved.
-use crate::referrals::{act, because, to_bpjs};
+use crate::cases::{KOTO_JAYA, patient, report};
+use crate::referrals::{REACTIVATION, act, ask, because};
 use crate::support::{Client, TestApp, run};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -73,7 +74,7 @@ async fn body(app: &TestApp, action: &str) -> Value {
 
 /// Sender and receiver, with tokens of now.
 async fn sides(app: &TestApp) -> [(&'static str, Client<'_>); 2] {
-    [(">", app.village().await), ("<", app.bpjs().await)]
+    [(">", app.regency().await), ("<", app.bpjs().await)]
 }
 
 fn side<'a, 'b>(sides: &'a [(&'static str, Client<'b>); 2], word: &str) -> &'a Client<'b> {
@@ -85,7 +86,10 @@ fn every_illegal_move_tells_the_state_and_moves_nothing() {
     run(async |app| {
         let mut refused = 0;
         for (state, walk) in STATES {
-            let at = to_bpjs(app).await;
+            let mut case = patient(KOTO_JAYA);
+            case["referral"] = ask(&app.agency("BPJS Kesehatan").await, REACTIVATION);
+            let sent = report(&app.regency().await, case).await;
+            let at = format!("/v1/referrals/{}", sent.json["referral_id"].as_str().unwrap());
             if state == "expired" {
                 app.pass(TimeDelta::days(31));
                 simpul::worker::turn(&app.running().app, &app.running().writer).await.unwrap();

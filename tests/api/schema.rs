@@ -90,7 +90,13 @@ fn checks_list_what_the_enums_list() {
         same!("referrals", "status", ReferralStatus);
         same!("referrals", "urgency", Urgency);
         let moves = ReferralAction::ALL.iter().map(|action| action.as_str());
-        check_words(app, "referral_history", "action", moves.chain(["create", "remind", "escalate"]).collect()).await;
+        check_words(
+            app,
+            "referral_history",
+            "action",
+            moves.chain(["create", "remind", "escalate", "update"]).collect(),
+        )
+        .await;
         same!("regions", "level", RegionLevel);
         same!("regions", "kind", RegionKind);
         same!("regions", "time_zone", TimeZone);
