@@ -35,11 +35,23 @@ local function seeded_id(n)
   return time:sub(1, 8) .. "-" .. time:sub(9, 12) .. string.format("-7000-8000-%012x", which)
 end
 
+-- Somebody of whom there is no case yet: another name, and a NIK that no other request of half an hour has.
+local function somebody()
+  local n = (tonumber(round:sub(1, 10)) % 1600) * 10000 + 2 * sent + number
+  local name = tostring(n):gsub("%d", function(digit) return ("bcdfgklmnp"):sub(digit + 1, digit + 1) .. "a" end)
+  local day, month, year = 1 + n % 28, 1 + math.floor(n / 28) % 12, 50 + math.floor(n / 336) % 50
+  local serial = 9000 + math.floor(n / 16800) % 1000
+  return {
+    name = "Siti " .. name, born = string.format("19%02d-%02d-%02d", year, month, day),
+    nik = string.format("%02d%02d%02d%04d", day + 40, month, year, serial),
+  }
+end
+
 function request()
   if #bodies > 0 then
     sent = sent + 1
     wrk.headers["Idempotency-Key"] = round .. "-" .. number .. "-" .. sent
-    return wrk.format(nil, path, nil, bodies[math.random(#bodies)])
+    return wrk.format(nil, path, nil, (bodies[math.random(#bodies)]:gsub("@(%a+)@", somebody())))
   end
   local target = path
   if kind then

@@ -146,16 +146,22 @@ def volunteer_loads() -> list[Load]:
 
 
 def new_case(village: str, target: str) -> dict:
-    # The serial of no real NIK is so high.
-    nik = village.replace(".", "")[:6] + "4105609001"
+    """Who the person is, load.lua fills in: of somebody who has a case already that one would be offered."""
     return {
         "village_code": village,
-        "person": {"name": "Siti Rahmah", "sex": "female", "birth_date": "1960-05-01", "nik": nik, "address": "RT 03"},
+        "person": {"name": "@name@", "sex": "female", "birth_date": "@born@", "nik": village.replace(".", "")[:6] + "@nik@", "address": "RT 03"},
         "ppks": ["PPKS-24"],
         "need": "Sakit dan tidak lagi mampu bekerja; kepesertaan jaminan kesehatan tidak aktif, perlu didampingi.",
         "lawful_basis": "public_task",
         "referral": {"target_agency_id": target, "service": "pbi_jk_reactivation"},
     }
+
+
+def somebody(body: dict, number: int) -> dict:
+    """A body with a person as load.lua makes them."""
+    # The serial of no real NIK is so high.
+    words = {"name": f"Siti Ba{'ba' * number}", "born": "1950-01-01", "nik": f"410150{9000 + number}"}
+    return json.loads(re.sub("@([a-z]+)@", lambda found: words[found[1]], json.dumps(body)))
 
 
 class Bench:
@@ -186,7 +192,7 @@ class Bench:
 
         def request() -> dict:
             keys.append(f"capture-{stamp}-{len(keys)}")
-            return service.request(token, path, body, keys[-1])
+            return service.request(token, path, body and somebody(body, len(keys)), keys[-1])
 
         since = time.time()
         found, answer = log.of(request)
@@ -217,6 +223,13 @@ class Bench:
         script.differs(answer["number"], f"('{answer['number'].rsplit('-', 1)[0]}-{stamp}' || :n)")
         script.differs(key, f"('{stamp}-' || :n)")
         script.differs(lock, ":n")
+        # Who is looked for among those who have a case.
+        person = next(s for s in found if s.sql.startswith("INSERT") and '"name_key"' in s.sql)
+        at = [name.strip(' "') for name in re.search(r"\((.*?)\) VALUES", person.sql)[1].split(",")]
+        unlike = {"nik_index": "decode(md5('a' || :n) || md5('b' || :n), 'hex')", "name_key": "('ba ' || :n)",
+                  "birth_date": "(date '1950-01-01' + (:n::bigint % 20000)::integer)"}
+        for column, expression in unlike.items():
+            script.differs(person.values[at.index(column)], expression)
         script.new_ids(found, since, CONNECTIONS)
 
     def look_at_plans(self, load: Load, found: list[statements.Statement]) -> None:

@@ -68,6 +68,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    case_distinctions (case_id, other_id) {
+        case_id -> Uuid,
+        other_id -> Uuid,
+        reason -> Text,
+        list -> Text,
+        at -> Timestamptz,
+        agency_id -> Uuid,
+        client_id -> Uuid,
+    }
+}
+
+diesel::table! {
     case_history (id) {
         id -> Uuid,
         case_id -> Uuid,
@@ -122,6 +134,9 @@ diesel::table! {
         contact_name -> Nullable<Text>,
         contact_phone -> Nullable<Text>,
         contact_relation -> Nullable<Text>,
+        regency_code -> Nullable<Text>,
+        name_key -> Nullable<Text>,
+        name_version -> Int2,
     }
 }
 
@@ -862,6 +877,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     access_state,
     agencies,
     audit_events,
+    case_distinctions,
     case_history,
     case_numbers,
     case_people,

@@ -3,6 +3,7 @@
 use crate::access::rules::OUTLIVED;
 use crate::access::store as access;
 use crate::agencies::clients::store as clients;
+use crate::cases::store::alike as cases_alike;
 use crate::changes::store as changes;
 use crate::partners::imports::work as imports;
 use crate::platform::app::App;
@@ -76,7 +77,11 @@ const WORDS: i32 = 500;
 async fn keep_words(app: &Arc<App>, writer: &Writer) -> ApiResult<usize> {
     let (now, mut made) = (app.clock.now(), 0);
     while made < NAMES.1 && !app.is_stopping() {
-        let done = writer.run(async move |c| ApiResult::Ok(search::refresh_words(c, NAMES.0).await?)).await?;
+        let done = writer.run(async move |c| {
+            let volunteers = search::refresh_words(c, NAMES.0).await?;
+            ApiResult::Ok(volunteers + cases_alike::refresh_keys(c, NAMES.0).await?)
+        });
+        let done = done.await?;
         made += done;
         if done == 0 {
             break;

@@ -3,9 +3,12 @@
 //! A case has a number, a place, categories of need and one person ([`person`]), who is shown to those who know the
 //! person and to nobody else. What asks others for help is a referral; so creating a case with its first referral,
 //! changing one and closing one live in `referrals`, which stands above.
+pub mod alike;
 pub mod api;
 pub mod consent;
+pub mod duplicates;
 pub mod history;
+pub mod likeness;
 pub mod person;
 pub mod reassign;
 pub mod rules;
@@ -13,6 +16,8 @@ pub mod store;
 
 /// Routes of this module.
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
+    // Before what takes any word for an id.
+    cfg.service(duplicates::list_duplicate_cases);
     cfg.service(api::list_cases).service(api::read_case).service(history::read_case_history);
     cfg.service(api::reveal_case);
 }

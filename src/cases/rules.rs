@@ -16,6 +16,9 @@ error_codes! {
     CASE_STATE_CONFLICT = (409, "case_state_conflict", "Keadaan kasus tidak memungkinkan tindakan ini.", "The state of the case does not allow this act.");
     /// A case is closed with a referral open, and without asking to end it too.
     REFERRALS_OPEN = (409, "referrals_open", "Kasus masih memiliki rujukan yang terbuka.", "The case still has an open referral.");
+    /// Open cases of your sight in the same regency have a person who is alike, and a category in common: `candidates` names them.
+    /// `distinct_from` says that it is another case.
+    CASE_ALIKE = (409, "case_alike", "Sudah ada kasus terbuka yang serupa.", "There are open cases that are alike.");
     /// The data are not processed by consent, so that none can be withdrawn.
     CONSENT_NOT_THE_BASIS = (409, "consent_not_the_basis", "Dasar pemrosesan kasus ini bukan persetujuan.", "The data of this case are not processed by consent.");
     /// More than 90 days after closing.

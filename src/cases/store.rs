@@ -1,4 +1,5 @@
 //! Every SQL statement on cases, their people, numbers and history.
+pub mod alike;
 pub mod sealed;
 
 use super::rules::{
@@ -8,7 +9,7 @@ use super::rules::{
 use crate::access::rules::{AgencyId, Caller, ClientId, Sight, VolunteerId};
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
-use crate::platform::db::sql::Known;
+use crate::platform::db::sql::{Known, pg_advisory_xact_lock};
 use crate::platform::nik::{NikStatus, Sex};
 use crate::platform::person::AgeBand;
 use crate::platform::region_code::{RegionCode, RegionLevel};
@@ -343,12 +344,18 @@ pub async fn lock_any(conn: &mut Conn, id: CaseId) -> QueryResult<Case> {
     cases::table.find(id).select(Case::as_select()).for_update().first(conn).await
 }
 
+/// Makes everyone who creates a case with this id wait until the transaction ends: the row may be under way.
+pub async fn hold_id(conn: &mut Conn, id: CaseId) -> QueryResult<()> {
+    let key = id.0.as_bytes().last_chunk().map(|bytes| i64::from_be_bytes(*bytes)).unwrap_or_default();
+    diesel::select(pg_advisory_xact_lock(key)).execute(conn).await.map(drop)
+}
+
 /// The person of a case.
 pub async fn person(conn: &mut Conn, id: CaseId) -> QueryResult<CasePerson> {
     case_people::table.filter(case_people::case_id.eq(id)).select(CasePerson::as_select()).first(conn).await
 }
 
-/// The next number of a regency's year.
+/// The next number of a regency's year. Whoever takes one waits for those who took one before: each then sees the others' cases.
 pub async fn next_number(conn: &mut Conn, regency: &RegionCode, year: i32) -> QueryResult<String> {
     let short = i16::try_from(year).unwrap_or(i16::MAX);
     let serial: i32 = diesel::insert_into(case_numbers::table)
@@ -365,7 +372,11 @@ pub async fn next_number(conn: &mut Conn, regency: &RegionCode, year: i32) -> Qu
 /// Inserts a case and its person.
 pub async fn create(conn: &mut Conn, case: &Case, person: &CasePerson) -> QueryResult<()> {
     diesel::insert_into(cases::table).values(case).execute(conn).await?;
-    diesel::insert_into(case_people::table).values(person).execute(conn).await.map(drop)
+    diesel::insert_into(case_people::table)
+        .values((person, alike::found_by(&person.name)))
+        .execute(conn)
+        .await
+        .map(drop)
 }
 
 /// Writes what may change of a case that is locked, and raises its version.
@@ -406,7 +417,8 @@ pub async fn reassign(
 
 /// Writes a person whose case is locked.
 pub async fn save_person(conn: &mut Conn, person: &CasePerson) -> QueryResult<()> {
-    diesel::update(case_people::table.find(person.id)).set(person).execute(conn).await.map(drop)
+    let row = diesel::update(case_people::table.find(person.id));
+    row.set((person, alike::found_by(&person.name))).execute(conn).await.map(drop)
 }
 
 /// A line of the history.

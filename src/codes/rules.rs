@@ -62,6 +62,7 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ("client-reasons", "lost_or_stolen"),
     ("correction-reasons", "wrong_outcome"),
     ("decline-reasons", "not_in_dtsen"),
+    ("distinct-reasons", "namesakes"),
     ("duplicate-reasons", "registered_twice"),
     ("failure-reasons", "unreachable"),
     ("forward-reasons", "outside_authority"),

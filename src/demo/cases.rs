@@ -27,6 +27,7 @@ const PROVINCE: &str = "Dinas Sosial Provinsi Bengkulu";
 const BPJS: &str = "BPJS Kesehatan";
 const BRANCH: &str = "BPJS Kesehatan Mukomuko";
 
+/// One for each: who has the name and the need of another is offered that one's case.
 const NAMES: &[&str] = &[
     "Siti Rahmah",
     "Mbah Wiryo",
@@ -44,6 +45,34 @@ const NAMES: &[&str] = &[
     "Kartini",
     "Sapari",
     "Rosmaniar",
+    "Ibu Maimunah",
+    "Pak Sarkawi",
+    "Nenek Halimah",
+    "Burhanuddin",
+    "Erni Wati",
+    "Mbah Ponirah",
+    "Syahril Effendi",
+    "Laila Sari",
+    "Kakek Marzuki",
+    "Dewi Anggraini",
+    "Ibu Jamilah",
+    "Pak Usman",
+    "Suparman",
+    "Wagiyem",
+    "Ridwan Saleh",
+    "Fatmawati",
+    "Mbah Tukiman",
+    "Asmawati",
+    "Herman Yulius",
+    "Nenek Saodah",
+    "Ibu Ratnawati",
+    "Pak Baharudin",
+    "Mulyadi",
+    "Sri Lestari",
+    "Ismail Marzuki",
+    "Nurbaiti",
+    "Mbah Darmo",
+    "Yulidar",
 ];
 
 /// Who moves a referral of the demo.

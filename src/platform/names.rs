@@ -4,6 +4,7 @@
 //! of 1972 and *Sukarno* after it; *Moehammad*, *Mohamad*, *Muh.* and *M.* Two names are compared by their [`words`], and so is a
 //! name that is searched with those that are stored: both go through the same function. What is stored by it carries
 //! [`VERSION`].
+pub mod likeness;
 mod titles;
 
 use unicode_normalization::UnicodeNormalization;

@@ -45,9 +45,9 @@ impl AgeBand {
         }
     }
 
-    /// Who is of it on the day `today` was born after the first and not after the second day.
-    pub fn born(self, today: NaiveDate) -> (NaiveDate, NaiveDate) {
-        let (from, until) = match self {
+    /// How many years somebody of it has lived: the fewest, and one more than the most.
+    pub fn years(self) -> (u32, u32) {
+        match self {
             Self::UnderFive => (0, 5),
             Self::Child => (5, 12),
             Self::Adolescent => (12, 18),
@@ -55,7 +55,12 @@ impl AgeBand {
             Self::Adult => (25, 45),
             Self::Older => (45, 60),
             Self::Elderly => (60, 200),
-        };
+        }
+    }
+
+    /// Who is of it on the day `today` was born after the first and not after the second day.
+    pub fn born(self, today: NaiveDate) -> (NaiveDate, NaiveDate) {
+        let (from, until) = self.years();
         let before = |years: u32| today.checked_sub_months(Months::new(12 * years)).unwrap_or(today);
         (before(until), before(from))
     }

@@ -7,9 +7,11 @@ use super::create::{NewReferral, send};
 use super::publish::{publish, publish_of_case};
 use super::rules::ReferralId;
 use super::store::{self, Referral};
-use crate::access::api::Permit;
-use crate::access::rules::{Caller, Scope, Sight, VolunteerId, WriteCases};
-use crate::audit::{rules::Event, store as audit};
+use crate::access::api::{Permit, Purse};
+use crate::access::rules::{Caller, Scope, SharedCaller, Sight, VolunteerId, WriteCases};
+use crate::audit::rules::Event;
+use crate::audit::store::{self as audit, Recorder};
+use crate::cases::alike::{Distinct, Till};
 use crate::cases::api::{Act, CaseView, check_code, check_version, decided, note_change, replayed};
 use crate::cases::consent::{self, Consent, NewConsent};
 use crate::cases::person::{CasePersonPatch, NewCasePerson};
@@ -34,6 +36,7 @@ use actix_web::{patch, post};
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use diesel::OptionalExtension;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// A new case.
@@ -70,6 +73,12 @@ pub struct NewCase {
     volunteer_id: Option<VolunteerId>,
     /// The first referral, sent with the same request; needs `referrals:send` too.
     referral: Option<NewReferral>,
+    /// Cases of the `candidates` of `case_alike` than which this is another one.
+    #[serde(default)]
+    #[schema(max_items = 50)]
+    distinct_from: Vec<CaseId>,
+    /// Why: a code of the list `distinct-reasons`. `namesakes` and `twins` do not explain an equal number.
+    distinct_reason: Option<Code>,
 }
 
 /// A case that was created, with the first referral if there is one.
@@ -85,11 +94,29 @@ pub struct CreatedCase {
 /// Report a case
 ///
 /// With its first referral, if wanted: both are made or neither. The number is counted by regency and year.
+///
+/// Where a case of your sight that is not closed has the same person and a category in common in the same regency, nothing is made:
+/// 409 `case_alike` has the `candidates`, each with `case_id`, `number`, `state`, `village_code`, `ppks`, `reporter_agency_id`,
+/// `created_at`, `by` (`nik`, `card` or `name`), `initials` and `age_band`. Show them, and go on with the one that it is. If it is none of
+/// them, send the create again with their ids in `distinct_from` and a `distinct_reason`. The refusal counts as a search by number and
+/// is recorded.
 #[utoipa::path(tag = "cases", security(("oauth2" = ["cases:write"])), params(IdempotencyHeader), request_body = NewCase,
     responses((status = 201, body = CreatedCase, description = "Reported."), (status = 200, body = CreatedCase, description = "It was reported by the same create.")))]
 #[post("/v1/cases")]
-pub async fn create_case(permit: Permit<WriteCases>, new: Keyed<NewCase>, app: Shared, db: Db) -> ApiResult<Answer> {
-    let (caller, app) = (permit.caller(), app.0);
+pub async fn create_case(
+    permit: Permit<WriteCases>,
+    new: Keyed<NewCase>,
+    app: Shared,
+    db: Db,
+    recorder: Recorder,
+    purse: Purse,
+) -> ApiResult<Answer> {
+    let till = Till { caller: &permit, app: &app, db: &db, recorder: &recorder, purse: &purse };
+    let created = create(&db, permit.caller(), app.0.clone(), new).await;
+    till.charge(created).await
+}
+
+async fn create(db: &Db, caller: SharedCaller, app: Arc<App>, new: Keyed<NewCase>) -> ApiResult<Answer> {
     if new.body.referral.is_some() && !caller.scopes.has(Scope::ReferralsSend) {
         return Err(ApiError::from(&FORBIDDEN));
     }
@@ -135,6 +162,7 @@ pub async fn report_and_send(
 /// The row of the same create; an id of anything else is taken.
 async fn find_same(conn: &mut Conn, new: &NewCase, request: &[u8], caller: &Caller) -> ApiResult<Option<CaseId>> {
     let Some(id) = new.id else { return Ok(None) };
+    cases::hold_id(conn, id).await?;
     match cases::lock_any(conn, id).await.optional()? {
         None => Ok(None),
         Some(row) if row.created_by == caller.client && row.create_request == request => Ok(Some(row.id)),
@@ -149,10 +177,6 @@ async fn report(
     new: NewCase,
     request: &[u8],
 ) -> ApiResult<(Case, CasePerson)> {
-    if matches!(caller.sight, Sight::Addressed(_)) {
-        // Cases are seen by region: it would never see this one again.
-        return Err(ApiError::from(&FORBIDDEN));
-    }
     let now = app.clock.now();
     let [province_code, regency_code, district_code, village_code] = place(conn, caller, &new.village_code).await?;
     let volunteer_id = reporter(conn, caller, new.volunteer_id).await?;
@@ -160,6 +184,7 @@ async fn report(
     let id = new.id.unwrap_or_else(|| CaseId(app.clock.new_id()));
     let (ppks, sensitive) = check_ppks(conn, new.ppks, today).await?;
     check_places(conn, new.service_field.as_ref(), new.sector.as_ref(), today).await?;
+    let distinct = Distinct::check(conn, caller, new.distinct_from, new.distinct_reason, today).await?;
     let person = new.person.into_row(&app.keys, app.clock.new_id(), id, &new.need, today)?;
     let recorded_at = new.recorded_at.map(Moment::at);
     let given = new.consent.map(|given| Consent::given(given, &person));
@@ -198,9 +223,9 @@ async fn report(
         recorded_at,
     };
     consent::set(&mut case, given.as_ref());
-    let saved = cases::create(conn, &case, &person).await.map_err(ApiError::from);
-    saved.map_err(|error| error.on_constraint("cases_pkey", || ApiError::from(&ID_TAKEN)))?;
-    note_change(conn, app, caller, None, &case, &person, Act::new(CaseAction::Create)).await?;
+    let reason = distinct.create(conn, caller, &case, &person, today).await?;
+    note_change(conn, app, caller, None, &case, &person, Act { action: CaseAction::Create, reason, note: None })
+        .await?;
     Ok((case, person))
 }
 
@@ -222,6 +247,10 @@ async fn check_places(
 
 /// The codes of a current village in the caller's jurisdiction.
 async fn place(conn: &mut Conn, caller: &Caller, village: &RegionCode) -> ApiResult<[RegionCode; 4]> {
+    if matches!(caller.sight, Sight::Addressed(_)) {
+        // Cases are seen by region: it would never see this one again.
+        return Err(ApiError::from(&FORBIDDEN));
+    }
     let at = "/village_code";
     let unknown = || Fault::new("region_unknown", "bukan desa atau kelurahan yang berlaku", "not a current village");
     let codes = levels(village).ok_or_else(|| ApiError::rule(at, unknown()))?;

@@ -1,5 +1,5 @@
 //! Who may read what of who did what.
-use crate::cases::patient;
+use crate::cases::{patient, report};
 use crate::referrals::{act, to_bpjs};
 use crate::support::{Client, Reply, TestApp, run};
 use serde_json::json;
@@ -63,7 +63,7 @@ fn a_list_is_read_about_in_every_region_that_it_showed() {
     run(async |app| {
         let regency = app.regency().await;
         for village in [KOTO_JAYA, "17.06.02.1018"] {
-            regency.post("/v1/cases", patient(village)).await.expect(201);
+            report(&regency, patient(village)).await;
         }
         app.ministry().await.get("/v1/cases").await.expect(200);
         for (reader, sees) in [(app.regency().await, 1), (app.province().await, 1), (app.other_regency().await, 0)] {

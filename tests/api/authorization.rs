@@ -1,5 +1,5 @@
 //! Every operation of the document, tried by every role: a table that cannot be incomplete, for a reviewer to read.
-use crate::cases::{KOTO_JAYA, elder};
+use crate::cases::{KOTO_JAYA, elder, report};
 use crate::referrals::{REACTIVATION, ask};
 use crate::support::office::{Office, Row, collection};
 use crate::support::{Client, TestApp, config, document, operations, resolve, run, within_a_second};
@@ -120,6 +120,7 @@ fn every_client_of_the_demo_has_the_lists_of_its_scopes_and_no_other() {
                     let own = [
                         "/v1/cases",
                         "/v1/changes",
+                        "/v1/cases/duplicates",
                         "/v1/volunteers/duplicates",
                         "/v1/referrals",
                         "/v1/volunteers/retired-villages",
@@ -213,13 +214,13 @@ impl<'a> Rows<'a> {
                 let mut case = elder(KOTO_JAYA);
                 case["lawful_basis"] = json!("consent");
                 case["consent"] = json!({ "by": "person", "method": "spoken", "on": "2026-01-05" });
-                let id = self.phone.post(at, case).await.expect(201).id();
+                let id = report(&self.phone, case).await.id();
                 Some(self.here.bring(&self.here.client, path, id).await)
             }
             ("phone's", "/v1/referrals") => {
                 let mut case = elder(KOTO_JAYA);
                 case["referral"] = ask(&self.bpjs.agency, REACTIVATION);
-                let made = self.phone.post("/v1/cases", case).await.expect(201);
+                let made = report(&self.phone, case).await;
                 let id = made.json["referral_id"].as_str().unwrap().to_owned();
                 Some(self.here.bring(&self.bpjs, path, id).await)
             }
@@ -406,7 +407,7 @@ fn a_branch_of_several_regencies_sees_what_is_addressed_to_it() {
         for (office, village) in [(app.regency().await, KOTO_JAYA), (app.neighbour_regency().await, &south)] {
             let mut case = elder(village);
             case["referral"] = ask(&branch, REACTIVATION);
-            let case = office.post("/v1/cases", case).await.expect(201).json;
+            let case = report(&office, case).await.json;
             sent.push(case["referral_id"].as_str().unwrap().to_owned());
         }
         let seen = async |client: &Client<'_>, query: &str| {
@@ -429,7 +430,7 @@ fn a_branch_of_several_regencies_sees_what_is_addressed_to_it() {
         parent.get(&format!("/v1/clients/{}", credential.client_id)).await.problem(404, "not_found");
         let mut case = elder(KOTO_JAYA);
         case["referral"] = ask(&parent.agency, REACTIVATION);
-        let above = app.village().await.post("/v1/cases", case).await.expect(201).json;
+        let above = report(&app.village().await, case).await.json;
         client
             .get(&format!("/v1/referrals/{}", above["referral_id"].as_str().unwrap()))
             .await

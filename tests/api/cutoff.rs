@@ -78,7 +78,7 @@ impl<'a> Caller<'a> {
     /// Whether it gets the answer again that it has had: nothing is done, and still it must be let in.
     async fn replays(&self, node: &Node) -> Option<bool> {
         let request = self.request(node, Method::POST, "/v1/cases").header("idempotency-key", node.key);
-        let reply = send(request.json(&elder(KOTO_JAYA))).await;
+        let reply = send(request.json(&case_of(node))).await;
         assert!(reply.0 != 201 || reply.1["idempotency-replayed"] == "true", "done twice");
         let_in(reply)
     }
@@ -95,6 +95,13 @@ impl<'a> Caller<'a> {
         let form = request.header("content-type", "application/x-www-form-urlencoded");
         form.body("grant_type=client_credentials&acting_user=staf-0017")
     }
+}
+
+/// One that the other nodes have not made.
+fn case_of(node: &Node) -> Value {
+    let mut case = elder(KOTO_JAYA);
+    case["person"]["name"] = json!(format!("Mbah {}", node.key));
+    case
 }
 
 type Answer = (u16, HeaderMap, Value);
@@ -218,7 +225,7 @@ fn whoever_is_cut_off_is_refused_by_every_process_within_a_second_and_let_in_aga
         let (agency, id) =
             (regency.client.agency.clone(), regency.client.credential.as_ref().unwrap().client_id.clone());
         for node in &nodes {
-            regency.client.post("/v1/cases", elder(KOTO_JAYA)).key(node.key).await.expect(201);
+            regency.client.post("/v1/cases", case_of(node)).key(node.key).await.expect(201);
         }
         let manager = manager(app, &regency.client).await;
         let (agency, client) = (format!("/v1/agencies/{agency}"), format!("/v1/clients/{id}"));

@@ -159,7 +159,7 @@ async fn work(client: &Client<'_>, volunteer: &str) -> (String, String, String) 
     let case = json!({ "village_code": KOTO_JAYA, "person": { "name": "Mbah Karto", "age_estimate": 78 }, "volunteer_id": volunteer,
         "ppks": ["PPKS-08"], "need": "Tinggal sendiri.", "lawful_basis": "vital_interest",
         "referral": { "target_agency_id": client.agency, "service": "neglected_elder_care" } });
-    let case = client.post("/v1/cases", case).await.expect(201);
+    let case = crate::cases::report(client, case).await;
     let begins = chrono::Utc::now() + chrono::TimeDelta::days(10);
     let event = json!({ "level": "basic", "title": "Bimtek", "region_code": KOTO_JAYA, "venue": "Aula", "capacity": 9,
         "sessions": [{ "starts_at": begins, "ends_at": begins + chrono::TimeDelta::hours(2) }] });
@@ -704,7 +704,7 @@ fn nothing_lands_on_a_row_that_is_merged_meanwhile() {
     run(async |app| {
         let regency = app.regency().await;
         let case = |of: &str| {
-            json!({ "village_code": KOTO_JAYA, "person": { "name": "Mbah Karto", "age_estimate": 78 }, "volunteer_id": of,
+            json!({ "village_code": KOTO_JAYA, "person": { "name": a_name() }, "volunteer_id": of,
             "ppks": ["PPKS-08"], "need": "Tinggal sendiri.", "lawful_basis": "vital_interest" })
         };
         for _ in 0..rounds(60) {

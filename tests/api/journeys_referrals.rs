@@ -1,7 +1,7 @@
 //! Whole stories of cases and referrals.
 use crate::cases::{KOTO_JAYA, NIK, elder, patient, report};
 use crate::referrals::{ELDER_CARE, REACTIVATION, act, ask};
-use crate::support::{rounds, run};
+use crate::support::{a_name, rounds, run};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
@@ -99,7 +99,7 @@ fn a_report_sent_twenty_times_over_a_cut_connection_is_one_case() {
             let before = app.number("SELECT count(*) FROM cases").await;
             let (id, key) = (Uuid::now_v7(), Uuid::now_v7());
             let mut case = elder(KOTO_JAYA);
-            case["id"] = json!(id);
+            (case["id"], case["person"]["name"]) = (json!(id), json!(a_name()));
             case["referral"] = ask(&app.agency("Dinas Sosial Kabupaten Mukomuko").await, ELDER_CARE);
             let body = case.to_string();
             let host = app.base.trim_start_matches("http://");

@@ -95,7 +95,7 @@ impl Writer {
                 "/v1/cases".to_owned(),
                 json!({
                     "village_code": "17.06.02.1017", "ppks": ["PPKS-24"], "lawful_basis": "public_task",
-                    "person": { "name": format!("Warga Uji {serial}"), "birth_date": "1991-03-14" },
+                    "person": { "name": crate::support::a_name(), "birth_date": "1991-03-14" },
                     "need": "PBI-JK nonaktif.",
                     "referral": { "target_agency_id": target, "service": "pbi_jk_reactivation" },
                 }),

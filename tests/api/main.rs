@@ -18,6 +18,7 @@ mod audit;
 mod authorization;
 mod bad_input;
 mod cases;
+mod cases_alike;
 mod cases_consent;
 mod changes;
 mod changes_audience;

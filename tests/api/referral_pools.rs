@@ -1,5 +1,5 @@
 //! Referrals that are open to several branches, and those that are passed on to several bodies.
-use crate::cases::{KOTO_JAYA, patient, report};
+use crate::cases::{KOTO_JAYA, elder, patient, report};
 use crate::referrals::{ELDER_CARE, REACTIVATION, act, actions, ask, because, to_bpjs};
 use crate::support::feed::Follower;
 use crate::support::{Client, Reply, TestApp, rounds, run};
@@ -110,7 +110,7 @@ fn a_pool_is_of_the_branches_that_offer_the_service_there() {
         act(&branch, &next, "claim", json!({})).await.expect(200);
         app.sql("UPDATE agencies SET state = 'suspended' WHERE name = 'BPJS Kesehatan Mukomuko'").await;
         let village = app.village().await;
-        let mut case = patient(KOTO_JAYA);
+        let mut case = elder(KOTO_JAYA);
         case["referral"] = ask(&app.agency("BPJS Kesehatan").await, REACTIVATION);
         village
             .post("/v1/cases", case)

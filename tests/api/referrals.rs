@@ -409,7 +409,7 @@ fn a_referral_is_sent_to_who_offers_the_service_there() {
         assert_eq!(rival.json["referral_id"], first.id().as_str());
         village.post(&at, ask(&target("BPJS Kesehatan Mukomuko").await, REACTIVATION)).await.expect(201);
         // in the same request as the case: both or neither
-        let mut both = patient(KOTO_JAYA);
+        let mut both = elder(KOTO_JAYA);
         both["referral"] = ask(&bpjs, ELDER_CARE);
         village
             .post("/v1/cases", both)

@@ -1,7 +1,6 @@
 //! When two rows may be one person. Pure.
-use crate::platform::names;
+use crate::platform::names::likeness::{nearly, sorted};
 use chrono::NaiveDate;
-use strsim::damerau_levenshtein;
 
 /// Of what likeness is judged, beside the village.
 #[derive(Debug, Clone, Copy)]
@@ -17,48 +16,16 @@ pub struct Traits<'a> {
 pub fn alike(one: Traits<'_>, other: Traits<'_>) -> bool {
     if let (Some(born), Some(other_born)) = (one.birth_date, other.birth_date) {
         // Days before words, which take a thousand times as long.
-        return born == other_born && nearly(&words(one.name), &words(other.name));
+        return born == other_born && nearly(&sorted(one.name), &sorted(other.name));
     }
-    let first = words(one.name);
-    !first.is_empty() && first == words(other.name)
-}
-
-/// The words of a name as they are compared, in the order of the alphabet.
-fn words(name: &str) -> Vec<String> {
-    let mut words = names::words(name);
-    words.sort();
-    words
-}
-
-/// Each word of the shorter name has one of its own in the longer that means the same.
-fn nearly(one: &[String], other: &[String]) -> bool {
-    let (short, long) = if one.len() <= other.len() { (one, other) } else { (other, one) };
-    let mut left: Vec<&String> = long.iter().collect();
-    let found = |word: &String| {
-        let exact = left.iter().position(|other| *other == word);
-        let at = exact.or_else(|| left.iter().position(|other| same_word(word, other)));
-        at.map(|index| left.swap_remove(index)).is_some()
-    };
-    !short.is_empty() && short.iter().all(found)
-}
-
-/// Equal but for a slip of the pen, or an initial for the whole.
-fn same_word(one: &str, other: &str) -> bool {
-    let (length, other_length) = (one.chars().count(), other.chars().count());
-    let slips = match length.min(other_length) {
-        0 => return false,
-        1 => return one.chars().next() == other.chars().next(),
-        2..=4 => 0,
-        5..=7 => 1,
-        _ => 2,
-    };
-    // Each slip makes a word longer or shorter by one letter at most.
-    length.abs_diff(other_length) <= slips && damerau_levenshtein(one, other) <= slips
+    let first = sorted(one.name);
+    !first.is_empty() && first == sorted(other.name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::names;
     use proptest::prelude::*;
 
     fn day(text: &str) -> Option<NaiveDate> {

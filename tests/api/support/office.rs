@@ -157,7 +157,7 @@ impl<'a> Office<'a> {
         let at = at.to_owned();
         Box::pin(async move {
             let place = &self.villages[0];
-            let case = json!({ "village_code": place, "person": { "name": "Mbah Karto", "age_estimate": 78 },
+            let case = json!({ "village_code": place, "person": { "name": a_name() },
                 "ppks": ["PPKS-08"], "need": "Tinggal sendiri.", "lawful_basis": "consent",
                 "consent": { "by": "person", "method": "spoken", "on": "2026-01-05" } });
             let made = |at: &'static str, body| async move { self.client.post(at, body).await.expect(201) };
