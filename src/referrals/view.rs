@@ -1,6 +1,7 @@
 //! What of a referral is shown to whom.
 use super::rules::{Party, PersonSight, ReferralAction, ReferralId, ReferralStatus, allowed_actions, person_sight};
 use super::store::{Referral, Scene};
+use super::talk::told;
 use crate::access::rules::{AgencyId, Caller, Sight, VolunteerId};
 use crate::cases::person::{CasePersonView, OPEN_FIELDS};
 use crate::cases::rules::{CaseId, Urgency};
@@ -117,6 +118,15 @@ pub struct ReferralView {
     /// The person, masked until the referral is accepted; null likewise.
     #[schema(required)]
     person: Option<CasePersonView>,
+    /// Comments and questions: `GET /v1/referrals/{id}/comments`.
+    #[schema(minimum = 0)]
+    comments: i32,
+    /// Questions that the other side has not answered.
+    #[schema(minimum = 0)]
+    open_questions: i16,
+    /// Those of them that the caller's side is to answer.
+    #[schema(minimum = 0)]
+    open_questions_to_me: i16,
     version: i32,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -148,7 +158,7 @@ impl ReferralView {
     fn plain(caller: &Caller, (referral, case, person): (Referral, Case, CasePerson), now: DateTime<Utc>) -> Self {
         let today = TimeZone::of(&referral.village_code).day(now);
         let sight = sight(caller, &referral);
-        let working = sight != PersonSight::Header;
+        let (working, (talk, to_me)) = (sight != PersonSight::Header, told(caller, &referral));
         let view = match sight {
             PersonSight::Open => Some(CasePersonView::open(&person, today)),
             PersonSight::Eligibility | PersonSight::Masked => Some(CasePersonView::masked(&person, today)),
@@ -197,6 +207,9 @@ impl ReferralView {
             ppks: working.then_some(case.ppks),
             need: working.then_some(person.need),
             person: view,
+            comments: talk.comments,
+            open_questions: talk.open(),
+            open_questions_to_me: to_me,
             version: referral.version,
             created_at: referral.created_at,
             updated_at: referral.updated_at,
