@@ -95,6 +95,7 @@ pub fn error_codes() -> Vec<&'static Code> {
         training::rules::CODES,
         cases::rules::CODES,
         referrals::rules::CODES,
+        referrals::rules::talk::CODES,
         partners::merges::rules::CODES,
         partners::exports::rules::CODES,
     ]

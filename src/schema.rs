@@ -419,6 +419,31 @@ diesel::table! {
 }
 
 diesel::table! {
+    referral_comment_texts (comment_id) {
+        comment_id -> Uuid,
+        text -> Text,
+    }
+}
+
+diesel::table! {
+    referral_comments (id) {
+        id -> Uuid,
+        referral_id -> Uuid,
+        kind -> Text,
+        side -> Text,
+        answers -> Nullable<Uuid>,
+        answered_by_id -> Nullable<Uuid>,
+        answered_at -> Nullable<Timestamptz>,
+        agency_id -> Uuid,
+        client_id -> Uuid,
+        acting_user -> Nullable<Text>,
+        volunteer_id -> Nullable<Uuid>,
+        create_request -> Bytea,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     referral_counts (id) {
         id -> Int8,
         month -> Date,
@@ -525,6 +550,9 @@ diesel::table! {
         escalated_at -> Nullable<Timestamptz>,
         due_at -> Nullable<Timestamptz>,
         restricted -> Bool,
+        comments -> Int4,
+        questions_to_sender -> Nullable<Int2>,
+        questions_to_receiver -> Nullable<Int2>,
     }
 }
 
@@ -849,6 +877,9 @@ diesel::joinable!(imports -> agencies (agency_id));
 diesel::joinable!(merged_rows -> volunteer_merges (merge_id));
 diesel::joinable!(phone_codes -> agencies (agency_id));
 diesel::joinable!(phone_codes -> volunteers (volunteer_id));
+diesel::joinable!(referral_comment_texts -> referral_comments (comment_id));
+diesel::joinable!(referral_comments -> agencies (agency_id));
+diesel::joinable!(referral_comments -> referrals (referral_id));
 diesel::joinable!(referral_details -> referrals (referral_id));
 diesel::joinable!(referral_history -> agencies (agency_id));
 diesel::joinable!(referral_history -> referrals (referral_id));
@@ -900,6 +931,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     merged_rows,
     name_words,
     phone_codes,
+    referral_comment_texts,
+    referral_comments,
     referral_counts,
     referral_details,
     referral_history,

@@ -1,5 +1,5 @@
 //! Every SQL statement on `code_lists` and `codes`.
-use super::rules::{Code, valid_on};
+use super::rules::{Code, Labels, valid_on};
 use crate::platform::db::Conn;
 use crate::schema::{code_lists, codes};
 use chrono::NaiveDate;
@@ -64,4 +64,15 @@ pub async fn valid(conn: &mut Conn, list: &str, wanted: &[Code], day: NaiveDate)
         .load(conn)
         .await?;
     Ok(rows.into_iter().filter(|row| valid_on(row.valid_from, row.valid_until, day)).collect())
+}
+
+/// The words of these codes, each with its list, whether they are still given or not.
+pub async fn labels(conn: &mut &Conn, wanted: &[(String, Code)]) -> QueryResult<Vec<(String, Code, Labels)>> {
+    let (lists, words): (Vec<&String>, Vec<&Code>) = wanted.iter().map(|(list, code)| (list, code)).unzip();
+    let rows: Vec<(String, Code, String, String)> = codes::table
+        .filter(codes::list.eq_any(lists).and(codes::code.eq_any(words)))
+        .select((codes::list, codes::code, codes::label_id, codes::label_en))
+        .load(conn)
+        .await?;
+    Ok(rows.into_iter().map(|(list, code, id, en)| (list, code, Labels { id, en })).collect())
 }

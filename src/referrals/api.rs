@@ -1,6 +1,7 @@
 //! Endpoints under `/v1/referrals` that read.
 use super::rules::{Period, PersonSight, ReferralId, ReferralStatus};
 use super::store::{self, Scene, list::After, list::Wanted, worklist::merge};
+use super::talk::Awaiting;
 use super::view::{ReferralView, fields_of, persons, sight};
 use crate::access::api::Permit;
 use crate::access::rules::{AgencyId, Caller, ReadReferrals, Sight, VolunteerId};
@@ -151,6 +152,9 @@ pub struct ReferralFilter {
     /// Only those that were escalated so high, or higher.
     #[param(inline)]
     escalated: Option<EscalationLevel>,
+    /// Only those with a question that has no answer yet and can still be answered.
+    #[param(inline)]
+    awaiting: Option<Awaiting>,
     /// Only those that ended at this time or later, with a zone.
     ended_from: Option<Moment>,
     /// Newest first, unless said otherwise.
@@ -199,6 +203,7 @@ impl ReferralFilter {
             due_before: self.overdue.map(|Overdue::True| now),
             escalated: self.escalated.map(i16::from),
             ended_from: self.ended_from.map(Moment::at),
+            awaiting: self.awaiting.map(|whom| whom.of(caller, now)),
         }
     }
 }

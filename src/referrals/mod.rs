@@ -5,6 +5,7 @@
 //! what it tells ([`details`]), [`cases`] holds what of a case touches its
 //! referrals, [`api`] reads, [`forward`] passes on,
 //! [`due`] tells by when, [`clock`] reminds, escalates and expires, [`publish`] tells of changes, [`view`] decides what of the person is shown to whom.
+//! [`feedback`] is what came of one, [`talk`] what both sides say to each other beside the moves.
 pub mod actions;
 pub mod api;
 pub mod batch;
@@ -13,6 +14,7 @@ pub mod clock;
 pub mod create;
 pub mod details;
 pub mod due;
+pub mod feedback;
 pub mod forward;
 pub mod moves;
 pub mod publish;
@@ -21,6 +23,7 @@ pub mod reveal;
 pub mod rules;
 pub mod search;
 pub mod store;
+pub mod talk;
 pub mod update;
 pub mod view;
 pub mod worklists;
@@ -34,6 +37,8 @@ pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
     cfg.service(worklists::read_worklists);
     cfg.service(api::list_referrals).service(api::read_referral).service(api::read_referral_history);
     cfg.service(reveal::reveal_referral).service(reveal::reveal_referrals).service(search::search_referrals);
+    cfg.service(feedback::read_referral_feedback);
+    cfg.service(talk::create_referral_comment).service(talk::list_referral_comments);
     cfg.service(batch::move_referrals);
     cfg.service(actions::acknowledge_referral).service(actions::accept_referral).service(actions::reject_referral);
     cfg.service(actions::forward_referral).service(actions::start_referral).service(actions::hold_referral);

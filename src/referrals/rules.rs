@@ -1,6 +1,9 @@
 //! The state machine of a referral, who is party to it, and what of the person its receiver sees. Pure.
+mod chain;
 mod period;
+pub mod talk;
 
+pub use chain::chain_of;
 pub use period::Period;
 
 use crate::access::rules::{AgencyId, Caller, Scope, Sight};

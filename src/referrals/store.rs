@@ -5,6 +5,7 @@ pub mod details;
 pub mod history;
 pub mod list;
 pub mod search;
+pub mod talk;
 pub mod worklist;
 
 use super::rules::{Facts, ReferralId, ReferralStatus, Sides};
@@ -125,6 +126,15 @@ pub struct Referral {
     /// When somebody must do something next.
     #[diesel(skip_insertion)]
     pub due_at: Option<DateTime<Utc>>,
+    /// How much its sides have said to each other.
+    #[diesel(skip_insertion)]
+    pub comments: i32,
+    /// What the sender has not answered.
+    #[diesel(skip_insertion)]
+    pub questions_to_sender: Option<i16>,
+    /// What the receiver has not answered.
+    #[diesel(skip_insertion)]
+    pub questions_to_receiver: Option<i16>,
     /// Raised by every change.
     pub version: i32,
     /// Client that created it.

@@ -2,6 +2,7 @@
 use super::details::Eligibility;
 use super::rules::{Party, PersonSight, ReferralAction, ReferralId, ReferralStatus, allowed_actions, person_sight};
 use super::store::{Referral, Scene};
+use super::talk::told;
 use crate::access::rules::{AgencyId, Caller, Sight, VolunteerId};
 use crate::cases::person::{CasePersonView, OPEN_FIELDS};
 use crate::cases::rules::{CaseId, Urgency};
@@ -132,6 +133,15 @@ pub struct ReferralView {
     /// What was found of the person's welfare when the sender looked it up; null: not told, or nothing more to do with it.
     #[schema(required)]
     eligibility: Option<Eligibility>,
+    /// Comments and questions: `GET /v1/referrals/{id}/comments`.
+    #[schema(minimum = 0)]
+    comments: i32,
+    /// Questions that the other side has not answered.
+    #[schema(minimum = 0)]
+    open_questions: i16,
+    /// Those of them that the caller's side is to answer.
+    #[schema(minimum = 0)]
+    open_questions_to_me: i16,
     version: i32,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -170,7 +180,7 @@ impl ReferralView {
     fn plain(caller: &Caller, (referral, case, person): (Referral, Case, CasePerson), now: DateTime<Utc>) -> Self {
         let today = TimeZone::of(&referral.village_code).day(now);
         let sight = sight(caller, &referral);
-        let working = sight != PersonSight::Header;
+        let (working, (talk, to_me)) = (sight != PersonSight::Header, told(caller, &referral));
         let view = match sight {
             PersonSight::Open => Some(CasePersonView::open(&person, today)),
             PersonSight::Eligibility | PersonSight::Masked => Some(CasePersonView::masked(&person, today)),
@@ -222,6 +232,9 @@ impl ReferralView {
             fields: None,
             fields_missing: vec![],
             eligibility: None,
+            comments: talk.comments,
+            open_questions: talk.open(),
+            open_questions_to_me: to_me,
             version: referral.version,
             created_at: referral.created_at,
             updated_at: referral.updated_at,

@@ -50,6 +50,8 @@ text_enum! {
         Escalated = "escalated",
         /// Ended since Monday; for who asked: completed.
         DoneThisWeek = "done_this_week",
+        /// With a question that the caller's side is to answer; in its region, with any.
+        Questions = "questions",
     }
 }
 
@@ -186,6 +188,9 @@ fn query(
                 states(&[S::Completed]);
             }
             pairs.push(("ended_from", time(week_from)));
+        }
+        WorklistKey::Questions => {
+            pairs.push(("awaiting", if side == WorklistSide::Region { "anyone" } else { "me" }.to_owned()));
         }
     }
     pairs.extend(filter.service.iter().map(|service| ("service", service.as_str().to_owned())));

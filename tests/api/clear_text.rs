@@ -7,6 +7,9 @@ use std::process::{Command, Stdio};
 /// Of the person, of a duplicate, of an import, of one that is refused.
 const NIKS: [&str; 4] = ["1706024508950001", "1706027108950001", "1706024108000001", "1706022902960001"];
 
+/// About a person, to the other side of a referral.
+const SAID: &str = "di belakang pasar ikan";
+
 /// Every table, column by column as text: what a dump of the database would hold.
 pub async fn found_in(app: &TestApp, secret: &str) -> Vec<String> {
     let tables = app.texts("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY 1").await;
@@ -79,6 +82,15 @@ fn no_nik_is_in_clear_in_the_database_or_in_a_log() {
             assert_eq!(send(&here, "/v1/volunteers/search", search).await.0, 200);
         }
         import(app, &base, &here).await;
+        // what is said about a person is kept where it belongs, and told to nobody else
+        let mut case = crate::cases::patient("17.06.02.1017");
+        case["referral"] = crate::referrals::ask(&app.agency("BPJS Kesehatan").await, crate::referrals::REACTIVATION);
+        let (status, reported) = send(&here, "/v1/cases", case).await;
+        assert_eq!(status, 201, "{reported}");
+        let at = format!("/v1/referrals/{}/comments", reported["referral_id"].as_str().unwrap());
+        assert_eq!(send(&here, &at, json!({ "kind": "question", "text": SAID })).await.0, 201);
+        assert_eq!(send(&here, &at, json!({ "kind": SAID, "text": SAID })).await.0, 400);
+        assert_eq!(found_in(app, SAID).await, ["referral_comment_texts"]);
 
         let dump: Vec<_> = futures_util::future::join_all(NIKS.map(async |nik| (nik, found_in(app, nik).await))).await;
         assert!(dump.iter().all(|(_, tables)| tables.is_empty()), "{dump:?}");
@@ -91,6 +103,7 @@ fn no_nik_is_in_clear_in_the_database_or_in_a_log() {
         for secret in NIKS {
             assert!(!log.contains(secret), "a NIK is in the log");
         }
+        assert!(!log.contains(SAID), "a comment is in the log");
     });
 }
 

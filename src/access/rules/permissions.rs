@@ -230,6 +230,12 @@ impl Permission for HandleReferrals {
     const ACTING_USER: bool = true;
 }
 
+/// Say something about a referral to its other side: whoever may send or answer referrals. It decides nothing.
+pub struct TalkReferrals;
+impl Permission for TalkReferrals {
+    const SCOPES: &'static [Scope] = &[Scope::ReferralsSend, Scope::ReferralsHandle];
+}
+
 /// Undo an ending, or say that a referral should never have been.
 pub struct CorrectReferrals;
 impl Permission for CorrectReferrals {

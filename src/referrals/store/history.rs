@@ -1,10 +1,11 @@
 //! Every SQL statement on the history of referrals and its notes.
-use super::Referral;
+use super::{Referral, visible_to};
 use crate::access::rules::{AgencyId, Caller, ClientId, VolunteerId};
+use crate::cases::rules::CaseId;
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
 use crate::referrals::rules::{ReferralId, ReferralStatus};
-use crate::schema::{referral_history, referral_notes};
+use crate::schema::{referral_history, referral_notes, referrals};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -88,6 +89,32 @@ pub async fn list(conn: &mut &Conn, id: ReferralId) -> QueryResult<Vec<(Referral
         .filter(referral_history::referral_id.eq(id))
         .select((ReferralEvent::as_select(), referral_notes::note.nullable()))
         .order((referral_history::at, referral_history::id))
+        .load(conn)
+        .await
+}
+
+/// The referrals of a case that the caller sees, oldest first.
+pub async fn of_case(conn: &mut &Conn, caller: &Caller, case: CaseId) -> QueryResult<Vec<Referral>> {
+    referrals::table
+        .filter(visible_to::<referrals::table>(caller))
+        .filter(referrals::case_id.eq(case))
+        .select(Referral::as_select())
+        .order((referrals::created_at, referrals::id))
+        .load(conn)
+        .await
+}
+
+/// What was written with the ending of each of these referrals, if something was.
+pub async fn endings(conn: &mut &Conn, of: &[ReferralId]) -> QueryResult<Vec<(ReferralId, String)>> {
+    referral_history::table
+        .inner_join(referral_notes::table)
+        .inner_join(referrals::table)
+        .filter(referral_history::referral_id.eq_any(of))
+        // One moment: a row says since when it stands where the line of its history led.
+        .filter(referral_history::at.eq(referrals::status_since))
+        .filter(referral_history::to_status.eq(referrals::status))
+        .select((referral_history::referral_id, referral_notes::note))
+        .order(referral_history::id)
         .load(conn)
         .await
 }

@@ -7,7 +7,7 @@ use crate::codes::rules::Code;
 use crate::platform::db::Conn;
 use crate::platform::db::sql::Known;
 use crate::platform::region_code::RegionCode;
-use crate::referrals::rules::{Period, ReferralId, ReferralStatus};
+use crate::referrals::rules::{Period, ReferralId, ReferralStatus, talk::ANSWERED};
 use crate::schema::{case_people, cases, referrals, source_systems};
 use chrono::{DateTime, Utc};
 use diesel::expression::SelectableExpression;
@@ -48,6 +48,28 @@ pub struct Wanted {
     pub escalated: Option<i16>,
     /// Ended at or after.
     pub ended_from: Option<DateTime<Utc>>,
+    /// With an open question.
+    pub awaiting: Option<Awaited>,
+}
+
+/// Whose answer is waited for, of what can still be answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Awaited {
+    /// That of the side that is asked for, or of the other one; none: of any.
+    pub of: Option<(Asker, bool)>,
+    /// What ended before is talked about no more.
+    pub ended_from: DateTime<Utc>,
+}
+
+/// Which side is asked for.
+#[derive(Debug, Clone, Copy)]
+pub enum Asker {
+    /// The sender's: the caller sees nothing but its own.
+    Sender,
+    /// The receiver's, likewise.
+    Receiver,
+    /// Each that this agency is on.
+    Agency(AgencyId),
 }
 
 /// Where the page before ended.
@@ -76,6 +98,10 @@ where
     referrals::updated_at: SelectableExpression<Source>,
     referrals::month: SelectableExpression<Source>,
     referrals::case_id: SelectableExpression<Source>,
+    referrals::reporter_agency_id: SelectableExpression<Source>,
+    referrals::restricted: SelectableExpression<Source>,
+    referrals::questions_to_sender: SelectableExpression<Source>,
+    referrals::questions_to_receiver: SelectableExpression<Source>,
     referrals::due_at: SelectableExpression<Source>,
     referrals::escalated_at: SelectableExpression<Source>,
     referrals::escalation_level: SelectableExpression<Source>,
@@ -114,7 +140,68 @@ where
     if let Some(case) = wanted.case {
         all = Box::new(all.and(referrals::case_id.eq(case)));
     }
-    all
+    Box::new(all.and(awaiting(wanted.awaiting)))
+}
+
+/// With a question that can still be answered.
+fn awaiting<Source: 'static>(awaited: Option<Awaited>) -> Filter<Source>
+where
+    referrals::status: SelectableExpression<Source>,
+    referrals::status_since: SelectableExpression<Source>,
+    referrals::ended_from: SelectableExpression<Source>,
+    referrals::restricted: SelectableExpression<Source>,
+    referrals::sender_agency_id: SelectableExpression<Source>,
+    referrals::receiver_agency_id: SelectableExpression<Source>,
+    referrals::reporter_agency_id: SelectableExpression<Source>,
+    referrals::questions_to_sender: SelectableExpression<Source>,
+    referrals::questions_to_receiver: SelectableExpression<Source>,
+{
+    match awaited {
+        Some(awaited) => Box::new(talked_about(awaited.ended_from).and(asked(awaited))),
+        None => Box::new(true.into_sql::<Bool>()),
+    }
+}
+
+/// What is open, or was answered so lately that it may still be asked about.
+fn talked_about<Source: 'static>(ended_from: DateTime<Utc>) -> Filter<Source>
+where
+    referrals::status: SelectableExpression<Source>,
+    referrals::status_since: SelectableExpression<Source>,
+    referrals::ended_from: SelectableExpression<Source>,
+    referrals::restricted: SelectableExpression<Source>,
+{
+    let lately = referrals::status.eq_any(ANSWERED).and(referrals::status_since.gt(ended_from));
+    let open = referrals::ended_from.is_null();
+    Box::new(open.or(lately).and(referrals::restricted.eq(false)))
+}
+
+/// With a question whose answer is waited for.
+fn asked<Source: 'static>(awaited: Awaited) -> Filter<Source>
+where
+    referrals::sender_agency_id: SelectableExpression<Source>,
+    referrals::receiver_agency_id: SelectableExpression<Source>,
+    referrals::reporter_agency_id: SelectableExpression<Source>,
+    referrals::questions_to_sender: SelectableExpression<Source>,
+    referrals::questions_to_receiver: SelectableExpression<Source>,
+{
+    let any = referrals::questions_to_sender.is_not_null().or(referrals::questions_to_receiver.is_not_null());
+    let one = |sender: bool| -> Filter<Source> {
+        if sender {
+            Box::new(referrals::questions_to_sender.is_not_null())
+        } else {
+            Box::new(referrals::questions_to_receiver.is_not_null())
+        }
+    };
+    let Some((asker, own)) = awaited.of else { return Box::new(any) };
+    match asker {
+        Asker::Sender => Box::new(any.and(one(own))),
+        Asker::Receiver => Box::new(any.and(one(!own))),
+        Asker::Agency(agency) => {
+            let sent = referrals::sender_agency_id.eq(agency).or(referrals::reporter_agency_id.eq(agency));
+            let received = referrals::receiver_agency_id.eq(agency);
+            Box::new(any.and(sent.and(one(own)).or(received.and(one(!own)))))
+        }
+    }
 }
 
 /// Those of the filters that speak of time. What is null or not, the planner can tell from the condition of a partial index; a value
