@@ -141,6 +141,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    case_references (agency_id, reference) {
+        agency_id -> Uuid,
+        reference -> Text,
+        case_id -> Uuid,
+        request -> Bytea,
+    }
+}
+
+diesel::table! {
     cases (id) {
         id -> Uuid,
         number -> Text,
@@ -862,6 +871,8 @@ diesel::table! {
 diesel::joinable!(case_history -> cases (case_id));
 diesel::joinable!(case_numbers -> regions (regency_code));
 diesel::joinable!(case_people -> cases (case_id));
+diesel::joinable!(case_references -> agencies (agency_id));
+diesel::joinable!(case_references -> cases (case_id));
 diesel::joinable!(cases -> regions (village_code));
 diesel::joinable!(cases -> volunteers (volunteer_id));
 diesel::joinable!(client_assertions -> clients (client_id));
@@ -912,6 +923,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     case_history,
     case_numbers,
     case_people,
+    case_references,
     cases,
     changes,
     changes_swept,

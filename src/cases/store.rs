@@ -1,5 +1,6 @@
 //! Every SQL statement on cases, their people, numbers and history.
 pub mod alike;
+pub mod references;
 pub mod sealed;
 
 use super::rules::{

@@ -1,6 +1,7 @@
 //! What of `/v1/cases` touches referrals: a case may come with its first one, a change may alter who sees them, and
 //! closing ([`close`]) or a consent that is taken back ([`withdraw`]) ends them.
 pub mod close;
+pub mod upsert;
 pub mod withdraw;
 
 use super::create::{NewReferral, send};
@@ -153,10 +154,23 @@ pub async fn report_and_send(
     let first = new.referral.clone();
     let (case, person) = report(conn, app, caller, new, request).await?;
     let Some(first) = first else { return Ok((case, person, None)) };
-    let sent = send(conn, app, caller, &case, &first, request, "/referral").await?;
+    let sent = send_first(conn, app, caller, &case, &first, request).await?;
+    Ok((case, person, Some(sent)))
+}
+
+/// Sends a referral that came with its case: the person is recorded with that.
+async fn send_first(
+    conn: &mut Conn,
+    app: &App,
+    caller: &Caller,
+    case: &Case,
+    first: &NewReferral,
+    request: &[u8],
+) -> ApiResult<ReferralId> {
+    let sent = send(conn, app, caller, case, first, request, "/referral").await?;
     let event = Event::by(caller, "referral.create", app.clock.new_id(), app.clock.now()).subject("referral", sent.id);
     audit::record(conn, &event.region(&sent.village_code)).await?;
-    Ok((case, person, Some(sent.id)))
+    Ok(sent.id)
 }
 
 /// The row of the same create; an id of anything else is taken.
@@ -364,15 +378,33 @@ pub async fn update_case(
         check_version(&before, version)?;
         let mut person = cases::person(c, before.id).await?;
         let changed = change(c, &app, &before, &mut person, patch).await?;
-        let after = cases::save(c, &changed, now).await?;
-        cases::save_person(c, &person).await?;
-        let act = Act { action: CaseAction::Update, reason: None, note: None };
-        note_change(c, &app, &caller, Some(&before), &after, &person, act).await?;
-        follow(c, &app, &after).await?;
+        let after = save_change(c, &app, &caller, &before, &changed, &person).await?;
         let version = after.version;
         Answer::row(&CaseView::of(&caller, after, person, now), version)
     })
     .await
+}
+
+/// Writes a change, with all who are told of it.
+async fn save_change(
+    conn: &mut Conn,
+    app: &App,
+    caller: &Caller,
+    before: &Case,
+    changed: &Case,
+    person: &CasePerson,
+) -> ApiResult<Case> {
+    let after = cases::save(conn, changed, app.clock.now()).await?;
+    cases::save_person(conn, person).await?;
+    let act = Act { action: CaseAction::Update, reason: None, note: None };
+    note_change(conn, app, caller, Some(before), &after, person, act).await?;
+    follow(conn, app, &after).await?;
+    Ok(after)
+}
+
+/// The last day on which somebody can have agreed to a changed case: not later than before, if a device's clock was ahead.
+fn latest_of_change(given: Option<&Consent>, before: &Case, today: NaiveDate) -> NaiveDate {
+    given.map_or(today, |given| given.on().min(before.consent_on.unwrap_or(today)).max(today))
 }
 
 async fn change(
@@ -406,7 +438,7 @@ async fn change(
     let kept = Consent::of(&after);
     let said = patch.consent.map(|given| given.map(|given| Consent::given(given, person)));
     let given = said.unwrap_or_else(|| kept.filter(|_| after.lawful_basis == LawfulBasis::Consent));
-    let latest = given.as_ref().map_or(today, |given| given.on().min(before.consent_on.unwrap_or(today)).max(today));
+    let latest = latest_of_change(given.as_ref(), before, today);
     consent::check(after.lawful_basis, given.as_ref(), person, today, latest)?;
     consent::set(&mut after, given.as_ref());
     Ok(after)

@@ -30,7 +30,7 @@ pub mod worklists;
 
 /// Routes of this module.
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
-    cfg.service(cases::create_case).service(cases::update_case);
+    cfg.service(cases::upsert::upsert_case).service(cases::create_case).service(cases::update_case);
     cfg.service(cases::close::close_case).service(cases::close::reopen_case);
     cfg.service(cases::withdraw::withdraw_consent).service(cases::withdraw::restore_consent);
     cfg.service(create::create_referral).service(update::update_referral);

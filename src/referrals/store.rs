@@ -4,28 +4,27 @@ pub mod clock;
 pub mod details;
 pub mod history;
 pub mod list;
+pub mod scene;
 pub mod search;
 pub mod talk;
 pub mod worklist;
 
-use super::rules::{Facts, ReferralId, ReferralStatus, Sides};
+pub use self::scene::Scene;
+use self::scene::{SceneRow, scene};
+use super::rules::{ReferralId, ReferralStatus, Sides};
 use crate::access::rules::{AgencyId, Caller, ClientId, Sight, VolunteerId};
-use crate::cases::rules::{CaseId, CaseState, Urgency};
-use crate::cases::store::{Case, CasePerson, Filter};
+use crate::cases::rules::{CaseId, Urgency};
+use crate::cases::store::Filter;
 use crate::codes::rules::Code;
-use crate::platform::crypto::Keys;
 use crate::platform::db::Conn;
 use crate::platform::db::sql::Known;
-use crate::platform::error::ApiResult;
 use crate::platform::region_code::{RegionCode, RegionLevel};
-use crate::referrals::details::Details;
-use crate::schema::{case_people, cases, referral_details, referrals, source_systems};
+use crate::schema::{case_people, cases, referrals, source_systems};
 use chrono::{DateTime, NaiveDate, Utc};
-use diesel::dsl::{AsSelect, InnerJoin, InnerJoinQuerySource, exists};
+use diesel::dsl::exists;
 use diesel::expression::SelectableExpression;
-use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{Binary, Bool, Nullable};
+use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
@@ -159,52 +158,6 @@ impl Referral {
     }
 }
 
-/// What a referral is decided by, beside what is shown of it.
-#[derive(Debug)]
-pub struct Scene {
-    /// The referral.
-    pub referral: Referral,
-    /// Its case.
-    pub case: Case,
-    /// The case's person.
-    pub person: CasePerson,
-    may_forward: bool,
-    rival_open: bool,
-    successor_open: bool,
-    told: Option<Vec<u8>>,
-}
-
-impl Scene {
-    /// Whether anything is told in the fields of the service.
-    pub fn is_told(&self) -> bool {
-        self.told.is_some()
-    }
-
-    /// What is told for the service.
-    pub fn details(&self, keys: &Keys) -> ApiResult<Details> {
-        self.told
-            .as_ref()
-            .map_or_else(|| Ok(Details::default()), |sealed| Details::open(keys, self.referral.id, sealed))
-    }
-
-    /// What a move of this caller depends on.
-    pub fn facts(&self, caller: &Caller) -> Facts {
-        let referral = &self.referral;
-        Facts {
-            status: referral.status,
-            since: referral.status_since,
-            held_from: referral.held_from,
-            ended_from: referral.ended_from,
-            may_forward: self.may_forward,
-            claimed_by_other: referral.handler_agency_id.is_some_and(|handler| handler != caller.agency),
-            in_pool: referral.sides().in_pool(caller),
-            case_open: self.case.state == CaseState::Open,
-            rival_open: self.rival_open,
-            successor_open: self.successor_open,
-        }
-    }
-}
-
 const OPEN: [ReferralStatus; 5] = [
     ReferralStatus::Submitted,
     ReferralStatus::Received,
@@ -302,67 +255,6 @@ where
     }
 }
 
-/// The same table under other names.
-mod again {
-    use crate::schema::referrals;
-    diesel::alias!(referrals as rivals: Rivals, referrals as successors: Successors);
-}
-
-/// Referrals with all that they are decided by.
-type Decided = InnerJoinQuerySource<
-    InnerJoinQuerySource<referrals::table, InnerJoin<cases::table, case_people::table>>,
-    source_systems::table,
->;
-/// A scene as it is read.
-type SceneRow = (Referral, Case, CasePerson, bool, bool, bool, Option<Vec<u8>>);
-/// What is read of it.
-type SceneColumns = (
-    AsSelect<Referral, Pg>,
-    AsSelect<Case, Pg>,
-    AsSelect<CasePerson, Pg>,
-    source_systems::may_forward,
-    Filter<Decided>,
-    Filter<Decided>,
-    Box<dyn BoxableExpression<Decided, Pg, SqlType = Nullable<Binary>>>,
-);
-
-fn scene() -> SceneColumns {
-    let (referral, case, person) = (Referral::as_select(), Case::as_select(), CasePerson::as_select());
-    (referral, case, person, source_systems::may_forward, rival_open(), successor_open(), told())
-}
-
-/// What is told in the fields of the service, sealed.
-fn told() -> Box<dyn BoxableExpression<Decided, Pg, SqlType = Nullable<Binary>>> {
-    let told = referral_details::table.filter(referral_details::referral_id.eq(referrals::id));
-    Box::new(told.select(referral_details::sealed).single_value())
-}
-
-/// Whether the case has another open referral at the same receiver.
-fn rival_open() -> Filter<Decided> {
-    let rivals = again::rivals
-        .filter(again::rivals.field(referrals::case_id).eq(referrals::case_id))
-        .filter(again::rivals.field(referrals::receiver_agency_id).eq(referrals::receiver_agency_id))
-        .filter(again::rivals.field(referrals::id).ne(referrals::id))
-        .filter(again::rivals.field(referrals::status).eq_any(OPEN))
-        .select(again::rivals.field(referrals::id)); // the text of a statement is made for each call
-    Box::new(exists(rivals))
-}
-
-/// Whether it was passed on and a referral that follows it is open.
-fn successor_open() -> Filter<Decided> {
-    let successors = again::successors
-        .filter(again::successors.field(referrals::previous_referral_id).eq(referrals::id.nullable()))
-        .filter(again::successors.field(referrals::status).eq_any(OPEN))
-        .select(again::successors.field(referrals::id));
-    Box::new(exists(successors))
-}
-
-impl From<SceneRow> for Scene {
-    fn from((referral, case, person, may_forward, rival_open, successor_open, told): SceneRow) -> Self {
-        Self { referral, case, person, may_forward, rival_open, successor_open, told }
-    }
-}
-
 /// One referral with all that it is decided by.
 pub async fn find(conn: &mut &Conn, caller: &Caller, id: ReferralId) -> QueryResult<Scene> {
     let row: SceneRow = referrals::table
@@ -406,6 +298,12 @@ pub async fn lock_any(conn: &mut Conn, id: ReferralId) -> QueryResult<Referral> 
 pub async fn first_of(conn: &mut Conn, case: CaseId) -> QueryResult<Option<ReferralId>> {
     let query = referrals::table.filter(referrals::case_id.eq(case)).order((referrals::created_at, referrals::id));
     query.select(referrals::id).first(conn).await.optional()
+}
+
+/// Whether this target has been asked for the case before, whatever became of it.
+pub async fn asked(conn: &mut Conn, case: CaseId, target: AgencyId) -> QueryResult<bool> {
+    let asked = referrals::table.filter(referrals::case_id.eq(case).and(referrals::receiver_agency_id.eq(target)));
+    diesel::select(exists(asked)).get_result(conn).await
 }
 
 /// The open referrals of a case that is locked, held too, in the order of their ids.

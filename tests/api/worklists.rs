@@ -88,6 +88,9 @@ fn a_worklist_reads_its_page_in_the_order_of_an_index() {
             (&regency, "direction=sent&order=due", "referrals_", 1),
             (&regency, "status=submitted", "referrals_by_regency", 1),
             (&regency, &received, "referrals_", 1),
+            (&bpjs, "direction=received&overdue=true&order=due", "referrals_received_by_due", 3),
+            (&bpjs, "direction=received&escalated=1", "referrals_escalated_received", 3),
+            (&regency, "escalated=2", "referrals_escalated_of_regency", 1),
         ] {
             check(client, query, index, parts).await;
         }

@@ -1,5 +1,6 @@
 //! Lists of referrals: one builder of filters for the page and its count.
-use super::{Scene, SceneRow, handled_by, in_region, open_to, received_by, scene, visible_to};
+use super::scene::{Scene, SceneRow, scene};
+use super::{handled_by, in_region, open_to, received_by, visible_to};
 use crate::access::rules::{AgencyId, Caller};
 use crate::cases::rules::{CaseId, Urgency};
 use crate::cases::store::Filter;

@@ -1,5 +1,6 @@
 //! Referrals found otherwise than by a list.
-use super::{Scene, SceneRow, scene, visible_to};
+use super::scene::{Scene, SceneRow, scene};
+use super::visible_to;
 use crate::access::rules::Caller;
 use crate::cases::rules::CaseId;
 use crate::platform::db::Conn;
