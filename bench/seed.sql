@@ -91,19 +91,22 @@ SELECT pg_temp.seeded_id(n, 1), format('KS-%s-%s-%s', replace(left(village, 5), 
     CASE WHEN n % 7 = 0 THEN 'urgent' ELSE 'normal' END, 'public_task', at, sender, sender, '\x', at, at
 FROM drawn ORDER BY n;
 
-INSERT INTO case_people (id, case_id, name, sex, age_estimate, age_estimated_on, nik_status, address, need)
-SELECT pg_temp.seeded_id(n, 2), pg_temp.seeded_id(n, 1),
-    (ARRAY['Siti', 'Ahmad', 'Nurlela', 'Hasan', 'Salamah', 'Zainal', 'Rukiyah', 'Darman'])[1 + n % 8] || ' '
-        || (ARRAY['Rahmah', 'Saputra', 'Sari', 'Basri', 'Utami', 'Abidin', 'Lestari'])[1 + n / 8 % 7],
+-- By which names are found, roughly as the service makes it of them, with the version of the demo's: a job would make them anew.
+INSERT INTO case_people (id, case_id, regency_code, name, name_key, name_version, sex, age_estimate, age_estimated_on, nik_status,
+    address, need)
+SELECT pg_temp.seeded_id(n, 2), pg_temp.seeded_id(n, 1), left(village, 5), first || ' ' || last,
+    lower(least(first, last) || ' ' || greatest(first, last)), (SELECT max(name_version) FROM case_people),
     CASE WHEN n % 2 = 0 THEN 'female' ELSE 'male' END, 20 + n % 60, at::date, 'unknown', 'RT ' || 1 + n % 9,
     'Sakit dan tidak lagi mampu bekerja; kepesertaan jaminan kesehatan tidak aktif, perlu didampingi.'
-FROM drawn ORDER BY n;
+FROM drawn, LATERAL (SELECT
+    (ARRAY['Siti', 'Ahmad', 'Nurlela', 'Hasan', 'Salamah', 'Zainal', 'Rukiyah', 'Darman'])[1 + n % 8] AS first,
+    (ARRAY['Rahmah', 'Saputra', 'Sari', 'Basri', 'Utami', 'Abidin', 'Lestari'])[1 + n / 8 % 7] AS last) name ORDER BY n;
 
 -- What waits, waits for long: the job that ends referrals without an answer is not what is measured.
 INSERT INTO referrals (id, case_id, province_code, regency_code, district_code, village_code, reporter_agency_id, volunteer_id,
     sensitive, sender_agency_id, receiver_agency_id, service, urgency, month, status, status_since, status_agency_id, held_from,
-    hold_reason, ended_from, reason_list, reason, outcome, due_on, chain, expires_at, version, created_by, create_request,
-    created_at, updated_at)
+    hold_reason, ended_from, reason_list, reason, outcome, due_on, chain, expires_at, acknowledge_by, answer_by, reminders,
+    escalation_level, escalated_at, version, created_by, create_request, created_at, updated_at)
 SELECT pg_temp.seeded_id(n, 3), pg_temp.seeded_id(n, 1), left(village, 2), left(village, 5), left(village, 8), village, sender, volunteer,
     n % 9 = 0, sender, receiver, service, CASE WHEN n % 7 = 0 THEN 'urgent' ELSE 'normal' END,
     date_trunc('month', at AT TIME ZONE r.time_zone)::date, status, at + interval '2 days',
@@ -111,6 +114,12 @@ SELECT pg_temp.seeded_id(n, 3), pg_temp.seeded_id(n, 1), left(village, 2), left(
     CASE WHEN status = 'on_hold' THEN 'accepted' END, CASE WHEN status = 'on_hold' THEN 'waiting_for_documents' END,
     ended_from, reason_list, reason, outcome, CASE WHEN status IN ('accepted', 'in_progress') THEN at::date + 30 END,
     ARRAY[receiver], CASE WHEN status IN ('submitted', 'received') THEN timestamptz '2100-01-01Z' + n * interval '1 second' END,
+    -- A tenth of what waits is late, and a third of that was escalated.
+    CASE WHEN status = 'submitted' THEN CASE WHEN n / 20 % 10 = 0 THEN at ELSE timestamptz '2099-01-01Z' END + interval '1 day' END,
+    CASE WHEN status IN ('submitted', 'received') THEN CASE WHEN n / 20 % 10 = 0 THEN at ELSE timestamptz '2099-01-01Z' END + interval '3 days' END,
+    CASE WHEN status IN ('submitted', 'received') AND n / 20 % 10 = 0 THEN 2 ELSE 0 END,
+    CASE WHEN status IN ('submitted', 'received') AND n / 20 % 30 = 0 THEN 1 ELSE 0 END,
+    CASE WHEN status IN ('submitted', 'received') AND n / 20 % 30 = 0 THEN at + interval '3 days' END,
     2, sender, '\x', at, at + interval '2 days'
 FROM drawn JOIN regions r ON r.code = village ORDER BY n;
 
