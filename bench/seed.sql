@@ -91,13 +91,15 @@ SELECT pg_temp.seeded_id(n, 1), format('KS-%s-%s-%s', replace(left(village, 5), 
     CASE WHEN n % 7 = 0 THEN 'urgent' ELSE 'normal' END, 'public_task', at, sender, sender, '\x', at, at
 FROM drawn ORDER BY n;
 
-INSERT INTO case_people (id, case_id, name, sex, age_estimate, age_estimated_on, nik_status, address, need)
-SELECT pg_temp.seeded_id(n, 2), pg_temp.seeded_id(n, 1),
-    (ARRAY['Siti', 'Ahmad', 'Nurlela', 'Hasan', 'Salamah', 'Zainal', 'Rukiyah', 'Darman'])[1 + n % 8] || ' '
-        || (ARRAY['Rahmah', 'Saputra', 'Sari', 'Basri', 'Utami', 'Abidin', 'Lestari'])[1 + n / 8 % 7],
+-- The key of a name is nearly that of the service: how many have the same one is what counts.
+INSERT INTO case_people (id, case_id, name, name_key, name_version, sex, age_estimate, age_estimated_on, nik_status, address, need)
+SELECT pg_temp.seeded_id(n, 2), pg_temp.seeded_id(n, 1), name, lower(name), 2,
     CASE WHEN n % 2 = 0 THEN 'female' ELSE 'male' END, 20 + n % 60, at::date, 'unknown', 'RT ' || 1 + n % 9,
     'Sakit dan tidak lagi mampu bekerja; kepesertaan jaminan kesehatan tidak aktif, perlu didampingi.'
-FROM drawn ORDER BY n;
+FROM drawn, LATERAL (SELECT
+    (ARRAY['Siti', 'Ahmad', 'Nurlela', 'Hasan', 'Salamah', 'Zainal', 'Rukiyah', 'Darman'])[1 + n % 8] || ' '
+        || (ARRAY['Rahmah', 'Saputra', 'Sari', 'Basri', 'Utami', 'Abidin', 'Lestari'])[1 + n / 8 % 7] AS name) called
+ORDER BY n;
 
 -- What waits, waits for long: the job that ends referrals without an answer is not what is measured.
 INSERT INTO referrals (id, case_id, province_code, regency_code, district_code, village_code, reporter_agency_id, volunteer_id,
