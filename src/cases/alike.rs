@@ -21,7 +21,7 @@ use serde_json::Value;
 use std::cmp::Reverse;
 use uuid::Uuid;
 
-/// Named in one refusal.
+/// Named in one refusal, and by one create.
 const MOST: usize = 50;
 
 /// A case to which a new one is alike, as the refusal tells of it.
@@ -123,11 +123,13 @@ impl Distinct {
             let by = alike(&traits, &Traits::of(&other, &its, today))?;
             Some((other, its, by))
         };
-        let found = near.into_iter().filter_map(judged);
-        let (distinct, mut open): (Vec<_>, Vec<_>) = found.partition(|(other, ..)| self.from.contains(&other.id));
+        let mut found: Vec<_> = near.into_iter().filter_map(judged).collect();
+        // As many as can be named: who has looked at the newest of so many is not kept from reporting.
+        found.sort_unstable_by_key(|(other, ..)| Reverse((other.created_at, other.id)));
+        found.truncate(MOST);
+        let (distinct, open): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|(other, ..)| self.from.contains(&other.id));
         if !open.is_empty() {
-            open.sort_unstable_by_key(|(other, ..)| Reverse((other.created_at, other.id)));
-            open.truncate(MOST);
             let told: Vec<Candidate> = open.into_iter().map(|found| candidate(found, today)).collect();
             return Err(ApiError::from(&CASE_ALIKE).member("candidates", told));
         }

@@ -262,7 +262,7 @@ fn each_refusal_that_names_a_case_is_paid() {
         for _ in 0..2 {
             village.post("/v1/cases", patient(KOTO_JAYA)).await.problem(409, "case_alike");
         }
-        village.post("/v1/cases", patient(KOTO_JAYA)).await.problem(429, "rate_limited");
+        village.post("/v1/cases", patient(KOTO_JAYA)).await.problem(429, "budget_spent");
         // nobody waits for help because of that
         report(&village, elder(KOTO_JAYA)).await;
         let denied = "SELECT count(*) FROM audit_events WHERE action = 'case.create' AND detail = 'case_alike' AND outcome = 'denied' AND '17.06' = ANY (region_codes)";
@@ -409,7 +409,7 @@ fn who_is_alike_is_looked_for_by_indexes() {
              INSERT INTO cases (id, number, state, province_code, regency_code, district_code, village_code, reporter_agency_id, ppks,
                 sensitive, urgency, lawful_basis, state_since, state_agency_id, created_by, create_request, created_at, updated_at)
              SELECT d.id, 'KS-1706-2025-' || lpad(n::text, 6, '0'), 'open', province_code, regency_code, district_code, village_code,
-                reporter_agency_id, ppks, sensitive, urgency, lawful_basis, state_since, state_agency_id, created_by, create_request,
+                reporter_agency_id, ppks, sensitive, urgency, 'public_task', state_since, state_agency_id, created_by, create_request,
                 created_at, updated_at FROM (SELECT c.*, p.id AS person FROM cases c JOIN case_people p ON p.case_id = c.id) c, drawn d;
              INSERT INTO case_people (id, case_id, name, name_key, name_version, birth_date, nik_status, need)
              SELECT gen_random_uuid(), id, 'Siti ' || n, 'siti ' || n, 2, date '1950-01-01' + n % 20000, 'unknown', '-' FROM drawn;

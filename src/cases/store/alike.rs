@@ -7,7 +7,7 @@ use crate::platform::db::Conn;
 use crate::platform::db::sql::Known;
 use crate::platform::names::{VERSION, likeness};
 use crate::platform::region_code::RegionCode;
-use crate::schema::{case_distinctions as d, case_people as p, cases as t};
+use crate::schema::{case_distinctions, case_distinctions as d, case_people, case_people as p, cases as t};
 use chrono::{DateTime, Utc};
 use diesel::dsl::{exists, not};
 use diesel::prelude::*;
@@ -80,7 +80,7 @@ pub async fn add_distinctions(
         )
     };
     let rows: Vec<_> = others.iter().map(row).collect();
-    diesel::insert_into(d::table).values(rows).execute(conn).await.map(drop)
+    diesel::insert_into(case_distinctions::table).values(rows).execute(conn).await.map(drop)
 }
 
 /// Where going through cases goes on.
@@ -143,7 +143,7 @@ pub async fn refresh_keys(conn: &mut Conn, most: i64) -> QueryResult<usize> {
     let outdated = p::table.filter(p::name_version.lt(VERSION)).select((p::id, p::name));
     let rows: Vec<(Uuid, String)> = outdated.limit(most).for_no_key_update().skip_locked().load(conn).await?;
     for (id, name) in &rows {
-        diesel::update(p::table.find(id)).set(found_by(name)).execute(conn).await?;
+        diesel::update(case_people::table.find(id)).set(found_by(name)).execute(conn).await?;
     }
     Ok(rows.len())
 }

@@ -248,6 +248,8 @@ impl<'a> Office<'a> {
                 "village_code" => *value = json!(self.villages[1]),
                 "region_code" => *value = json!(self.villages[0]),
                 "service" => *value = json!("neglected_elder_care"),
+                // who has a case is offered that one
+                "person" => value["name"] = json!(a_name()),
                 // consent would need to say whose and when
                 "lawful_basis" => *value = json!("public_task"),
                 "on" => *value = json!((Utc::now() + TimeDelta::hours(7)).date_naive()),
