@@ -17,6 +17,7 @@ mod architecture;
 mod audit;
 mod authorization;
 mod bad_input;
+mod case_documents;
 mod cases;
 mod cases_consent;
 mod changes;
