@@ -30,6 +30,7 @@ pub mod codes;
 pub mod changes;
 
 pub mod audit;
+pub mod documents;
 
 pub mod access;
 
@@ -91,9 +92,10 @@ pub fn error_codes() -> Vec<&'static Code> {
         agencies::clients::rules::CODES,
         partners::imports::rules::CODES,
         volunteers::rules::CODES,
-        volunteers::rules::documents::CODES,
+        documents::rules::CODES,
         training::rules::CODES,
         cases::rules::CODES,
+        cases::rules::documents::CODES,
         referrals::rules::CODES,
         referrals::rules::talk::CODES,
         partners::merges::rules::CODES,

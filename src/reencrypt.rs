@@ -3,7 +3,9 @@
 //! A row is written only if it is still what was read. What was sealed by the former key and is committed later, by a node that
 //! has not read the directory again or in a long transaction, is found by a later pass. Interrupted, it is simply run again.
 use crate::access::rules::VolunteerId;
-use crate::cases::store::sealed as cases;
+use crate::cases::store::{documents::CaseDocuments, sealed as cases};
+use crate::documents::rules::DocumentId;
+use crate::documents::{Rows, left_over};
 use crate::platform::clock::Clock;
 use crate::platform::crypto::Keys;
 use crate::platform::db::Writer;
@@ -13,8 +15,7 @@ use crate::referrals::details::Details;
 use crate::referrals::rules::ReferralId;
 use crate::referrals::store::details as referrals;
 use crate::volunteers::identity::nik_context;
-use crate::volunteers::rules::documents::DocumentId;
-use crate::volunteers::store::{documents, sealed as volunteers};
+use crate::volunteers::store::{documents::VolunteerDocuments, sealed as volunteers};
 use chrono::TimeDelta;
 use indicatif::ProgressBar;
 use std::sync::Arc;
@@ -75,7 +76,8 @@ async fn pass(writer: &Writer, keys: &Arc<Keys>, objects: &Objects) -> anyhow::R
         volunteers: pass_volunteers(writer, keys, &bar).await?,
         cases: pass_cases(writer, keys, &bar).await?,
         referrals: pass_referrals(writer, keys, &bar).await?,
-        documents: pass_documents(writer, objects, &bar).await?,
+        documents: pass_documents::<VolunteerDocuments>(writer, objects, &bar).await?
+            + pass_documents::<CaseDocuments>(writer, objects, &bar).await?,
     };
     bar.finish_and_clear();
     Ok(done)
@@ -148,27 +150,17 @@ async fn pass_referrals(writer: &Writer, keys: &Arc<Keys>, bar: &ProgressBar) ->
     Ok(done)
 }
 
-async fn pass_documents(writer: &Writer, objects: &Objects, bar: &ProgressBar) -> anyhow::Result<usize> {
-    let (mut done, mut after) = (0, DocumentId(Uuid::nil()));
+/// The content of one kind of documents; returns of how many it was written.
+async fn pass_documents<R: Rows>(writer: &Writer, objects: &Objects, bar: &ProgressBar) -> anyhow::Result<usize> {
+    let (mut after, mut all) = (DocumentId(Uuid::nil()), 0);
     loop {
-        let ids = writer.run(async move |c| ApiResult::Ok(documents::kept_after(c, after, PAGE).await?)).await;
-        let ids = ids.map_err(told)?;
-        let Some(last) = ids.last() else { return Ok(done) };
+        let ids = R::kept_after(writer, after, PAGE).await.map_err(told)?;
+        let Some(last) = ids.last() else { return Ok(all) };
         after = *last;
         for id in ids {
-            let written = reseal(writer, objects, id).await.map_err(told)?;
-            done += usize::from(written);
+            let written = left_over::reseal::<R>(writer, objects, id).await.map_err(told)?;
+            all += usize::from(written);
             bar.inc(u64::from(written));
         }
     }
-}
-
-/// Writes a document anew. No transaction waits for the store of documents; if the document was removed meanwhile, its content
-/// goes again: the job that removes it may have been there before.
-async fn reseal(writer: &Writer, objects: &Objects, id: DocumentId) -> ApiResult<bool> {
-    let written = objects.reseal(id.0).await?;
-    if written && !writer.run(async move |c| ApiResult::Ok(documents::is_kept(c, id).await?)).await? {
-        objects.delete(Uuid::from(id)).await?;
-    }
-    Ok(written)
 }

@@ -80,6 +80,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    case_documents (id) {
+        id -> Uuid,
+        case_id -> Uuid,
+        referral_id -> Nullable<Uuid>,
+        kind -> Text,
+        content_type -> Text,
+        size -> Int4,
+        sha256 -> Bytea,
+        state -> Text,
+        state_since -> Timestamptz,
+        created_at -> Timestamptz,
+        created_by -> Uuid,
+        volunteer_id -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
     case_history (id) {
         id -> Uuid,
         case_id -> Uuid,
@@ -185,6 +202,7 @@ diesel::table! {
         consent_method -> Nullable<Text>,
         consent_withdrawn_on -> Nullable<Date>,
         recorded_at -> Nullable<Timestamptz>,
+        consent_evidence_ids -> Array<Uuid>,
     }
 }
 
@@ -868,6 +886,9 @@ diesel::table! {
     }
 }
 
+diesel::joinable!(case_documents -> agencies (created_by));
+diesel::joinable!(case_documents -> cases (case_id));
+diesel::joinable!(case_documents -> referrals (referral_id));
 diesel::joinable!(case_history -> cases (case_id));
 diesel::joinable!(case_numbers -> regions (regency_code));
 diesel::joinable!(case_people -> cases (case_id));
@@ -920,6 +941,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     agencies,
     audit_events,
     case_distinctions,
+    case_documents,
     case_history,
     case_numbers,
     case_people,

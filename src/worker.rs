@@ -4,7 +4,9 @@ use crate::access::rules::OUTLIVED;
 use crate::access::store as access;
 use crate::agencies::clients::store as clients;
 use crate::cases::store::alike as cases_alike;
+use crate::cases::store::documents::CaseDocuments;
 use crate::changes::store as changes;
+use crate::documents::left_over;
 use crate::partners::imports::work as imports;
 use crate::platform::app::App;
 use crate::platform::db::Writer;
@@ -12,7 +14,7 @@ use crate::platform::error::ApiResult;
 use crate::platform::idempotency;
 use crate::referrals::clock;
 use crate::statistics::store as statistics;
-use crate::volunteers::left_over;
+use crate::volunteers::store::documents::VolunteerDocuments;
 use crate::volunteers::store::{phones, search};
 use chrono::TimeDelta;
 use std::sync::Arc;
@@ -55,7 +57,7 @@ async fn run_documents(app: &Arc<App>, writer: &Writer) {
     let mut turns = turns();
     while !app.is_stopping() {
         turns.tick().await;
-        match left_over::remove(writer, app).await {
+        match remove_left_over(app, writer).await {
             Ok(documents) => tracing::info!(documents, "content of documents removed"),
             Err(error) => tracing::error!(%error, "documents failed; the next turn tries again"),
         }
@@ -94,7 +96,13 @@ async fn keep_words(app: &Arc<App>, writer: &Writer) -> ApiResult<usize> {
 /// Every job once.
 pub async fn turn(app: &Arc<App>, writer: &Writer) -> ApiResult<()> {
     run_once(app, writer).await?;
-    left_over::remove(writer, app).await.map(drop)
+    remove_left_over(app, writer).await.map(drop)
+}
+
+/// Content of documents that nobody is shown any more; of how many.
+async fn remove_left_over(app: &Arc<App>, writer: &Writer) -> ApiResult<usize> {
+    let of_volunteers = left_over::remove::<VolunteerDocuments>(writer, app).await?;
+    Ok(of_volunteers + left_over::remove::<CaseDocuments>(writer, app).await?)
 }
 
 async fn run_once(app: &Arc<App>, writer: &Writer) -> ApiResult<()> {

@@ -2,6 +2,7 @@
 use super::person::is_child;
 use super::rules::{ConsentBy, ConsentMethod, LawfulBasis, Relation};
 use super::store::{Case, CasePerson};
+use crate::documents::rules::DocumentId;
 use crate::platform::error::{ApiError, ApiResult, Fault};
 use crate::platform::moment::Day;
 use chrono::NaiveDate;
@@ -21,6 +22,8 @@ pub struct Consent {
     method: Option<ConsentMethod>,
     /// The day.
     on: NaiveDate,
+    /// Documents of the case of the kind `consent_evidence`, oldest first: that it was said.
+    evidence_document_ids: Vec<DocumentId>,
 }
 
 /// Who agrees to the processing, how and when.
@@ -42,13 +45,15 @@ impl Consent {
     /// The consent of a stored case.
     pub fn of(case: &Case) -> Option<Self> {
         let (by, on) = case.consent_by.zip(case.consent_on)?;
-        Some(Self { by, relation: case.consent_relation, method: case.consent_method, on })
+        let (relation, method) = (case.consent_relation, case.consent_method);
+        Some(Self { by, relation, method, on, evidence_document_ids: case.consent_evidence_ids.clone() })
     }
 
     /// As it was given with a request, for this person.
     pub fn given(new: NewConsent, person: &CasePerson) -> Self {
         let relation = new.relation.or(person.guardian_relation.filter(|_| new.by == ConsentBy::Guardian));
-        Self { by: new.by, relation, method: Some(new.method), on: new.on.date() }
+        let (by, method, on) = (new.by, Some(new.method), new.on.date());
+        Self { by, relation, method, on, evidence_document_ids: vec![] }
     }
 
     /// The day.

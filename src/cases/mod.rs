@@ -6,6 +6,7 @@
 pub mod alike;
 pub mod api;
 pub mod consent;
+pub mod documents;
 pub mod duplicates;
 pub mod history;
 pub mod likeness;
@@ -20,4 +21,7 @@ pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
     cfg.service(duplicates::list_duplicate_cases);
     cfg.service(api::list_cases).service(api::read_case).service(history::read_case_history);
     cfg.service(api::reveal_case);
+    cfg.service(documents::create_case_document).service(documents::list_case_documents);
+    cfg.service(documents::read_case_document).service(documents::delete_case_document);
+    cfg.service(documents::link_case_document).service(documents::download_case_document);
 }

@@ -1,4 +1,6 @@
 //! What a case is, and what may be said of a person to whom. Pure.
+pub mod documents;
+
 use crate::platform::error::Fault;
 use crate::platform::person::age;
 use crate::platform::region_code::{RegionCode, RegionLevel};

@@ -1,5 +1,6 @@
 //! Every SQL statement on cases, their people, numbers and history.
 pub mod alike;
+pub mod documents;
 pub mod references;
 pub mod sealed;
 
@@ -9,6 +10,7 @@ use super::rules::{
 };
 use crate::access::rules::{AgencyId, Caller, ClientId, Sight, VolunteerId};
 use crate::codes::rules::Code;
+use crate::documents::rules::DocumentId;
 use crate::platform::db::Conn;
 use crate::platform::db::sql::{Known, pg_advisory_xact_lock};
 use crate::platform::nik::{NikStatus, Sex};
@@ -90,6 +92,9 @@ pub struct Case {
     pub consent_withdrawn_on: Option<NaiveDate>,
     /// Time of the device on which it was written down.
     pub recorded_at: Option<DateTime<Utc>>,
+    /// Documents that show that somebody agreed; kept by [`documents::keep_evidence`].
+    #[diesel(skip_insertion)]
+    pub consent_evidence_ids: Vec<DocumentId>,
 }
 
 /// Who the person of a case is. Leaves only through [`super::person::PersonView`].

@@ -191,11 +191,10 @@ async fn report(
     new: NewCase,
     request: &[u8],
 ) -> ApiResult<(Case, CasePerson)> {
-    let now = app.clock.now();
+    let (now, id) = (app.clock.now(), new.id.unwrap_or_else(|| CaseId(app.clock.new_id())));
     let [province_code, regency_code, district_code, village_code] = place(conn, caller, &new.village_code).await?;
     let volunteer_id = reporter(conn, caller, new.volunteer_id).await?;
     let today = TimeZone::of(&village_code).day(now);
-    let id = new.id.unwrap_or_else(|| CaseId(app.clock.new_id()));
     let (ppks, sensitive) = check_ppks(conn, new.ppks, today).await?;
     check_places(conn, new.service_field.as_ref(), new.sector.as_ref(), today).await?;
     let distinct = Distinct::check(conn, caller, new.distinct_from, new.distinct_reason, today).await?;
@@ -235,6 +234,7 @@ async fn report(
         consent_method: None,
         consent_withdrawn_on: None,
         recorded_at,
+        consent_evidence_ids: vec![],
     };
     consent::set(&mut case, given.as_ref());
     let reason = distinct.create(conn, caller, &case, &person, today).await?;

@@ -13,6 +13,7 @@ pub mod cases;
 pub mod clock;
 pub mod create;
 pub mod details;
+pub mod documents;
 pub mod due;
 pub mod feedback;
 pub mod forward;
@@ -37,6 +38,9 @@ pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
     cfg.service(worklists::read_worklists);
     cfg.service(api::list_referrals).service(api::read_referral).service(api::read_referral_history);
     cfg.service(reveal::reveal_referral).service(reveal::reveal_referrals).service(search::search_referrals);
+    cfg.service(documents::create_referral_document).service(documents::list_referral_documents);
+    cfg.service(documents::read_referral_document).service(documents::delete_referral_document);
+    cfg.service(documents::link_referral_document).service(documents::download_referral_document);
     cfg.service(feedback::read_referral_feedback);
     cfg.service(talk::create_referral_comment).service(talk::list_referral_comments);
     cfg.service(batch::move_referrals);

@@ -1,9 +1,10 @@
 //! The state machine of a referral, who is party to it, and what of the person its receiver sees. Pure.
 mod chain;
+pub mod documents;
 mod period;
 pub mod talk;
 
-pub use chain::chain_of;
+pub use chain::{chain_before, chain_of};
 pub use period::Period;
 
 use crate::access::rules::{AgencyId, Caller, Scope, Sight};

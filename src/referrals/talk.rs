@@ -95,6 +95,12 @@ fn read_by(caller: &Caller, referral: &Referral, now: DateTime<Utc>) -> Reading 
     reading(sight(caller, referral), speaker(caller, referral), &facts(caller, referral), now)
 }
 
+/// Refuses who is on neither side, and everyone once the talk is over.
+pub fn speaks(caller: &Caller, referral: &Referral, now: DateTime<Utc>) -> ApiResult<TalkSide> {
+    let facts = TalkFacts { comments: 0, ..facts(caller, referral) };
+    decide(caller, speaker(caller, referral), &facts, None, now).map_err(|why| refusal(why, referral))
+}
+
 /// What is said.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

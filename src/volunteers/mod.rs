@@ -5,7 +5,6 @@
 //! in a row of their own ([`store::Person`]) and leave only through a view made for the caller, after that was recorded.
 pub mod api;
 pub mod identity;
-pub mod left_over;
 pub mod phones;
 pub mod register;
 pub mod rules;

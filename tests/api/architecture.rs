@@ -18,6 +18,7 @@ const ORDER: &[&[&str]] = &[
     &["agencies"],
     &["regions", "codes"],
     &["changes"],
+    &["documents"],
     &["audit"],
     &["access"],
     &["platform"],

@@ -202,7 +202,7 @@ impl<'a> Rows<'a> {
             ("phone's", "/v1/volunteers") => {
                 let id = self.phone.credential.as_ref()?.volunteer_id.clone()?;
                 if path.contains("{document}") {
-                    return Some(self.here.with_document(id).await);
+                    return Some(self.here.with_document(at, id).await);
                 }
                 Some(Row {
                     document: String::new(),

@@ -15,31 +15,31 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 const KOTO_JAYA: &str = "17.06.02.1017";
-const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0 a face";
-const PNG: &[u8] = b"\x89PNG\r\n\x1a\n a face";
+pub const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0 a face";
+pub const PNG: &[u8] = b"\x89PNG\r\n\x1a\n a face";
 
 async fn volunteer(client: &Client<'_>) -> String {
     let new = json!({ "village_code": KOTO_JAYA, "name": crate::support::a_name(), "nik_status": "none" });
     format!("/v1/volunteers/{}", client.post("/v1/volunteers", new).await.expect(201).id())
 }
 
-async fn send(client: &Client<'_>, of: &str, kind: &str, content_type: &str, content: &[u8]) -> Reply {
+pub async fn send(client: &Client<'_>, of: &str, kind: &str, content_type: &str, content: &[u8]) -> Reply {
     let request = client.request(Method::POST, &format!("{of}/documents?kind={kind}"));
     request.raw(content).header("content-type", content_type).key(&Uuid::now_v7().to_string()).await
 }
 
-async fn listed(client: &Client<'_>, of: &str) -> Vec<Value> {
+pub async fn listed(client: &Client<'_>, of: &str) -> Vec<Value> {
     client.get(&format!("{of}/documents")).await.expect(200).json["items"].as_array().unwrap().clone()
 }
 
 /// The address of a new link, below that of the service.
-async fn link(client: &Client<'_>, document: &str) -> String {
+pub async fn link(client: &Client<'_>, document: &str) -> String {
     let made = client.request(Method::POST, &format!("{document}/link")).json(&json!({})).await.expect(200);
     let url = made.json["url"].as_str().unwrap();
     url.strip_prefix(&client.app.base).unwrap_or_else(|| panic!("{url}")).to_owned()
 }
 
-fn remove<'a>(client: &Client<'a>, document: &str, etag: &str) -> Request<'a> {
+pub fn remove<'a>(client: &Client<'a>, document: &str, etag: &str) -> Request<'a> {
     client.request(Method::DELETE, document).header("if-match", etag)
 }
 
@@ -48,7 +48,7 @@ fn address(reply: &Reply) -> String {
 }
 
 /// Every file below a directory.
-fn files(dir: &Path) -> Vec<PathBuf> {
+pub fn files(dir: &Path) -> Vec<PathBuf> {
     let (mut folders, mut found) = (vec![dir.to_owned()], vec![]);
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap().flatten() {
@@ -60,7 +60,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 }
 
 /// Runs a test with a place of its own for content.
-fn run_beside(name: &str, test: impl AsyncFnOnce(&TestApp, &Path)) {
+pub fn run_beside(name: &str, test: impl AsyncFnOnce(&TestApp, &Path)) {
     let dir = std::env::temp_dir().join(format!("simpul-{name}-{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
     let place = ObjectPlace::Directory(dir.clone());
@@ -68,7 +68,7 @@ fn run_beside(name: &str, test: impl AsyncFnOnce(&TestApp, &Path)) {
     std::fs::remove_dir_all(&dir).unwrap();
 }
 
-async fn sweep(app: &TestApp) {
+pub async fn sweep(app: &TestApp) {
     simpul::worker::turn(&app.running().app, &app.running().writer).await.unwrap();
 }
 

@@ -17,6 +17,7 @@ mod architecture;
 mod audit;
 mod authorization;
 mod bad_input;
+mod case_documents;
 mod case_upsert;
 mod cases;
 mod cases_alike;

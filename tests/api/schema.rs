@@ -4,20 +4,23 @@ use simpul::access::rules::{AgencyKind, ClientKind};
 use simpul::agencies::clients::rules::ClientState;
 use simpul::agencies::rules::AgencyState;
 use simpul::audit::rules::Outcome;
+use simpul::cases::rules::documents::CaseDocumentKind;
 use simpul::cases::rules::{
     CaseAction, CaseState, CommunicationNeed, ConsentBy, ConsentMethod, LawfulBasis, Relation, Urgency,
 };
 use simpul::changes::rules::Op;
+use simpul::documents::rules::{DocumentState, DocumentType};
 use simpul::partners::imports::rules::{ImportFailure, ImportFormat, ImportState, RowState, Todo};
 use simpul::platform::db::{Target, migrate};
 use simpul::platform::nik::{NikStatus, Sex};
 use simpul::platform::person::AgeBand;
 use simpul::platform::region_code::RegionLevel;
+use simpul::referrals::rules::talk::{CommentKind, TalkSide};
 use simpul::referrals::rules::{ReferralAction, ReferralStatus};
 use simpul::regions::rules::{RegionKind, TimeZone};
 use simpul::statistics::rules::SexGroup;
 use simpul::training::rules::{EnrolmentState, EventHistoryAction, EventLevel, EventState, TrainingResult};
-use simpul::volunteers::rules::documents::{DocumentKind, DocumentState, DocumentType};
+use simpul::volunteers::rules::documents::DocumentKind;
 use simpul::volunteers::rules::{HistoryAction, IdentityState, SupervisorKind, TrainingLevel, VolunteerStatus};
 
 #[test]
@@ -112,6 +115,11 @@ fn checks_list_what_the_enums_list() {
         same!("volunteer_documents", "kind", DocumentKind);
         same!("volunteer_documents", "content_type", DocumentType);
         same!("volunteer_documents", "state", DocumentState);
+        same!("case_documents", "kind", CaseDocumentKind);
+        same!("case_documents", "content_type", DocumentType);
+        same!("case_documents", "state", DocumentState);
+        same!("referral_comments", "kind", CommentKind);
+        same!("referral_comments", "side", TalkSide);
         same!("volunteer_figures", "status", VolunteerStatus);
         same!("volunteer_figures", "level", TrainingLevel);
         same!("volunteer_figures", "sex", SexGroup);

@@ -236,6 +236,34 @@ impl Permission for TalkReferrals {
     const SCOPES: &'static [Scope] = &[Scope::ReferralsSend, Scope::ReferralsHandle];
 }
 
+/// Get at the content of a case's documents, in which identity numbers may stand.
+pub struct OpenCaseDocuments;
+impl Permission for OpenCaseDocuments {
+    const SCOPES: &'static [Scope] = &[Scope::CasesRead];
+    const ACTING_USER: bool = true;
+}
+
+/// Remove a document of a case, for good.
+pub struct RemoveCaseDocuments;
+impl Permission for RemoveCaseDocuments {
+    const SCOPES: &'static [Scope] = &[Scope::CasesWrite];
+    const ACTING_USER: bool = true;
+}
+
+/// Get at the content of a referral's documents.
+pub struct OpenReferralDocuments;
+impl Permission for OpenReferralDocuments {
+    const SCOPES: &'static [Scope] = &[Scope::ReferralsRead];
+    const ACTING_USER: bool = true;
+}
+
+/// Remove a document of a referral, for good.
+pub struct RemoveReferralDocuments;
+impl Permission for RemoveReferralDocuments {
+    const SCOPES: &'static [Scope] = &[Scope::ReferralsSend, Scope::ReferralsHandle];
+    const ACTING_USER: bool = true;
+}
+
 /// Undo an ending, or say that a referral should never have been.
 pub struct CorrectReferrals;
 impl Permission for CorrectReferrals {

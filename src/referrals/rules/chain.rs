@@ -19,6 +19,18 @@ pub fn chain_of<T>(first: ReferralId, all: Vec<T>, of: impl Fn(&T) -> (ReferralI
     all.into_iter().filter(|one| found.contains(&of(one).0)).collect()
 }
 
+/// A referral and those before it, each of which was passed on to the next.
+pub fn chain_before(last: ReferralId, all: &[(ReferralId, Option<ReferralId>)]) -> Vec<ReferralId> {
+    let mut found = vec![last];
+    while let Some((_, Some(before))) = all.iter().find(|(id, _)| found.last() == Some(id)) {
+        if found.contains(before) {
+            break;
+        }
+        found.push(*before);
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,5 +45,7 @@ mod tests {
         assert_eq!(chain(1), [id(1), id(4), id(3), id(2)]);
         assert_eq!(chain(3), [id(4), id(3)]);
         assert_eq!(chain(5), [id(5)]);
+        assert_eq!(chain_before(id(4), &all), [id(4), id(3), id(2), id(1)]);
+        assert_eq!(chain_before(id(5), &all), [id(5)]);
     }
 }

@@ -118,3 +118,9 @@ pub async fn endings(conn: &mut &Conn, of: &[ReferralId]) -> QueryResult<Vec<(Re
         .load(conn)
         .await
 }
+
+/// Which referral of a case follows which, whoever sees them.
+pub async fn followed(conn: &mut &Conn, case: CaseId) -> QueryResult<Vec<(ReferralId, Option<ReferralId>)>> {
+    let of_case = referrals::table.filter(referrals::case_id.eq(case));
+    of_case.select((referrals::id, referrals::previous_referral_id)).load(conn).await
+}

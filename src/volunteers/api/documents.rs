@@ -5,28 +5,24 @@ use crate::access::rules::{
     AgencyId, Caller, ReadVolunteers, RemoveDocuments, SharedCaller, VolunteerId, WriteVolunteers,
 };
 use crate::audit::{rules::Event, store as audit};
+use crate::documents::rules::{
+    DocumentId, DocumentState, DocumentType, MOST_DOCUMENTS, TOO_MANY_DOCUMENTS, UNDER_WAY, VERSION, hexadecimal,
+};
+use crate::documents::uploads::{PathDocument, Sent, check, size};
 use crate::platform::answer::Answer;
 use crate::platform::app::{App, Shared};
 use crate::platform::db::{Conn, Db};
-use crate::platform::error::{
-    ApiError, ApiResult, BODY_TOO_LARGE, Fault, Place, Problem, STALE, UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE,
-};
+use crate::platform::error::{ApiError, ApiResult, Problem, STALE, UNAVAILABLE};
 use crate::platform::idempotency::{Attempt, Replay, RequestKey};
-use crate::platform::input::{IfMatch, PathId, Query, Upload, path_id};
+use crate::platform::input::{IfMatch, PathId, Query};
 use crate::platform::openapi::{Binary, IdempotencyHeader, IfMatchHeader};
-use crate::volunteers::rules::documents::{
-    DocumentId, DocumentKind, DocumentState, DocumentType, MOST_BYTES, MOST_DOCUMENTS, MOST_SECONDS,
-    TOO_MANY_DOCUMENTS, UNDER_WAY,
-};
+use crate::volunteers::rules::documents::DocumentKind;
 use crate::volunteers::store::documents::{self, Document};
 use crate::volunteers::store::{self, Volunteer};
-use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest, delete, get, post};
+use actix_web::{delete, get, post};
 use chrono::{DateTime, Utc};
 use diesel::OptionalExtension;
 use serde::{Deserialize, Serialize};
-use std::fmt::Write;
-use std::future::{Ready, ready};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
@@ -49,15 +45,9 @@ pub struct DocumentView {
     created_by: AgencyId,
 }
 
-/// A document is never changed, only removed.
-const VERSION: i32 = 1;
-
 impl From<Document> for DocumentView {
     fn from(document: Document) -> Self {
-        let sha256 = document.sha256.iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}"); // a String takes everything
-            text
-        });
+        let sha256 = hexadecimal(&document.sha256);
         Self {
             id: document.id,
             volunteer_id: document.volunteer_id,
@@ -88,19 +78,6 @@ pub struct NewDocument {
     kind: DocumentKind,
 }
 
-/// The id of a document in the path, read as `PathId` reads that of the volunteer.
-#[derive(Debug, Clone, Copy)]
-pub struct PathDocument(pub DocumentId);
-
-impl FromRequest for PathDocument {
-    type Error = ApiError;
-    type Future = Ready<ApiResult<Self>>;
-
-    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self(DocumentId(path_id(req, "document")))))
-    }
-}
-
 /// Add a document
 ///
 /// The file itself is the body: PDF, JPEG or PNG, at most 10 MiB, of a photo (an image) 5 MiB; its first bytes must be those of
@@ -116,18 +93,18 @@ pub async fn create_volunteer_document(
     permit: Permit<WriteVolunteers>,
     id: PathId<VolunteerId>,
     new: Query<NewDocument>,
-    sent: Upload<MOST_BYTES, MOST_SECONDS>,
+    sent: Sent,
     app: Shared,
     db: Db,
 ) -> ApiResult<Answer> {
-    let content_type = check(new.0.kind, &sent)?;
+    let content_type = check(new.0.kind.fits(), &sent)?;
     let (caller, app) = (permit.caller(), app.0);
     let document = Document {
         id: DocumentId(app.clock.new_id()),
         volunteer_id: id.0,
         kind: new.0.kind,
         content_type,
-        size: i32::try_from(sent.content.len()).unwrap_or(i32::MAX),
+        size: size(&sent),
         sha256: sent.digest,
         state: DocumentState::Uploading,
         state_since: app.clock.now(),
@@ -152,24 +129,6 @@ async fn give_up(db: &Db, id: DocumentId, now: DateTime<Utc>) {
     if db.write(async move |c| ApiResult::Ok(documents::set_state(c, id, states, now).await?)).await.is_err() {
         tracing::warn!("an upload that broke off is still counted as under way");
     }
-}
-
-/// The type of what was sent, if it may be that of such a document.
-fn check(kind: DocumentKind, sent: &Upload<MOST_BYTES, MOST_SECONDS>) -> ApiResult<DocumentType> {
-    let refused = || {
-        let types: Vec<&str> =
-            DocumentType::ALL.iter().copied().filter(|one| kind.takes(*one)).map(DocumentType::as_str).collect();
-        ApiError::from(&UNSUPPORTED_MEDIA_TYPE).header("accept", types.join(", "))
-    };
-    let stated = DocumentType::parse(&sent.content_type).filter(|stated| kind.takes(*stated)).ok_or_else(refused)?;
-    if sent.content.len() > kind.most_bytes() {
-        return Err(ApiError::from(&BODY_TOO_LARGE));
-    }
-    if DocumentType::of(&sent.content) != Some(stated) {
-        let fault = Fault::new("content_differs", "isi berkas bukan jenis ini", "the file is not of this type");
-        return Err(refused().fault(Place::Header("Content-Type"), fault));
-    }
-    Ok(stated)
 }
 
 /// An upload under way.

@@ -1,9 +1,12 @@
 //! Every SQL statement on the documents of volunteers. Their content is elsewhere ([`crate::platform::objects`]).
 use super::{Volunteer, visible_to};
 use crate::access::rules::{AgencyId, Caller, VolunteerId};
-use crate::platform::db::Conn;
+use crate::documents::Rows;
+use crate::documents::rules::{DocumentId, DocumentState, DocumentType};
+use crate::platform::db::{Conn, Writer};
+use crate::platform::error::ApiResult;
 use crate::schema::{volunteer_documents as t, volunteers};
-use crate::volunteers::rules::documents::{DocumentId, DocumentKind, DocumentState, DocumentType};
+use crate::volunteers::rules::documents::DocumentKind;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
@@ -102,21 +105,46 @@ pub async fn set_state(
         .await
 }
 
+/// The documents of volunteers, for who looks after their content.
+pub struct VolunteerDocuments;
+
+impl Rows for VolunteerDocuments {
+    async fn left_over(writer: &Writer, began: DateTime<Utc>, most: i64) -> ApiResult<Vec<DocumentId>> {
+        writer.run(async move |c| ApiResult::Ok(left_over(c, began, most).await?)).await
+    }
+
+    async fn postpone(writer: &Writer, ids: Vec<DocumentId>, now: DateTime<Utc>) -> ApiResult<usize> {
+        writer.run(async move |c| ApiResult::Ok(postpone(c, &ids, now).await?)).await
+    }
+
+    async fn forget(writer: &Writer, ids: Vec<DocumentId>) -> ApiResult<usize> {
+        writer.run(async move |c| ApiResult::Ok(forget(c, &ids).await?)).await
+    }
+
+    async fn kept_after(writer: &Writer, after: DocumentId, most: i64) -> ApiResult<Vec<DocumentId>> {
+        writer.run(async move |c| ApiResult::Ok(kept_after(c, after, most).await?)).await
+    }
+
+    async fn is_kept(writer: &Writer, id: DocumentId) -> ApiResult<bool> {
+        writer.run(async move |c| ApiResult::Ok(is_kept(c, id).await?)).await
+    }
+}
+
 /// The next documents whose content is or may be stored.
-pub async fn kept_after(conn: &mut Conn, after: DocumentId, most: i64) -> QueryResult<Vec<DocumentId>> {
+async fn kept_after(conn: &mut Conn, after: DocumentId, most: i64) -> QueryResult<Vec<DocumentId>> {
     let kept = t::table.filter(t::id.gt(after).and(t::state.ne(DocumentState::Removed)));
     kept.select(t::id).order(t::id).limit(most).load(conn).await
 }
 
 /// Whether the content of a document is to stay.
-pub async fn is_kept(conn: &mut Conn, id: DocumentId) -> QueryResult<bool> {
+async fn is_kept(conn: &mut Conn, id: DocumentId) -> QueryResult<bool> {
     let kept = t::table.filter(t::id.eq(id).and(t::state.ne(DocumentState::Removed)));
     diesel::select(diesel::dsl::exists(kept)).get_result(conn).await
 }
 
 /// Some of the documents whose content is to go, those first that wait longest: removed ones, and those whose upload began before
 /// `began`.
-pub async fn left_over(conn: &mut Conn, began: DateTime<Utc>, most: i64) -> QueryResult<Vec<DocumentId>> {
+async fn left_over(conn: &mut Conn, began: DateTime<Utc>, most: i64) -> QueryResult<Vec<DocumentId>> {
     let given_up = t::state.eq(DocumentState::Uploading).and(t::state_since.lt(began));
     t::table
         .filter(t::state.eq(DocumentState::Removed).or(given_up))
@@ -128,7 +156,7 @@ pub async fn left_over(conn: &mut Conn, began: DateTime<Utc>, most: i64) -> Quer
 }
 
 /// Puts documents whose content is to go behind all others of them.
-pub async fn postpone(conn: &mut Conn, ids: &[DocumentId], now: DateTime<Utc>) -> QueryResult<usize> {
+async fn postpone(conn: &mut Conn, ids: &[DocumentId], now: DateTime<Utc>) -> QueryResult<usize> {
     diesel::update(t::table.filter(t::id.eq_any(ids).and(t::state.ne(DocumentState::Stored))))
         .set((t::state.eq(DocumentState::Removed), t::state_since.eq(now)))
         .execute(conn)
@@ -136,6 +164,6 @@ pub async fn postpone(conn: &mut Conn, ids: &[DocumentId], now: DateTime<Utc>) -
 }
 
 /// Forgets documents whose content has gone; what was finished meanwhile stays.
-pub async fn forget(conn: &mut Conn, ids: &[DocumentId]) -> QueryResult<usize> {
+async fn forget(conn: &mut Conn, ids: &[DocumentId]) -> QueryResult<usize> {
     diesel::delete(t::table.filter(t::id.eq_any(ids).and(t::state.ne(DocumentState::Stored)))).execute(conn).await
 }

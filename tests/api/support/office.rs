@@ -132,14 +132,15 @@ impl<'a> Office<'a> {
             self.give_phone(&id).await;
         }
         if path.contains("{document}") {
-            return self.with_document(id).await;
+            return self.with_document(at, id).await;
         }
         Row { etag: etag(by, at, &id).await, id, ..Row::default() }
     }
 
-    /// A volunteer with a new document, and the version of that.
-    pub async fn with_document(&self, id: String) -> Row {
-        let sent = self.client.request(Method::POST, &format!("/v1/volunteers/{id}/documents?kind=certificate"));
+    /// A row with a new document, and the version of that.
+    pub async fn with_document(&self, at: &str, id: String) -> Row {
+        let kind = if at == "/v1/volunteers" { "certificate" } else { "statement" };
+        let sent = self.client.request(Method::POST, &format!("{at}/{id}/documents?kind={kind}"));
         let sent = sent.raw(PDF).header("content-type", "application/pdf").key(&uuid::Uuid::now_v7().to_string());
         let made = sent.await.expect(201);
         Row { etag: made.header("etag").to_owned(), document: made.id(), id }

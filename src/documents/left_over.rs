@@ -1,9 +1,11 @@
 //! Content of documents that nobody is shown any more: of those that were removed, and of uploads that broke off. No bucket is
 //! listed for it: a row stands before its content and until after it.
-use super::store::documents::{forget, left_over, postpone};
+use super::Rows;
+use super::rules::DocumentId;
 use crate::platform::app::App;
 use crate::platform::db::Writer;
 use crate::platform::error::ApiResult;
+use crate::platform::objects::Objects;
 use chrono::TimeDelta;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,9 +20,8 @@ const AT_WORK: Duration = Duration::from_secs(50);
 
 /// Removes content that is left over; returns of how many. Several nodes may do it at once: to remove what is not there is no
 /// failure, and the rows go last. What cannot be removed keeps none of the others, and is tried again when they have had their turn.
-pub async fn remove(writer: &Writer, app: &Arc<App>) -> ApiResult<usize> {
-    let began = app.clock.now() - GIVEN_UP;
-    let ids = writer.run(async move |c| ApiResult::Ok(left_over(c, began, MOST).await?)).await?;
+pub async fn remove<R: Rows>(writer: &Writer, app: &Arc<App>) -> ApiResult<usize> {
+    let ids = R::left_over(writer, app.clock.now() - GIVEN_UP, MOST).await?;
     let (until, mut gone, mut failed) = (Instant::now() + AT_WORK, vec![], vec![]);
     for id in ids {
         if Instant::now() > until || app.is_stopping() {
@@ -32,10 +33,17 @@ pub async fn remove(writer: &Writer, app: &Arc<App>) -> ApiResult<usize> {
     if !failed.is_empty() {
         let (now, many) = (app.clock.now(), failed.len());
         tracing::error!(many, "content of documents cannot be removed; it is tried again");
-        writer.run(async move |c| ApiResult::Ok(postpone(c, &failed, now).await?)).await?;
+        R::postpone(writer, failed, now).await?;
     }
-    if gone.is_empty() {
-        return Ok(0);
+    if gone.is_empty() { Ok(0) } else { R::forget(writer, gone).await }
+}
+
+/// Writes a document anew by the key that seals now. No transaction waits for the store of documents; if the document was removed
+/// meanwhile, its content goes again: the job that removes it may have been there before.
+pub async fn reseal<R: Rows>(writer: &Writer, objects: &Objects, id: DocumentId) -> ApiResult<bool> {
+    let written = objects.reseal(id.0).await?;
+    if written && !R::is_kept(writer, id).await? {
+        objects.delete(id.0).await?;
     }
-    writer.run(async move |c| ApiResult::Ok(forget(c, &gone).await?)).await
+    Ok(written)
 }
