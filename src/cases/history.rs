@@ -33,7 +33,7 @@ pub struct CaseHistoryItem {
     /// The volunteer, if a phone did it.
     #[schema(required)]
     volunteer_id: Option<VolunteerId>,
-    /// Of a reopening: code of the list `reopen-reasons`.
+    /// Of a reopening: code of the list `reopen-reasons`. Of a create: of `distinct-reasons`, where others were alike.
     #[schema(required)]
     reason: Option<Code>,
     /// Of a close: code of the list `case-outcomes`.

@@ -114,7 +114,7 @@ mod tests {
     }
 
     fn judge(one: Said, other: Said, here: &RegionCode, there: &RegionCode) -> Option<AlikeBy> {
-        fn traits<'a>(said: Said, village: &'a RegionCode) -> Traits<'a> {
+        fn traits(said: Said, village: &RegionCode) -> Traits<'_> {
             let Said { nik, card, name, birth_date, years, sex } = said;
             Traits { nik, card, words: sorted(name), birth_date, years, sex, village }
         }
