@@ -95,7 +95,9 @@ fn a_consent_is_somebodys_who_may_give_it_in_a_way_that_is_told() {
         let reply = village.post("/v1/cases", with(json!({}), unsaid)).await;
         reply.problem(400, "malformed").blames("/consent/method", "required");
         let told = report(&village, with(guarded, said("guardian"))).await.json["consent"].clone();
-        assert_eq!(told, json!({ "by": "guardian", "relation": "parent", "method": "spoken", "on": "2026-01-05" }));
+        let day = "2026-01-05";
+        let given = json!({ "by": "guardian", "relation": "parent", "method": "spoken", "on": day, "evidence_document_ids": [] });
+        assert_eq!(told, given);
         let told = report(&village, with(json!({}), neighbour)).await.json["consent"].clone();
         assert_eq!(told["relation"], "neighbour");
     });
