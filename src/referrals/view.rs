@@ -6,7 +6,7 @@ use super::talk::told;
 use crate::access::rules::{AgencyId, Caller, Sight, VolunteerId};
 use crate::cases::person::{CasePersonView, OPEN_FIELDS};
 use crate::cases::rules::{CaseId, Urgency};
-use crate::cases::store::{Case, CasePerson};
+use crate::cases::store::Case;
 use crate::codes::rules::Code;
 use crate::platform::crypto::Keys;
 use crate::platform::error::ApiResult;
@@ -164,32 +164,31 @@ impl ReferralView {
     pub fn of(caller: &Caller, scene: Scene, keys: &Keys, now: DateTime<Utc>) -> ApiResult<Self> {
         let party = Party::of(caller, scene.referral.sides());
         let allowed_actions = allowed_actions(caller, party, &scene.facts(caller), now);
-        let told = match sight(caller, &scene.referral) {
-            PersonSight::Header => None,
-            sight => Some((scene.details(keys)?, sight)),
-        };
+        let sight = sight(caller, &scene.referral);
+        let details = if sight == PersonSight::Header { None } else { Some(scene.details(keys)?) };
         let Scene { referral, case, person, .. } = scene;
-        let (fields_missing, eligibility, fields) = match told {
-            Some((told, sight)) => (told.missing(&person), told.eligibility(), Some(told.shown(sight))),
-            None => (vec![], None, None),
-        };
-        let view = Self::plain(caller, (referral, case, person), now);
-        Ok(Self { allowed_actions, fields_missing, eligibility, fields, ..view })
+        let today = TimeZone::of(&referral.village_code).day(now);
+        let header = Self { allowed_actions, ..Self::header(caller, referral, &case) };
+        let Some(details) = details else { return Ok(header) };
+        let shown = if sight == PersonSight::Open { CasePersonView::open } else { CasePersonView::masked };
+        Ok(Self {
+            person: Some(shown(&person, today)),
+            fields: Some(details.shown(sight)),
+            fields_missing: details.missing(&person),
+            eligibility: details.eligibility(),
+            ppks: Some(case.ppks),
+            need: Some(person.need),
+            ..header
+        })
     }
 
-    fn plain(caller: &Caller, (referral, case, person): (Referral, Case, CasePerson), now: DateTime<Utc>) -> Self {
-        let today = TimeZone::of(&referral.village_code).day(now);
-        let sight = sight(caller, &referral);
-        let (working, (talk, to_me)) = (sight != PersonSight::Header, told(caller, &referral));
-        let view = match sight {
-            PersonSight::Open => Some(CasePersonView::open(&person, today)),
-            PersonSight::Eligibility | PersonSight::Masked => Some(CasePersonView::masked(&person, today)),
-            PersonSight::Header => None,
-        };
+    /// What everybody sees who sees the referral.
+    fn header(caller: &Caller, referral: Referral, case: &Case) -> Self {
+        let (talk, to_me) = told(caller, &referral);
         Self {
             id: referral.id,
             case_id: referral.case_id,
-            case_number: case.number,
+            case_number: case.number.clone(),
             status: referral.status,
             status_since: referral.status_since,
             status_agency_id: referral.status_agency_id,
@@ -226,9 +225,9 @@ impl ReferralView {
             reason_list: referral.reason_list,
             outcome: referral.outcome,
             served_on: referral.served_on,
-            ppks: working.then_some(case.ppks),
-            need: working.then_some(person.need),
-            person: view,
+            ppks: None,
+            need: None,
+            person: None,
             fields: None,
             fields_missing: vec![],
             eligibility: None,

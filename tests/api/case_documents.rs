@@ -159,7 +159,7 @@ fn who_was_asked_sees_what_is_attached_to_its_referral_as_it_sees_the_person() {
         app.nobody().get(&url).await.expect(200);
         act(&bpjs, &at, "complete", json!({ "outcome": "membership_active" })).await.expect(200);
         app.nobody().get(&url).await.problem(404, "not_found");
-        assert_eq!(kinds(&bpjs, &at).await, [] as [String; 0]);
+        assert_eq!(kinds(&bpjs, &at).await, [""; 0]);
         for document in [&sent, &last] {
             bpjs.get(document).await.problem(404, "not_found");
             assert_eq!(opened(app, &village, document).await, PDF);
@@ -219,7 +219,7 @@ fn only_the_sides_attach_and_a_branch_after_it_has_claimed() {
         app.sql("UPDATE source_systems SET open_to_branches = true WHERE agency_id = (SELECT id FROM agencies WHERE name = 'BPJS Kesehatan')").await;
         let (pool, branch) = (to_bpjs(app).await, app.bpjs_branch().await);
         letter(&village, &pool).await;
-        assert_eq!(kinds(&branch, &pool).await, [] as [String; 0]);
+        assert_eq!(kinds(&branch, &pool).await, [""; 0]);
         send(&branch, &pool, "other", "image/png", PNG).await.problem(409, "claim_first");
         act(&branch, &pool, "claim", json!({})).await.expect(200);
         assert_eq!(kinds(&branch, &pool).await, ["facility_letter"]);
@@ -239,8 +239,8 @@ fn a_consent_that_is_taken_back_hides_the_documents() {
         assert_eq!(kinds(&village, &case).await, ["facility_letter"]);
         regency.get(&format!("{case}/documents")).await.problem(404, "not_found");
         app.nobody().get(&url).await.problem(404, "not_found");
-        assert_eq!(kinds(&regency, &at).await, [] as [String; 0]);
-        assert_eq!(kinds(&bpjs, &at).await, [] as [String; 0]);
+        assert_eq!(kinds(&regency, &at).await, [""; 0]);
+        assert_eq!(kinds(&bpjs, &at).await, [""; 0]);
         send(&village, &case, "statement", "application/pdf", PDF).await.problem(409, "case_state_conflict");
         let at = format!("{case}/documents/{document}");
         let etag = village.get(&at).await.expect(200).header("etag").to_owned();
@@ -266,7 +266,7 @@ fn a_case_has_thirty_documents_and_both_sides_are_told() {
         };
         assert_eq!(told(followers[0].news().await), ["case upsert 1", "referral upsert 1"]);
         assert_eq!(told(followers[1].news().await), ["referral upsert 1"]);
-        assert_eq!(told(stranger.news().await), [] as [String; 0]);
+        assert_eq!(told(stranger.news().await), [""; 0]);
         for n in 1..30 {
             send(&village, if n % 2 == 0 { &case } else { &at }, "other", "image/png", PNG).await.expect(201);
         }

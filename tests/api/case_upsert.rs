@@ -23,8 +23,8 @@ fn a_case_is_made_by_its_number_and_brought_up_to_date() {
         // the same again: nothing happens, nobody is told
         let same = put(&regency, "SLRT-1", &case).await.expect(200);
         assert_eq!((same.id(), &same.json["version"]), (made.id(), &json!(1)));
-        let changes = format!("SELECT count(*) FROM changes WHERE entity_id = '{}'", made.id());
-        assert_eq!(app.number(&changes).await, 1);
+        let told = format!("SELECT count(*) FROM changes WHERE entity_id = '{}'", made.id());
+        assert_eq!(app.number(&told).await, 1);
 
         case["need"] = json!("Cuci darah dua kali seminggu.");
         case["person"]["phone"] = Value::Null;

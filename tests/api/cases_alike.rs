@@ -399,7 +399,7 @@ fn who_is_alike_is_looked_for_by_indexes() {
         report(&regency, patient(KOTO_JAYA)).await;
         let look = app
             .statements_of(async || {
-                drop(regency.post("/v1/cases", patient(KOTO_JAYA)).await.problem(409, "case_alike"))
+                drop(regency.post("/v1/cases", patient(KOTO_JAYA)).await.problem(409, "case_alike"));
             })
             .await;
         let queue = app.statement_of(&regency, "/v1/cases/duplicates", &["name_key"]).await;

@@ -169,9 +169,8 @@ fn a_foreign_id_in_a_body_or_a_query_answers_like_a_missing_one() {
             "agency" | "sender" | "receiver" | "reporter" | "supervisor_agency" => Some(kerinci.client.agency.clone()),
             "client" => Some(client_id.clone()),
             // those of a village that is no longer, which there must be first
-            "id" | "target_agency_id" | "parent_id" | "agency_id" | "0" => None,
-            // a question of the referral itself: referral_talk.rs
-            "answers" => None,
+            // `answers`: a question of the referral itself, see referral_talk.rs
+            "id" | "target_agency_id" | "parent_id" | "agency_id" | "answers" | "0" => None,
             _ => panic!("tell this test whose row {name} names"),
         };
         let (mut bodies, mut queries) = (0, 0);

@@ -80,6 +80,24 @@ fn done(outcome: &str, note: &str) -> Value {
     json!({ "outcome": outcome, "note": note })
 }
 
+/// Who answered, to which referral, and what: status, outcome, note.
+type Answer = (AgencyKind, String, &'static str, &'static str, &'static str);
+
+/// An answer as the volunteer's phone has it.
+async fn is_seen(phone: &Client<'_>, number: &Value, news: &[Value], (kind, at, status, outcome, note): &Answer) {
+    let seen = phone.get(at).await.expect(200).json;
+    assert_eq!((&seen["status"], &seen["case_number"]), (&json!(status), number), "{kind}");
+    assert_eq!(seen["outcome"].as_str().unwrap_or_default(), *outcome, "{kind}");
+    let history = phone.get(&format!("{at}/history")).await.expect(200).json;
+    let last = history["items"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!((&last["to"], last["note"].as_str().unwrap_or_default()), (&json!(status), *note), "{kind}");
+    // in one place, with what came of it wherever it was passed on to
+    let feedback = phone.get(&format!("{at}/feedback")).await.expect(200).json;
+    assert!(feedback["waiting"].as_array().unwrap().is_empty(), "{kind}: {feedback}");
+    assert!(feedback.to_string().contains(note), "{kind}: {feedback}");
+    assert!(news.iter().any(|item| item["id"] == seen["id"] && item["op"] == "upsert"), "{kind}");
+}
+
 #[test]
 fn every_kind_of_source_system_answers_and_the_volunteer_sees_it() {
     run(async |app| {
@@ -89,7 +107,7 @@ fn every_kind_of_source_system_answers_and_the_volunteer_sees_it() {
         let case = phone.post("/v1/cases", elder(KOTO_JAYA)).await.expect(201);
         let id = case.id();
         let go = |action: &'static str| (action, json!({}));
-        let mut answers: Vec<(Kind, String, &str, &str, &str)> = vec![];
+        let mut answers: Vec<Answer> = vec![];
 
         // the village writes a letter
         let village = village_that_helps(app).await;
@@ -184,14 +202,8 @@ fn every_kind_of_source_system_answers_and_the_volunteer_sees_it() {
         assert_eq!(kinds, Kind::ALL.iter().copied().filter(|kind| *kind != Kind::Ministry).collect());
         // the volunteer reads each on the phone, under the number of the one case, and was told of each by the feed
         let news = told.news().await;
-        for (kind, at, status, outcome, note) in &answers {
-            let seen = phone.get(at).await.expect(200).json;
-            assert_eq!((&seen["status"], &seen["case_number"]), (&json!(status), &case.json["number"]), "{kind}");
-            assert_eq!(seen["outcome"].as_str().unwrap_or_default(), *outcome, "{kind}");
-            let history = phone.get(&format!("{at}/history")).await.expect(200).json;
-            let last = history["items"].as_array().unwrap().last().unwrap().clone();
-            assert_eq!((&last["to"], last["note"].as_str().unwrap_or_default()), (&json!(status), *note), "{kind}");
-            assert!(news.iter().any(|item| item["id"] == seen["id"] && item["op"] == "upsert"), "{kind}");
+        for answer in &answers {
+            is_seen(&phone, &case.json["number"], &news, answer).await;
         }
         let listed = phone.get(&format!("/v1/referrals?case_id={id}")).await.expect(200).json;
         assert_eq!(listed["items"].as_array().unwrap().len(), answers.len());

@@ -431,6 +431,6 @@ fn the_feed_tells_both_sides() {
             let told: Vec<_> = news.iter().map(|change| (&change["type"], &change["op"], &change["version"])).collect();
             assert_eq!(told, [(&json!("referral"), &json!("upsert"), &version); 2]);
         }
-        assert_eq!(stranger.news().await, [] as [Value; 0]);
+        assert!(stranger.news().await.is_empty());
     });
 }

@@ -33,6 +33,7 @@ text_enum! {
 
 impl TalkSide {
     /// The side that answers a question of this one.
+    #[must_use]
     pub fn other(self) -> Self {
         match self {
             Self::Sender => Self::Receiver,
@@ -160,9 +161,8 @@ impl Reading {
 /// since then, as long as it may answer. Several branches that look at what one of them will take read nothing before.
 pub fn reading(sight: PersonSight, party: Party, facts: &TalkFacts, now: DateTime<Utc>) -> Reading {
     match sight {
-        PersonSight::Open => Reading::All,
         PersonSight::Eligibility | PersonSight::Masked if facts.in_pool => Reading::Nothing,
-        PersonSight::Eligibility | PersonSight::Masked => Reading::All,
+        PersonSight::Open | PersonSight::Eligibility | PersonSight::Masked => Reading::All,
         PersonSight::Header if party.receiver && !facts.status.is_open() && facts.is_open(now) => {
             Reading::Since(facts.since)
         }
