@@ -61,6 +61,8 @@ class Database:
         )
         # `simpul serve` refuses a database that a demo made. Here it serves the demo's clients, and nobody else.
         self.sql("UPDATE installation SET demo = false")
+        # What the demo sealed, the keys of the service do not open.
+        self.sql("DELETE FROM referral_details")
         # Nobody but the ministry sees them all, and it takes no files of its own accord.
         self.sql(
             "UPDATE access_state SET scopes = array_append(scopes, 'imports:write') WHERE NOT scopes @> '{imports:write}' "

@@ -38,6 +38,8 @@ READER, WRITER = " ".join(f"-c {name}={value}" for name, value in READING.items(
 LARGE = (
     "referrals", "cases", "case_people", "referral_counts", "regions", "volunteers", "volunteer_people", "name_words",
 )
+# Rows that a page of a list may read.
+MOST_READ = 1000
 # Which ids are whose, see seed.sql and volunteers.sql.
 REFERRALS, VOLUNTEERS = 3, 6
 # Whoever waits for an answer waits for it alone: searches are measured by how long one takes, with as many at a time as there
@@ -252,6 +254,10 @@ class Bench:
                 say(plan)
             if scan := re.search(rf"Seq Scan on ({'|'.join(LARGE)})\b", plan):
                 raise SystemExit(f"{load.name}: {scan[0]}\n{statement.sql}\n{plan}")
+            # A page is read in the order of an index: what sorts all there are for the first few is slow where there are many.
+            read = re.findall(rf"Scan .*on (?:{'|'.join(LARGE)})\b.*? rows=(\d+) loops=1\)", plan)
+            if "ORDER BY" in statement.sql and "/v1/referrals?" in load.path and max(map(int, read), default=0) > MOST_READ:
+                raise SystemExit(f"{load.name}: it reads {max(map(int, read)):,} rows for a page\n{statement.sql}\n{plan}")
 
     def wrk(self, service: Service, load: Load, seconds: int, connections: int = 0) -> subprocess.Popen:
         self.turns += 1

@@ -1,5 +1,5 @@
 //! `POST /v1/cases/{id}/referrals`: asks a source system to meet the need of a case.
-use super::details::{Details, NewEligibility};
+use super::details::{Details, NewEligibility, Values};
 use super::due;
 use super::moves::{Mover, add_history, answer, replayed};
 use super::publish::publish;
@@ -29,7 +29,6 @@ use actix_web::post;
 use chrono::{DateTime, Datelike, Utc};
 use diesel::OptionalExtension;
 use serde::Deserialize;
-use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -50,7 +49,7 @@ pub struct NewReferral {
     /// Values of the fields that the service asks for: `fields_schema` of the target. What is required and not known yet may follow.
     #[serde(default)]
     #[schema(value_type = Object)]
-    pub fields: Map<String, Value>,
+    pub fields: Values,
     /// What is known of the person's eligibility.
     pub eligibility: Option<NewEligibility>,
 }
@@ -224,7 +223,7 @@ pub async fn send(
     let pool = check_target(conn, at, new.target_agency_id, &new.service, &case.village_code, now).await?;
     let form = form_of(conn, new.target_agency_id, &new.service).await?;
     let mut details = Details::default();
-    details.fill(form.as_ref(), &new.fields, &format!("{at}/fields"))?;
+    details.fill(form.as_ref(), &new.fields.0, &format!("{at}/fields"))?;
     details.note(new.eligibility, &format!("{at}/eligibility"), now)?;
     let asked = Asked {
         id: new.id.unwrap_or_else(|| ReferralId(app.clock.new_id())),

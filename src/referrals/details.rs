@@ -107,6 +107,33 @@ impl NewEligibility {
     }
 }
 
+/// Values by the names of fields. An object and nothing else: the map of serde_json reads null as well.
+#[derive(Debug, Clone, Default)]
+pub struct Values(pub Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Values {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Object)
+    }
+}
+
+struct Object;
+
+impl<'de> serde::de::Visitor<'de> for Object {
+    type Value = Values;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut members: A) -> Result<Values, A::Error> {
+        let mut values = Map::new();
+        while let Some((name, value)) = members.next_entry()? {
+            values.insert(name, value);
+        }
+        Ok(Values(values))
+    }
+}
+
 /// What is told of a referral beside its need.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Details {

@@ -1,6 +1,6 @@
 //! `PATCH /v1/referrals/{id}`: its sender completes what it told.
 use super::create::form_of;
-use super::details::NewEligibility;
+use super::details::{NewEligibility, Values};
 use super::moves::{check_version, conflict};
 use super::publish::publish;
 use super::rules::{NOT_A_PARTY, Party, ReferralId};
@@ -18,7 +18,6 @@ use crate::platform::input::{Body, IfMatch, PathId, set, set_or_clear};
 use crate::platform::openapi::IfMatchHeader;
 use actix_web::patch;
 use serde::Deserialize;
-use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 /// A change of what a referral tells (RFC 7396): what is absent stays.
@@ -29,7 +28,7 @@ pub struct ReferralPatch {
     /// Values of the fields of the service's form; null takes one out.
     #[serde(default, deserialize_with = "set")]
     #[schema(nullable = false, value_type = Object)]
-    fields: Option<Map<String, Value>>,
+    fields: Option<Values>,
     /// What is known of the person's eligibility.
     #[serde(default, deserialize_with = "set_or_clear")]
     #[schema(value_type = Option<NewEligibility>)]
@@ -79,7 +78,7 @@ async fn save(conn: &mut Conn, app: &App, caller: &Caller, scene: Scene, patch: 
     let (before, now) = (&scene.referral, app.clock.now());
     let mut details = scene.details(&app.keys)?;
     let form = form_of(conn, before.receiver_agency_id, &before.service).await?;
-    details.fill(form.as_ref(), &patch.fields.unwrap_or_default(), "/fields")?;
+    details.fill(form.as_ref(), &patch.fields.unwrap_or_default().0, "/fields")?;
     if let Some(found) = patch.eligibility {
         details.note(found, "/eligibility", now)?;
     }

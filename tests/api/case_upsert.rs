@@ -4,7 +4,6 @@ use crate::referrals::{ELDER_CARE, ask};
 use crate::support::{Client, Reply, rounds, run};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use std::future::IntoFuture;
 use uuid::Uuid;
 
 const UPSERT: &str = "/v1/cases/upsert";
@@ -69,7 +68,7 @@ fn what_cannot_be_changed_is_told_and_nothing_is_lost() {
         }
         let mut wrong = case.clone();
         wrong["ppks"] = json!(["PPKS-99"]);
-        put(&regency, "7", &wrong).await.problem(422, "rule_broken").blames("/case/ppks/0", "unknown_code");
+        put(&regency, "7", &wrong).await.problem(422, "rule_broken").blames("/case/ppks/0", "code_unknown");
         put(&regency, "8", &wrong).await.problem(422, "rule_broken");
         // the same person under another number is offered, as everywhere
         let alike = put(&regency, "9", &case).await.problem(409, "case_alike");
@@ -116,7 +115,7 @@ fn many_at_once_make_one_case() {
             let sent = (0..20).map(|index| {
                 let mut case = case.clone();
                 case["urgency"] = json!(if index % 2 == 0 { "urgent" } else { "normal" });
-                village.post(UPSERT, json!({ "reference": number, "case": case })).into_future()
+                village.post(UPSERT, json!({ "reference": number, "case": case })).settled()
             });
             let replies = join_all(sent).await;
             let made = replies.iter().filter(|reply| reply.status == 201).count();

@@ -122,6 +122,7 @@ fn a_wrong_value_is_refused_where_it_stands_and_nothing_is_stored() {
         ] {
             sent(app, &village, told(), eligibility).await.expect(400);
         }
+        sent(app, &village, Value::Null, found(app)).await.expect(400);
         // a service that asks for nothing takes nothing
         let mut case = elder(KOTO_JAYA);
         case["referral"] = ask(&app.agency("Dinas Sosial Kabupaten Mukomuko").await, ELDER_CARE);

@@ -8,6 +8,8 @@ use diesel::sql_types::{Array, Bool, Nullable, SingleValue, SqlType, Text};
 extern "SQL" {
     /// Rows of an array: inserts of any length are one prepared statement.
     fn unnest<T: SqlType + SingleValue>(column: Array<T>) -> T;
+    /// The condition, where it is not null. To the planner it says nothing of how many rows meet it: half of them.
+    fn coalesce(condition: Bool, otherwise: Bool) -> Bool;
     /// `{id,id}` as an array: an array column in a group insert travels as text.
     fn uuids(list: Text) -> Array<diesel::sql_types::Uuid>;
     /// `a,b` as an array.

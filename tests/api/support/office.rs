@@ -220,6 +220,9 @@ impl<'a> Office<'a> {
         let content = operation["requestBody"]["content"].as_object().and_then(|content| content.iter().next());
         let Some((kind, body)) = content else { return Value::Null };
         let mut example = body["example"].clone();
+        if operation["operationId"] == "update_referral" {
+            return json!({ "eligibility": null });
+        }
         if kind.contains("merge-patch") {
             let word = ["need", "occupation", "venue", "name", "capacity_note"]
                 .into_iter()
