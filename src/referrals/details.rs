@@ -107,7 +107,7 @@ impl NewEligibility {
     }
 }
 
-/// Values by the names of fields. An object and nothing else: the map of serde_json reads null as well.
+/// Values by the names of fields. An object and nothing else: the map of `serde_json` reads null as well.
 #[derive(Debug, Clone, Default)]
 pub struct Values(pub Map<String, Value>);
 
