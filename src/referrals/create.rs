@@ -299,8 +299,8 @@ pub async fn insert(
         let error = error.on_constraint("referrals_open_at_target", || ApiError::from(&REFERRAL_OPEN_AT_TARGET));
         error.on_constraint("referrals_pkey", || ApiError::from(&ID_TAKEN))
     })?;
-    if let Some(sealed) = details.seal(&app.keys, saved.id)? {
-        store::details::save(conn, saved.id, &sealed).await?;
+    if !details.is_empty() {
+        store::details::save(conn, saved.id, &details.seal(&app.keys, saved.id)?).await?;
     }
     add_history(conn, app, Mover::Caller(caller), None, &saved, note).await?;
     publish(conn, None, &saved, saved.created_at).await?;

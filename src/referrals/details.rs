@@ -165,17 +165,19 @@ impl Details {
         serde_json::from_str(&plain).map_err(ApiError::internal)
     }
 
-    /// As they are kept; none: there is nothing to keep.
-    pub fn seal(&self, keys: &Keys, id: ReferralId) -> ApiResult<Option<Sealed>> {
-        if *self == Self::default() {
-            return Ok(None);
-        }
+    /// Whether nothing is told and the form asks for nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// As they are kept.
+    pub fn seal(&self, keys: &Keys, id: ReferralId) -> ApiResult<Sealed> {
         let plain = zeroize::Zeroizing::new(serde_json::to_string(self).map_err(ApiError::internal)?);
         let sealed = keys.encrypt(&context(id), &plain).map_err(ApiError::internal)?;
         let number = |(name, identity): (&String, &Identity)| {
             Some(keys.blind_index(identity.column()?, self.fields.get(name)?.as_str()?))
         };
-        Ok(Some((sealed, self.identities.iter().filter_map(number).collect())))
+        Ok((sealed, self.identities.iter().filter_map(number).collect()))
     }
 
     /// The same under the key that seals now.

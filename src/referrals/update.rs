@@ -82,8 +82,9 @@ async fn save(conn: &mut Conn, app: &App, caller: &Caller, scene: Scene, patch: 
     if let Some(found) = patch.eligibility {
         details.note(found, "/eligibility", now)?;
     }
-    if let Some(sealed) = details.seal(&app.keys, before.id)? {
-        store::details::save(conn, before.id, &sealed).await?;
+    // Also if nothing is left of what was told: it would stay told.
+    if scene.is_told() || !details.is_empty() {
+        store::details::save(conn, before.id, &details.seal(&app.keys, before.id)?).await?;
     }
     let after = store::save(conn, before, now).await?;
     let line = ReferralEvent {

@@ -187,6 +187,26 @@ fn what_is_missing_is_told_and_completed_by_the_sender() {
 }
 
 #[test]
+fn the_last_of_what_was_told_can_be_taken_out() {
+    run(async |app| {
+        let (village, regency) = (app.village().await, app.regency().await);
+        // its service asks for nothing: without the eligibility nothing is told
+        let mut case = elder(KOTO_JAYA);
+        case["referral"] = ask(&regency.agency, ELDER_CARE);
+        case["referral"]["eligibility"] = found(app);
+        let at = at(&village.post("/v1/cases", case).await.expect(201));
+        for eligibility in [Value::Null, found(app), Value::Null] {
+            let etag = village.get(&at).await.expect(200).header("etag").to_owned();
+            let change = json!({ "eligibility": eligibility });
+            let changed = village.patch(&at, &etag, change).await.expect(200);
+            assert_eq!(changed.json["eligibility"]["desil"], eligibility["desil"]);
+            let read = village.get(&at).await.expect(200);
+            assert_eq!(read.json["eligibility"], changed.json["eligibility"]);
+        }
+    });
+}
+
+#[test]
 fn two_completions_of_one_version_are_one() {
     run(async |app| {
         let village = app.village().await;
