@@ -1,5 +1,6 @@
 //! Every SQL statement on `access_state`, and the half-second memory of it.
 use super::rules::{AgencyId, AgencyKind, ClientId, ClientKind, Scope, Scopes, VolunteerId};
+use crate::platform::db::sql::Columns;
 use crate::platform::db::{Conn, Db};
 use crate::platform::error::ApiResult;
 use crate::platform::network::{Network, allows};
@@ -64,7 +65,7 @@ impl AccessState {
 
 /// What a client may do, for issuing a token beside the gate.
 pub async fn read(conn: &mut Conn, client: ClientId) -> QueryResult<AccessState> {
-    t::table.find(client).select(AccessState::as_select()).first(conn).await
+    t::table.find(client).select(AccessState::columns()).first(conn).await
 }
 
 /// Writes what a client may do; part of the transaction that changes it.
@@ -102,7 +103,7 @@ impl std::ops::Deref for Standing {
 
 async fn find(db: &Db, client: ClientId) -> ApiResult<Option<Standing>> {
     let revoked = || revoked_tokens::table.filter(revoked_tokens::client_id.eq(client)).select(revoked_tokens::jti);
-    let standing = || (AccessState::as_select(), diesel::dsl::array::<diesel::sql_types::Uuid, _>(revoked()));
+    let standing = || (AccessState::columns(), diesel::dsl::array::<diesel::sql_types::Uuid, _>(revoked()));
     db.read(async |c| t::table.find(client).select(standing()).first(c).await.optional()).await
 }
 

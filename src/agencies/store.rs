@@ -7,6 +7,7 @@ use super::rules::AgencyState;
 use crate::access::rules::{AgencyId, AgencyKind, Scope};
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
+use crate::platform::db::sql::Columns;
 use crate::platform::region_code::RegionCode;
 use crate::regions::rules::TimeZone;
 use crate::schema::{agencies, service_forms, source_system_services, source_systems};
@@ -57,7 +58,7 @@ pub async fn list(
     after: Option<AgencyId>,
     limit: i64,
 ) -> QueryResult<Vec<Agency>> {
-    let mut query = agencies::table.select(Agency::as_select()).order(agencies::id).limit(limit).into_boxed();
+    let mut query = agencies::table.select(Agency::columns()).order(agencies::id).limit(limit).into_boxed();
     if let Some(kind) = kind {
         query = query.filter(agencies::kind.eq(kind));
     }
@@ -72,7 +73,7 @@ pub async fn list(
 
 /// One agency.
 pub async fn find(conn: &mut &Conn, id: AgencyId) -> QueryResult<Agency> {
-    agencies::table.find(id).select(Agency::as_select()).first(conn).await
+    agencies::table.find(id).select(Agency::columns()).first(conn).await
 }
 
 /// What these agencies are called, in the order of their names.
@@ -83,7 +84,7 @@ pub async fn names(conn: &mut &Conn, ids: &[AgencyId]) -> QueryResult<Vec<(Agenc
 
 /// One agency, held until the transaction ends.
 pub async fn lock(conn: &mut Conn, id: AgencyId) -> QueryResult<Agency> {
-    agencies::table.find(id).select(Agency::as_select()).for_no_key_update().first(conn).await
+    agencies::table.find(id).select(Agency::columns()).for_no_key_update().first(conn).await
 }
 
 /// Inserts an agency and tells its parent's clients that they have a branch more.
@@ -108,7 +109,7 @@ pub async fn save_agency(conn: &mut Conn, agency: &Agency, now: DateTime<Utc>) -
             agencies::version.eq(agencies::version + 1),
             agencies::updated_at.eq(now),
         ))
-        .returning(Agency::as_returning())
+        .returning(Agency::columns())
         .get_result(conn)
         .await?;
     refresh_access(conn, agency.id).await?;
@@ -221,7 +222,7 @@ pub async fn list_source_systems(
     let mut query = source_systems::table
         .inner_join(agencies::table)
         .filter(agencies::state.eq(AgencyState::Active))
-        .select((SourceSystem::as_select(), agencies::name, agencies::kind))
+        .select((SourceSystem::columns(), agencies::name, agencies::kind))
         .order(source_systems::agency_id)
         .limit(limit)
         .into_boxed();
@@ -250,7 +251,7 @@ pub async fn find_source_system(conn: &mut &Conn, id: AgencyId) -> QueryResult<N
     source_systems::table
         .inner_join(agencies::table)
         .filter(source_systems::agency_id.eq(id))
-        .select((SourceSystem::as_select(), agencies::name, agencies::kind))
+        .select((SourceSystem::columns(), agencies::name, agencies::kind))
         .first(conn)
         .await
 }
@@ -270,7 +271,7 @@ pub struct Target {
 
 /// A service as a source system offers it.
 pub async fn find_offer(conn: &mut Conn, system: AgencyId, service: &Code) -> QueryResult<Option<Offer>> {
-    source_system_services::table.find((system, service)).select(Offer::as_select()).first(conn).await.optional()
+    source_system_services::table.find((system, service)).select(Offer::columns()).first(conn).await.optional()
 }
 
 /// An active source system, and whether it offers a service.
@@ -278,7 +279,7 @@ pub async fn find_target(conn: &mut Conn, id: AgencyId, service: &Code) -> Query
     let (system, kind, jurisdiction) = source_systems::table
         .inner_join(agencies::table)
         .filter(source_systems::agency_id.eq(id).and(agencies::state.eq(AgencyState::Active)))
-        .select((SourceSystem::as_select(), agencies::kind, agencies::region_codes))
+        .select((SourceSystem::columns(), agencies::kind, agencies::region_codes))
         .first(conn)
         .await?;
     let offers = find_offer(conn, id, service).await?.is_some();
@@ -310,7 +311,7 @@ pub async fn branches_offering(
 pub async fn offers(conn: &mut &Conn, systems: &[AgencyId]) -> QueryResult<Vec<Offer>> {
     source_system_services::table
         .filter(source_system_services::agency_id.eq_any(systems))
-        .select(Offer::as_select())
+        .select(Offer::columns())
         .order((source_system_services::agency_id, source_system_services::service))
         .load(conn)
         .await
@@ -331,7 +332,7 @@ pub async fn forms(conn: &mut &Conn) -> QueryResult<Vec<(Code, serde_json::Value
 
 /// One source system, held until the transaction ends.
 pub async fn lock_source_system(conn: &mut Conn, id: AgencyId) -> QueryResult<SourceSystem> {
-    source_systems::table.find(id).select(SourceSystem::as_select()).for_no_key_update().first(conn).await
+    source_systems::table.find(id).select(SourceSystem::columns()).for_no_key_update().first(conn).await
 }
 
 /// Makes an agency a source system, or changes what it offers. `offers`: instead of those it has; none: these stay.

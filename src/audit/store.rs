@@ -1,7 +1,7 @@
 //! Every SQL statement on `audit_events`.
 use super::rules::{Event, Outcome, SubjectId};
 use crate::access::rules::{AgencyId, Caller, ClientId, Sight, VolunteerId};
-use crate::platform::db::sql::{Known, audit_tells, unnest, uuids, words};
+use crate::platform::db::sql::{Columns, Known, audit_tells, unnest, uuids, words};
 use crate::platform::db::{Conn, DbError, GroupCommit, GroupInsert, Target};
 use crate::platform::error::ApiResult;
 use crate::platform::http::Identity;
@@ -160,7 +160,7 @@ pub async fn list(
     after: Option<(DateTime<Utc>, Uuid)>,
     limit: i64,
 ) -> QueryResult<Vec<AuditEvent>> {
-    let query = t::table.filter(only(caller, wanted)).select(AuditEvent::as_select());
+    let query = t::table.filter(only(caller, wanted)).select(AuditEvent::columns());
     let mut query = query.order((t::at.desc(), t::id.desc())).limit(limit).into_boxed();
     if let Some((at, id)) = after {
         query = query.filter(t::at.le(at).and(t::at.lt(at).or(t::id.lt(id))));

@@ -12,7 +12,7 @@ use crate::access::rules::{AgencyId, Caller, ClientId, Sight, VolunteerId};
 use crate::codes::rules::Code;
 use crate::documents::rules::DocumentId;
 use crate::platform::db::Conn;
-use crate::platform::db::sql::{Known, pg_advisory_xact_lock};
+use crate::platform::db::sql::{Columns, Known, pg_advisory_xact_lock};
 use crate::platform::nik::{NikStatus, Sex};
 use crate::platform::person::AgeBand;
 use crate::platform::region_code::{RegionCode, RegionLevel};
@@ -248,7 +248,7 @@ pub async fn list(
     let mut query = cases::table
         .inner_join(case_people::table)
         .filter(visible_to::<WithPeople>(caller))
-        .select((Case::as_select(), CasePerson::as_select()))
+        .select((Case::columns(), CasePerson::columns()))
         .order((cases::created_at.desc(), cases::id.desc()))
         .limit(limit)
         .into_boxed();
@@ -329,7 +329,7 @@ pub async fn find(conn: &mut &Conn, caller: &Caller, id: CaseId) -> QueryResult<
         .inner_join(case_people::table)
         .filter(visible_to::<WithPeople>(caller))
         .filter(cases::id.eq(id))
-        .select((Case::as_select(), CasePerson::as_select()))
+        .select((Case::columns(), CasePerson::columns()))
         .first(conn)
         .await
 }
@@ -339,7 +339,7 @@ pub async fn lock(conn: &mut Conn, caller: &Caller, id: CaseId) -> QueryResult<C
     cases::table
         .filter(visible_to::<cases::table>(caller))
         .filter(cases::id.eq(id))
-        .select(Case::as_select())
+        .select(Case::columns())
         .for_update()
         .first(conn)
         .await
@@ -347,7 +347,7 @@ pub async fn lock(conn: &mut Conn, caller: &Caller, id: CaseId) -> QueryResult<C
 
 /// A case whoever asks, held: for the referral that shows it to a source system.
 pub async fn lock_any(conn: &mut Conn, id: CaseId) -> QueryResult<Case> {
-    cases::table.find(id).select(Case::as_select()).for_update().first(conn).await
+    cases::table.find(id).select(Case::columns()).for_update().first(conn).await
 }
 
 /// Makes everyone who creates a case with this id wait until the transaction ends: the row may be under way.
@@ -358,7 +358,7 @@ pub async fn hold_id(conn: &mut Conn, id: CaseId) -> QueryResult<()> {
 
 /// The person of a case.
 pub async fn person(conn: &mut Conn, id: CaseId) -> QueryResult<CasePerson> {
-    case_people::table.filter(case_people::case_id.eq(id)).select(CasePerson::as_select()).first(conn).await
+    case_people::table.filter(case_people::case_id.eq(id)).select(CasePerson::columns()).first(conn).await
 }
 
 /// The next number of a regency's year. Whoever takes one waits for those who took one before: each then sees the others' cases.
@@ -399,7 +399,7 @@ pub async fn save(conn: &mut Conn, case: &Case, now: DateTime<Utc>) -> QueryResu
             cases::consent_withdrawn_on.eq(case.consent_withdrawn_on),
             (cases::version.eq(cases::version + 1), cases::updated_at.eq(now)),
         ))
-        .returning(Case::as_returning())
+        .returning(Case::columns())
         .get_result(conn)
         .await
 }
@@ -416,7 +416,7 @@ pub async fn reassign(
     let named = everything.or(cases::id.eq_any(only.unwrap_or_default()));
     diesel::update(cases::table.filter(cases::volunteer_id.eq(from)).filter(named))
         .set((cases::volunteer_id.eq(to), cases::version.eq(cases::version + 1), cases::updated_at.eq(now)))
-        .returning(Case::as_returning())
+        .returning(Case::columns())
         .get_results(conn)
         .await
 }
@@ -466,7 +466,7 @@ pub async fn add_history(conn: &mut Conn, event: &CaseEvent) -> QueryResult<()> 
 pub async fn history(conn: &mut &Conn, id: CaseId) -> QueryResult<Vec<CaseEvent>> {
     case_history::table
         .filter(case_history::case_id.eq(id))
-        .select(CaseEvent::as_select())
+        .select(CaseEvent::columns())
         .order((case_history::at, case_history::id))
         .load(conn)
         .await

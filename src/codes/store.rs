@@ -1,6 +1,7 @@
 //! Every SQL statement on `code_lists` and `codes`.
 use super::rules::{Code, Labels, valid_on};
 use crate::platform::db::Conn;
+use crate::platform::db::sql::Columns;
 use crate::schema::{code_lists, codes};
 use chrono::NaiveDate;
 use diesel::prelude::*;
@@ -42,7 +43,7 @@ pub struct Entry {
 
 /// Every list.
 pub async fn lists(conn: &mut &Conn) -> QueryResult<Vec<CodeList>> {
-    code_lists::table.select(CodeList::as_select()).order(code_lists::name).load(conn).await
+    code_lists::table.select(CodeList::columns()).order(code_lists::name).load(conn).await
 }
 
 /// A list with its codes, in their order.
@@ -50,7 +51,7 @@ pub async fn list(conn: &mut &Conn, name: &str) -> QueryResult<Vec<(CodeList, En
     code_lists::table
         .inner_join(codes::table)
         .filter(code_lists::name.eq(name))
-        .select((CodeList::as_select(), Entry::as_select()))
+        .select((CodeList::columns(), Entry::columns()))
         .order((codes::position, codes::code))
         .load(conn)
         .await
@@ -60,7 +61,7 @@ pub async fn list(conn: &mut &Conn, name: &str) -> QueryResult<Vec<(CodeList, En
 pub async fn valid(conn: &mut Conn, list: &str, wanted: &[Code], day: NaiveDate) -> QueryResult<Vec<Entry>> {
     let rows: Vec<Entry> = codes::table
         .filter(codes::list.eq(list).and(codes::code.eq_any(wanted)))
-        .select(Entry::as_select())
+        .select(Entry::columns())
         .load(conn)
         .await?;
     Ok(rows.into_iter().filter(|row| valid_on(row.valid_from, row.valid_until, day)).collect())

@@ -17,7 +17,7 @@ use crate::cases::rules::{CaseId, Urgency};
 use crate::cases::store::Filter;
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
-use crate::platform::db::sql::Known;
+use crate::platform::db::sql::{Columns, Known};
 use crate::platform::region_code::{RegionCode, RegionLevel};
 use crate::schema::{case_people, cases, referrals, source_systems};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -291,7 +291,7 @@ pub async fn case_of(conn: &mut Conn, caller: &Caller, id: ReferralId) -> QueryR
 
 /// A referral of a create, whoever sees it, held.
 pub async fn lock_any(conn: &mut Conn, id: ReferralId) -> QueryResult<Referral> {
-    referrals::table.find(id).select(Referral::as_select()).for_update().first(conn).await
+    referrals::table.find(id).select(Referral::columns()).for_update().first(conn).await
 }
 
 /// The referral that a case was created with, or the first one sent later.
@@ -311,7 +311,7 @@ pub async fn lock_open(conn: &mut Conn, case: CaseId) -> QueryResult<Vec<Referra
     referrals::table
         .filter(referrals::case_id.eq(case))
         .filter(referrals::status.eq_any(OPEN))
-        .select(Referral::as_select())
+        .select(Referral::columns())
         .order(referrals::id)
         .for_update()
         .load(conn)
@@ -322,7 +322,7 @@ pub async fn lock_open(conn: &mut Conn, case: CaseId) -> QueryResult<Vec<Referra
 pub async fn lock_all(conn: &mut Conn, case: CaseId) -> QueryResult<Vec<Referral>> {
     referrals::table
         .filter(referrals::case_id.eq(case))
-        .select(Referral::as_select())
+        .select(Referral::columns())
         .order(referrals::id)
         .for_update()
         .load(conn)
@@ -345,7 +345,7 @@ pub async fn reassign(
             referrals::version.eq(referrals::version + 1),
             referrals::updated_at.eq(now),
         ))
-        .returning(Referral::as_returning())
+        .returning(Referral::columns())
         .get_results(conn)
         .await
 }
@@ -353,7 +353,7 @@ pub async fn reassign(
 /// Inserts a referral.
 pub async fn create(conn: &mut Conn, referral: &Referral) -> QueryResult<Referral> {
     let insert = diesel::insert_into(referrals::table).values(referral);
-    insert.returning(Referral::as_returning()).get_result(conn).await
+    insert.returning(Referral::columns()).get_result(conn).await
 }
 
 /// Writes what a move changes of a referral that is locked, and raises its version. What was read of another version finds no
@@ -399,7 +399,7 @@ pub async fn save(conn: &mut Conn, referral: &Referral, now: DateTime<Utc>) -> Q
             ),
             (referrals::version.eq(referrals::version + 1), referrals::updated_at.eq(now)),
         ))
-        .returning(Referral::as_returning())
+        .returning(Referral::columns())
         .get_result(conn)
         .await
 }

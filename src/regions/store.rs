@@ -1,7 +1,7 @@
 //! Every SQL statement on `regions`.
 use super::rules::{Listed, RegionKind, Succession, TimeZone};
 use crate::platform::db::Conn;
-use crate::platform::db::sql::unnest;
+use crate::platform::db::sql::{Columns, unnest};
 use crate::platform::region_code::{RegionCode, RegionLevel};
 use crate::schema::{region_successors, regions as t};
 use diesel::prelude::*;
@@ -56,7 +56,7 @@ pub async fn list(
     after: Option<&RegionCode>,
     limit: i64,
 ) -> QueryResult<Vec<Region>> {
-    let mut query = t::table.select(Region::as_select()).order(t::code).limit(limit).into_boxed();
+    let mut query = t::table.select(Region::columns()).order(t::code).limit(limit).into_boxed();
     if let Some(parent) = &wanted.parent {
         query = query.filter(t::parent_code.eq(parent));
     }
@@ -79,7 +79,7 @@ pub async fn list(
 /// A region and those it lies in, from the province down.
 pub async fn find_with_parents(conn: &mut &Conn, code: &RegionCode) -> QueryResult<Vec<Region>> {
     let codes: Vec<RegionCode> = std::iter::successors(Some(code.clone()), RegionCode::parent).collect();
-    t::table.filter(t::code.eq_any(codes)).select(Region::as_select()).order(t::code).load(conn).await
+    t::table.filter(t::code.eq_any(codes)).select(Region::columns()).order(t::code).load(conn).await
 }
 
 /// Of these codes, which are those of current regions?
@@ -89,7 +89,7 @@ pub async fn current(conn: &mut Conn, codes: &[RegionCode]) -> QueryResult<Vec<R
 
 /// The regions directly in one (none: the provinces), current and retired, in the order of codes.
 pub async fn children(conn: &mut &Conn, parent: Option<&RegionCode>) -> QueryResult<Vec<Region>> {
-    let query = t::table.select(Region::as_select()).order(t::code);
+    let query = t::table.select(Region::columns()).order(t::code);
     match parent {
         Some(parent) => query.filter(t::parent_code.eq(parent)).load(conn).await,
         None => query.filter(t::parent_code.is_null()).load(conn).await,

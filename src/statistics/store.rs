@@ -3,6 +3,7 @@ pub mod referrals;
 
 use super::rules::{CoverageState, SexGroup};
 use crate::platform::db::Conn;
+use crate::platform::db::sql::Columns;
 use crate::platform::region_code::{RegionCode, RegionLevel};
 use crate::schema::volunteer_figures as t;
 use crate::volunteers::rules::{TrainingLevel, VolunteerStatus};
@@ -110,7 +111,7 @@ pub async fn villages(
     if let Some(after) = after {
         query = query.filter(v::village_code.gt(after));
     }
-    query.select(Village::as_select()).order(v::village_code).limit(limit).load(conn).await
+    query.select(Village::columns()).order(v::village_code).limit(limit).load(conn).await
 }
 
 /// How many villages the whole list has.

@@ -4,7 +4,7 @@ use crate::access::rules::Caller;
 use crate::cases::rules::{CaseId, CaseState};
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
-use crate::platform::db::sql::Known;
+use crate::platform::db::sql::{Columns, Known};
 use crate::platform::names::{VERSION, likeness};
 use crate::platform::region_code::RegionCode;
 use crate::schema::{case_distinctions, case_distinctions as d, case_people, case_people as p, cases as t};
@@ -50,7 +50,7 @@ pub async fn near(
         .filter(Known(numbered.or(named).or(born)))
         .filter(t::regency_code.eq(&case.regency_code).and(t::state.ne(CaseState::Closed)))
         .filter(t::ppks.overlaps_with(&case.ppks).and(t::id.ne(case.id)))
-        .select((Case::as_select(), CasePerson::as_select()))
+        .select((Case::columns(), CasePerson::columns()))
         .load(conn)
         .await
 }
@@ -58,7 +58,7 @@ pub async fn near(
 /// Those of these cases that the caller sees, each with its person's row.
 pub async fn seen(conn: &mut &Conn, caller: &Caller, ids: &[CaseId]) -> QueryResult<Vec<(Case, CasePerson)>> {
     let some = t::table.inner_join(p::table).filter(visible_to::<WithPeople>(caller)).filter(t::id.eq_any(ids));
-    some.select((Case::as_select(), CasePerson::as_select())).load(conn).await
+    some.select((Case::columns(), CasePerson::columns())).load(conn).await
 }
 
 /// That a case is another one than some to which it is alike.

@@ -4,6 +4,7 @@ use crate::cases::rules::CaseId;
 use crate::cases::rules::documents::CaseDocumentKind;
 use crate::documents::Rows;
 use crate::documents::rules::{DocumentId, DocumentState, DocumentType};
+use crate::platform::db::sql::Columns;
 use crate::platform::db::{Conn, Writer};
 use crate::platform::error::ApiResult;
 use crate::schema::{case_documents as t, cases};
@@ -45,7 +46,7 @@ pub struct CaseDocument {
 /// The documents of a case that the caller has been found to see, oldest first.
 pub async fn list(conn: &mut &Conn, of: CaseId) -> QueryResult<Vec<CaseDocument>> {
     let stored = t::table.filter(t::case_id.eq(of).and(t::state.eq(DocumentState::Stored)));
-    stored.select(CaseDocument::as_select()).order((t::created_at, t::id)).load(conn).await
+    stored.select(CaseDocument::columns()).order((t::created_at, t::id)).load(conn).await
 }
 
 /// Those of these referrals of it.
@@ -53,7 +54,7 @@ pub async fn of_referrals(conn: &mut &Conn, of: CaseId, referrals: &[Uuid]) -> Q
     let stored = t::table.filter(t::case_id.eq(of).and(t::state.eq(DocumentState::Stored)));
     stored
         .filter(t::referral_id.eq_any(referrals))
-        .select(CaseDocument::as_select())
+        .select(CaseDocument::columns())
         .order((t::created_at, t::id))
         .load(conn)
         .await
@@ -62,7 +63,7 @@ pub async fn of_referrals(conn: &mut &Conn, of: CaseId, referrals: &[Uuid]) -> Q
 /// One document of a case that the caller has been found to see.
 pub async fn find(conn: &mut &Conn, of: CaseId, id: DocumentId) -> QueryResult<CaseDocument> {
     let one = t::table.find(id).filter(t::case_id.eq(of).and(t::state.eq(DocumentState::Stored)));
-    one.select(CaseDocument::as_select()).first(conn).await
+    one.select(CaseDocument::columns()).first(conn).await
 }
 
 /// How many documents a case has, with those whose upload began after `began`.
@@ -86,7 +87,7 @@ pub async fn set_state(
 ) -> QueryResult<CaseDocument> {
     diesel::update(t::table.filter(t::id.eq(id).and(t::state.eq(from))))
         .set((t::state.eq(to), t::state_since.eq(now)))
-        .returning(CaseDocument::as_returning())
+        .returning(CaseDocument::columns())
         .get_result(conn)
         .await
 }

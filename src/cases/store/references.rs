@@ -2,7 +2,7 @@
 use crate::access::rules::AgencyId;
 use crate::cases::rules::CaseId;
 use crate::platform::db::Conn;
-use crate::platform::db::sql::pg_advisory_xact_lock;
+use crate::platform::db::sql::{Columns, pg_advisory_xact_lock};
 use crate::schema::case_references as t;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -26,7 +26,7 @@ pub struct Reference {
 pub async fn hold(conn: &mut Conn, agency: AgencyId, reference: &str, place: &[u8]) -> QueryResult<Option<Reference>> {
     let lock = place.first_chunk().map(|bytes| i64::from_be_bytes(*bytes)).unwrap_or_default();
     diesel::select(pg_advisory_xact_lock(lock)).execute(conn).await?;
-    t::table.find((agency, reference)).select(Reference::as_select()).first(conn).await.optional()
+    t::table.find((agency, reference)).select(Reference::columns()).first(conn).await.optional()
 }
 
 /// Notes the number of a case, and what was sent.

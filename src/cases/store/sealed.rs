@@ -2,6 +2,7 @@
 use crate::cases::person::context;
 use crate::platform::crypto::Keys;
 use crate::platform::db::Conn;
+use crate::platform::db::sql::Columns;
 use crate::schema::case_people as t;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -37,7 +38,7 @@ impl SealedNumbers {
 
 /// Sealed numbers, in the order of the persons' ids.
 pub async fn sealed_numbers(conn: &mut Conn, after: Uuid, limit: i64) -> QueryResult<Vec<SealedNumbers>> {
-    t::table.filter(t::id.gt(after)).select(SealedNumbers::as_select()).order(t::id).limit(limit).load(conn).await
+    t::table.filter(t::id.gt(after)).select(SealedNumbers::columns()).order(t::id).limit(limit).load(conn).await
 }
 
 /// Writes the same numbers under another key, unless one of them has been changed meanwhile.

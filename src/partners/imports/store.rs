@@ -3,7 +3,7 @@ use super::rules::{ImportFailure, ImportFormat, ImportId, ImportState, RowState,
 use crate::access::rules::{AgencyId, Caller, ClientId, VolunteerId};
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
-use crate::platform::db::sql::{Known, pg_advisory_xact_lock, unnest, uuids};
+use crate::platform::db::sql::{Columns, Known, pg_advisory_xact_lock, unnest, uuids};
 use crate::schema::{import_chunks as chunks, import_rows as rows, imports as t};
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::dsl::{auto_type, count, exists, min, not, sum};
@@ -144,17 +144,17 @@ pub fn visible_to(caller: &Caller) -> Visible {
 
 /// An import that the caller sees.
 pub async fn find(conn: &mut &Conn, caller: &Caller, id: ImportId) -> QueryResult<Import> {
-    t::table.find(id).filter(visible_to(caller)).select(Import::as_select()).first(conn).await
+    t::table.find(id).filter(visible_to(caller)).select(Import::columns()).first(conn).await
 }
 
 /// The same, held until the transaction ends.
 pub async fn lock(conn: &mut Conn, caller: &Caller, id: ImportId) -> QueryResult<Import> {
-    t::table.find(id).filter(visible_to(caller)).select(Import::as_select()).for_update().first(conn).await
+    t::table.find(id).filter(visible_to(caller)).select(Import::columns()).for_update().first(conn).await
 }
 
 /// An import, for the work on it.
 pub async fn find_any(conn: &mut Conn, id: ImportId) -> QueryResult<Import> {
-    t::table.find(id).select(Import::as_select()).first(conn).await
+    t::table.find(id).select(Import::columns()).first(conn).await
 }
 
 /// The import of the same file that did not come to nothing, and of which no rows are gone. Who sends it again meanwhile waits until the transaction ends.
@@ -164,7 +164,7 @@ pub async fn find_same(conn: &mut Conn, agency: AgencyId, digest: &[u8]) -> Quer
     let same = t::table.filter(t::agency_id.eq(agency).and(t::digest.eq(digest)));
     let nothing = [ImportState::Failed, ImportState::Discarded];
     let same = same.filter(t::state.ne_all(nothing).and(t::expired_at.is_null()));
-    same.select(Import::as_select()).first(conn).await.optional()
+    same.select(Import::columns()).first(conn).await.optional()
 }
 
 /// Inserts an import with its chunks.
@@ -197,7 +197,7 @@ pub async fn list(
     after: Option<ImportId>,
     limit: i64,
 ) -> QueryResult<Vec<Import>> {
-    let query = t::table.filter(visible_to(caller)).select(Import::as_select());
+    let query = t::table.filter(visible_to(caller)).select(Import::columns());
     let mut query = query.order(t::id.desc()).limit(limit).into_boxed();
     if !states.is_empty() {
         query = query.filter(t::state.eq_any(states.to_vec()));
@@ -240,7 +240,7 @@ pub async fn list_rows(
     limit: i64,
 ) -> QueryResult<Vec<ImportRow>> {
     let of = rows::table.inner_join(t::table).filter(rows::import_id.eq(id)).filter(visible_to(caller));
-    let mut query = of.select(ImportRow::as_select()).order(rows::number).limit(limit).into_boxed();
+    let mut query = of.select(ImportRow::columns()).order(rows::number).limit(limit).into_boxed();
     if !states.is_empty() {
         query = query.filter(rows::state.eq_any(states.to_vec()));
     }
@@ -252,7 +252,7 @@ pub async fn list_rows(
 
 /// A row of an import that is locked.
 pub async fn find_row(conn: &mut Conn, id: ImportId, number: i32) -> QueryResult<Option<ImportRow>> {
-    rows::table.find((id, number)).select(ImportRow::as_select()).first(conn).await.optional()
+    rows::table.find((id, number)).select(ImportRow::columns()).first(conn).await.optional()
 }
 
 /// Notes that a row is another person than the one that it is like.
@@ -292,7 +292,7 @@ pub async fn take_chunk(conn: &mut Conn, now: DateTime<Utc>) -> QueryResult<Opti
         .filter(chunks::todo.is_not_null())
         .filter(Known(chunks::not_before.is_null().or(chunks::not_before.le(now))))
         .order((chunks::position, chunks::import_id))
-        .select(Chunk::as_select())
+        .select(Chunk::columns())
         .for_update()
         .skip_locked()
         .first(conn)
@@ -369,7 +369,7 @@ pub async fn add_rows(conn: &mut Conn, chunk: &Chunk, found: &[NewRow]) -> Query
 /// What became of the rows of a chunk, in the order of the file.
 pub async fn rows_of(conn: &mut Conn, chunk: &Chunk) -> QueryResult<Vec<ImportRow>> {
     let of = rows::table.filter(rows::import_id.eq(chunk.import_id).and(rows::position.eq(chunk.position)));
-    of.select(ImportRow::as_select()).order(rows::number).load(conn).await
+    of.select(ImportRow::columns()).order(rows::number).load(conn).await
 }
 
 /// Writes what became of a row.
@@ -434,7 +434,7 @@ pub async fn finish(conn: &mut Conn, now: DateTime<Utc>) -> QueryResult<Vec<Impo
     let busy = [ImportState::Uploaded, ImportState::Validating, ImportState::Applying];
     let open = chunks::table.filter(chunks::import_id.eq(t::id).and(chunks::todo.is_not_null()));
     let due = t::table.filter(t::state.eq_any(busy)).filter(not(exists(open)));
-    let mut done: Vec<Import> = due.select(Import::as_select()).for_update().skip_locked().load(conn).await?;
+    let mut done: Vec<Import> = due.select(Import::columns()).for_update().skip_locked().load(conn).await?;
     for import in &mut done {
         if import.state == ImportState::Applying {
             (import.state, import.ended_at) = (ImportState::Applied, Some(now));
@@ -459,8 +459,8 @@ pub async fn fail(
         ImportFailure::ClientNotAllowed => empty_chunks(conn, id).await?,
     };
     let busy = [ImportState::Uploaded, ImportState::Validating, ImportState::Applying];
-    let one = t::table.find(id).filter(t::state.eq_any(busy)).select(Import::as_select());
-    let Some(mut import) = one.for_update().first(conn).await.optional()? else { return Ok(None) };
+    let one = t::table.find(id).filter(t::state.eq_any(busy)).select(Import::columns());
+    let Some(mut import) = one.for_update().first::<Import>(conn).await.optional()? else { return Ok(None) };
     (import.state, import.failure, import.ended_at) = (ImportState::Failed, Some(why), Some(now));
     save(conn, &mut import, now).await?;
     Ok(Some(import))
@@ -470,7 +470,7 @@ pub async fn fail(
 pub async fn forgotten(conn: &mut Conn, now: DateTime<Utc>) -> QueryResult<Vec<Import>> {
     let kept = chunks::table.filter(chunks::import_id.eq(t::id).and(chunks::sealed.is_not_null()));
     let old = t::table.filter(t::updated_at.lt(now - KEPT)).filter(exists(kept));
-    old.select(Import::as_select()).for_update().skip_locked().limit(100).load(conn).await
+    old.select(Import::columns()).for_update().skip_locked().limit(100).load(conn).await
 }
 
 /// Forgets what became of each row of imports that are long over; how many rows that were.

@@ -2,7 +2,7 @@
 use crate::access::rules::{AgencyId, VolunteerId};
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
-use crate::platform::db::sql::unnest;
+use crate::platform::db::sql::{Columns, unnest};
 use crate::platform::nik::NikStatus;
 use crate::schema::{merged_rows, volunteer_merges as t, volunteers};
 use crate::text_enum;
@@ -88,7 +88,7 @@ fn living(survivor: VolunteerId, duplicate: VolunteerId) -> _ {
 
 /// The merge of these two that holds, held until the transaction ends.
 pub async fn lock(conn: &mut Conn, survivor: VolunteerId, duplicate: VolunteerId) -> QueryResult<Merge> {
-    t::table.filter(living(survivor, duplicate)).select(Merge::as_select()).for_update().first(conn).await
+    t::table.filter(living(survivor, duplicate)).select(Merge::columns()).for_update().first(conn).await
 }
 
 /// Notes that it was undone.
@@ -100,7 +100,7 @@ pub async fn undo(conn: &mut Conn, merge: Uuid, by: AgencyId, now: DateTime<Utc>
 /// Other merges into the same volunteer that hold, in the order of time.
 pub async fn others_of(conn: &mut Conn, merge: &Merge) -> QueryResult<Vec<Merge>> {
     let others = t::survivor_id.eq(merge.survivor_id).and(t::undone_at.is_null()).and(t::id.ne(merge.id));
-    t::table.filter(others).select(Merge::as_select()).order((t::at, t::id)).load(conn).await
+    t::table.filter(others).select(Merge::columns()).order((t::at, t::id)).load(conn).await
 }
 
 /// Notes anew what the survivor has of a merge.
@@ -114,7 +114,7 @@ pub async fn of_survivor(conn: &mut &Conn, id: VolunteerId) -> QueryResult<Vec<M
     let leading = volunteers::table.filter(volunteers::merged_into.eq(id)).select(volunteers::id);
     t::table
         .filter(t::survivor_id.eq(id).or(t::survivor_id.eq_any(leading)))
-        .select(Merge::as_select())
+        .select(Merge::columns())
         .order((t::at, t::id))
         .load(conn)
         .await

@@ -1,6 +1,7 @@
 //! Every SQL statement by which the clock takes referrals.
 use super::Referral;
 use crate::platform::db::Conn;
+use crate::platform::db::sql::Columns;
 use crate::schema::referrals;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -12,7 +13,7 @@ pub async fn lock_expired(conn: &mut Conn, now: DateTime<Utc>, limit: i64) -> Qu
     referrals::table
         .filter(referrals::expires_at.le(now))
         .filter(referrals::expires_at.is_not_null())
-        .select(Referral::as_select())
+        .select(Referral::columns())
         .order(referrals::expires_at)
         .limit(limit)
         .for_update()
@@ -27,7 +28,7 @@ pub async fn lock_ticking(conn: &mut Conn, now: DateTime<Utc>, limit: i64) -> Qu
     referrals::table
         .filter(referrals::tick_at.le(now))
         .filter(referrals::tick_at.is_not_null())
-        .select(Referral::as_select())
+        .select(Referral::columns())
         .order(referrals::tick_at)
         .limit(limit)
         .for_update()

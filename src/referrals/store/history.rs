@@ -4,6 +4,7 @@ use crate::access::rules::{AgencyId, Caller, ClientId, VolunteerId};
 use crate::cases::rules::CaseId;
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
+use crate::platform::db::sql::Columns;
 use crate::referrals::rules::{ReferralId, ReferralStatus};
 use crate::schema::{referral_history, referral_notes, referrals};
 use chrono::{DateTime, Utc};
@@ -87,7 +88,7 @@ pub async fn list(conn: &mut &Conn, id: ReferralId) -> QueryResult<Vec<(Referral
     referral_history::table
         .left_join(referral_notes::table)
         .filter(referral_history::referral_id.eq(id))
-        .select((ReferralEvent::as_select(), referral_notes::note.nullable()))
+        .select((ReferralEvent::columns(), referral_notes::note.nullable()))
         .order((referral_history::at, referral_history::id))
         .load(conn)
         .await
@@ -98,7 +99,7 @@ pub async fn of_case(conn: &mut &Conn, caller: &Caller, case: CaseId) -> QueryRe
     referrals::table
         .filter(visible_to::<referrals::table>(caller))
         .filter(referrals::case_id.eq(case))
-        .select(Referral::as_select())
+        .select(Referral::columns())
         .order((referrals::created_at, referrals::id))
         .load(conn)
         .await

@@ -4,11 +4,12 @@ use crate::access::rules::Caller;
 use crate::cases::rules::CaseState;
 use crate::cases::store::{Case, CasePerson, Filter};
 use crate::platform::crypto::Keys;
+use crate::platform::db::sql::{Columns, ColumnsOf};
 use crate::platform::error::ApiResult;
 use crate::referrals::details::Details;
 use crate::referrals::rules::Facts;
 use crate::schema::{case_people, cases, referral_details, referrals, source_systems};
-use diesel::dsl::{AsSelect, InnerJoin, InnerJoinQuerySource, exists};
+use diesel::dsl::{InnerJoin, InnerJoinQuerySource, exists};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::{Binary, Nullable};
@@ -74,9 +75,9 @@ pub(super) type Decided = InnerJoinQuerySource<
 pub(super) type SceneRow = (Referral, Case, CasePerson, bool, bool, bool, Option<Vec<u8>>);
 /// What is read of it.
 pub(super) type SceneColumns = (
-    AsSelect<Referral, Pg>,
-    AsSelect<Case, Pg>,
-    AsSelect<CasePerson, Pg>,
+    ColumnsOf<Referral>,
+    ColumnsOf<Case>,
+    ColumnsOf<CasePerson>,
     source_systems::may_forward,
     Filter<Decided>,
     Filter<Decided>,
@@ -84,7 +85,7 @@ pub(super) type SceneColumns = (
 );
 
 pub(super) fn scene() -> SceneColumns {
-    let (referral, case, person) = (Referral::as_select(), Case::as_select(), CasePerson::as_select());
+    let (referral, case, person) = (Referral::columns(), Case::columns(), CasePerson::columns());
     (referral, case, person, source_systems::may_forward, rival_open(), successor_open(), told())
 }
 

@@ -2,6 +2,7 @@
 use crate::access::rules::{AgencyId, ClientId, VolunteerId};
 use crate::cases::store::Filter;
 use crate::platform::db::Conn;
+use crate::platform::db::sql::Columns;
 use crate::referrals::rules::ReferralId;
 use crate::referrals::rules::talk::{CommentId, CommentKind, Counts, TalkSide};
 use crate::schema::{referral_comment_texts, referral_comments, referrals};
@@ -72,7 +73,7 @@ pub async fn set_counts(conn: &mut Conn, id: ReferralId, counts: Counts) -> Quer
 
 /// A comment, whatever it is of.
 pub async fn find_any(conn: &mut Conn, id: CommentId) -> QueryResult<Comment> {
-    referral_comments::table.find(id).select(Comment::as_select()).first(conn).await
+    referral_comments::table.find(id).select(Comment::columns()).first(conn).await
 }
 
 /// A comment of a referral that the caller sees, with what it says.
@@ -80,7 +81,7 @@ pub async fn find(conn: &mut Conn, of: ReferralId, id: CommentId) -> QueryResult
     referral_comments::table
         .inner_join(referral_comment_texts::table)
         .filter(referral_comments::referral_id.eq(of).and(referral_comments::id.eq(id)))
-        .select((Comment::as_select(), referral_comment_texts::text))
+        .select((Comment::columns(), referral_comment_texts::text))
         .first(conn)
         .await
 }
@@ -124,7 +125,7 @@ pub async fn list(
     let mut query = referral_comments::table
         .inner_join(referral_comment_texts::table)
         .filter(only(wanted))
-        .select((Comment::as_select(), referral_comment_texts::text))
+        .select((Comment::columns(), referral_comment_texts::text))
         .order((referral_comments::created_at, referral_comments::id))
         .limit(limit)
         .into_boxed();

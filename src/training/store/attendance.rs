@@ -1,7 +1,7 @@
 //! Who came to which session.
 use crate::access::rules::{AgencyId, VolunteerId};
 use crate::platform::db::Conn;
-use crate::platform::db::sql::unnest;
+use crate::platform::db::sql::{Columns, unnest};
 use crate::schema::training_attendance;
 use crate::training::rules::TrainingEventId;
 use chrono::{DateTime, Utc};
@@ -41,7 +41,7 @@ pub async fn attendance(
 ) -> QueryResult<Vec<AttendanceRow>> {
     training_attendance::table
         .filter(training_attendance::event_id.eq(event).and(training_attendance::volunteer_id.eq_any(of)))
-        .select(AttendanceRow::as_select())
+        .select(AttendanceRow::columns())
         .load(conn)
         .await
 }

@@ -3,7 +3,7 @@ use crate::access::rules::{AgencyId, Caller, VolunteerId};
 use crate::changes::rules::{Audience, Change, ChangeType, Op};
 use crate::changes::store as changes;
 use crate::platform::db::Conn;
-use crate::platform::db::sql::Known;
+use crate::platform::db::sql::{Columns, Known};
 use crate::platform::region_code::RegionCode;
 use crate::schema::{training_enrolments, training_events, volunteer_people, volunteers};
 use crate::training::rules::{
@@ -71,7 +71,7 @@ pub async fn find_enrolment(conn: &mut &Conn, caller: &Caller, id: EnrolmentId) 
         .inner_join(training_events::table)
         .filter(training_enrolments::id.eq(id))
         .filter(volunteers_visible_to(caller).or(training_events::organiser_id.eq(organiser)))
-        .select((Enrolment::as_select(), volunteers::village_code, volunteer_people::name))
+        .select((Enrolment::columns(), volunteers::village_code, volunteer_people::name))
         .first(conn)
         .await
 }
@@ -100,7 +100,7 @@ pub async fn take_part(
         query = query.filter(training_enrolments::id.gt(after));
     }
     query
-        .select((Enrolment::as_select(), volunteers::village_code, volunteer_people::name))
+        .select((Enrolment::columns(), volunteers::village_code, volunteer_people::name))
         .order(training_enrolments::id)
         .limit(limit)
         .load(conn)
@@ -137,7 +137,7 @@ pub async fn lock_enrolments(
     training_enrolments::table
         .filter(training_enrolments::event_id.eq(event))
         .filter(everyone.or(training_enrolments::volunteer_id.eq_any(of.unwrap_or_default())))
-        .select(Enrolment::as_select())
+        .select(Enrolment::columns())
         .order(training_enrolments::volunteer_id)
         .for_update()
         .load(conn)
@@ -207,7 +207,7 @@ pub async fn of_volunteer(conn: &mut &Conn, caller: &Caller, id: VolunteerId) ->
         .filter(volunteers::id.eq(id))
         .filter(volunteers_visible_to(caller))
         .select((
-            Enrolment::as_select(),
+            Enrolment::columns(),
             training_events::title,
             training_events::level,
             training_events::state,
@@ -266,7 +266,7 @@ pub async fn reassign(
     training_enrolments::table
         .inner_join(training_events::table)
         .filter(training_enrolments::id.eq_any(moved))
-        .select((Enrolment::as_select(), training_events::organiser_id))
+        .select((Enrolment::columns(), training_events::organiser_id))
         .order(training_enrolments::id)
         .load(conn)
         .await

@@ -4,6 +4,7 @@ use crate::changes::rules::{Audience, Change, ChangeType, Op};
 use crate::changes::store as changes;
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
+use crate::platform::db::sql::Columns;
 use crate::platform::region_code::{RegionCode, RegionLevel};
 use crate::schema::{
     training_enrolments, training_event_history, training_events, training_events as t, training_sessions, volunteers,
@@ -232,7 +233,7 @@ pub async fn list(
     if let Some((at, id)) = after {
         query = query.filter(t::starts_at.gt(at).or(t::starts_at.eq(at).and(t::id.gt(id))));
     }
-    query.select(TrainingEvent::as_select()).order((t::starts_at, t::id)).limit(limit).load(conn).await
+    query.select(TrainingEvent::columns()).order((t::starts_at, t::id)).limit(limit).load(conn).await
 }
 
 /// How many the whole list has.
@@ -242,24 +243,24 @@ pub async fn count(conn: &mut &Conn, caller: &Caller, wanted: &Wanted) -> QueryR
 
 /// An event that the caller sees.
 pub async fn find(conn: &mut &Conn, caller: &Caller, id: TrainingEventId) -> QueryResult<TrainingEvent> {
-    t::table.find(id).filter(visible_to(caller)).select(TrainingEvent::as_select()).first(conn).await
+    t::table.find(id).filter(visible_to(caller)).select(TrainingEvent::columns()).first(conn).await
 }
 
 /// The same, held until the transaction ends: whoever takes a seat or changes the event waits.
 pub async fn lock(conn: &mut Conn, caller: &Caller, id: TrainingEventId) -> QueryResult<TrainingEvent> {
-    t::table.find(id).filter(visible_to(caller)).select(TrainingEvent::as_select()).for_update().first(conn).await
+    t::table.find(id).filter(visible_to(caller)).select(TrainingEvent::columns()).for_update().first(conn).await
 }
 
 /// The event of an enrolment that the caller has been found to see, held until the transaction ends.
 pub async fn lock_of_enrolment(conn: &mut Conn, id: TrainingEventId) -> QueryResult<TrainingEvent> {
-    t::table.find(id).select(TrainingEvent::as_select()).for_update().first(conn).await
+    t::table.find(id).select(TrainingEvent::columns()).for_update().first(conn).await
 }
 
 /// The sessions of events, in the order of time.
 pub async fn sessions(conn: &mut &Conn, events: &[TrainingEventId]) -> QueryResult<Vec<Session>> {
     training_sessions::table
         .filter(training_sessions::event_id.eq_any(events))
-        .select(Session::as_select())
+        .select(Session::columns())
         .order((training_sessions::event_id, training_sessions::number))
         .load(conn)
         .await
@@ -313,7 +314,7 @@ pub async fn add_history(conn: &mut Conn, row: &EventHistoryRow) -> QueryResult<
 pub async fn history(conn: &mut &Conn, event: &TrainingEvent) -> QueryResult<Vec<EventHistoryRow>> {
     training_event_history::table
         .filter(training_event_history::event_id.eq(event.id))
-        .select(EventHistoryRow::as_select())
+        .select(EventHistoryRow::columns())
         .order((training_event_history::at, training_event_history::id))
         .load(conn)
         .await

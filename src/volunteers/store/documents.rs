@@ -3,6 +3,7 @@ use super::{Volunteer, visible_to};
 use crate::access::rules::{AgencyId, Caller, VolunteerId};
 use crate::documents::Rows;
 use crate::documents::rules::{DocumentId, DocumentState, DocumentType};
+use crate::platform::db::sql::Columns;
 use crate::platform::db::{Conn, Writer};
 use crate::platform::error::ApiResult;
 use crate::schema::{volunteer_documents as t, volunteers};
@@ -46,7 +47,7 @@ pub async fn list(conn: &mut &Conn, caller: &Caller, id: VolunteerId) -> QueryRe
         .left_join(t::table.on(stored))
         .filter(volunteers::id.eq(id))
         .filter(visible_to(caller))
-        .select(Option::<Document>::as_select())
+        .select(Option::<Document>::columns())
         .order(t::id)
         .load(conn)
         .await?;
@@ -62,7 +63,7 @@ pub async fn find(
 ) -> QueryResult<(Document, Volunteer)> {
     let one = t::table.find(id).filter(t::volunteer_id.eq(of)).filter(t::state.eq(DocumentState::Stored));
     let one = one.inner_join(volunteers::table).filter(visible_to(caller));
-    one.select((Document::as_select(), Volunteer::as_select())).first(conn).await
+    one.select((Document::columns(), Volunteer::columns())).first(conn).await
 }
 
 /// Gives the documents of one volunteer (only these, if some are named) to another one; returns their ids. Content is bound to
@@ -100,7 +101,7 @@ pub async fn set_state(
 ) -> QueryResult<Document> {
     diesel::update(t::table.filter(t::id.eq(id).and(t::state.eq(from))))
         .set((t::state.eq(to), t::state_since.eq(now)))
-        .returning(Document::as_returning())
+        .returning(Document::columns())
         .get_result(conn)
         .await
 }

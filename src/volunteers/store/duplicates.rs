@@ -2,7 +2,7 @@
 use super::{Full, Person, Volunteer, visible_to};
 use crate::access::rules::{AgencyId, Caller, VolunteerId};
 use crate::platform::db::Conn;
-use crate::platform::db::sql::Known;
+use crate::platform::db::sql::{Columns, Known};
 use crate::schema::{volunteer_people, volunteers, volunteers as t};
 use crate::volunteers::rules::{IdentityState, VolunteerStatus};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -78,7 +78,7 @@ pub async fn disputes(
 /// These volunteers with their persons, as far as the caller sees them.
 pub async fn full_of(conn: &mut &Conn, caller: &Caller, ids: &[VolunteerId]) -> QueryResult<Vec<Full>> {
     let some = t::table.inner_join(volunteer_people::table).filter(t::id.eq_any(ids)).filter(visible_to(caller));
-    some.select((Volunteer::as_select(), Person::as_select())).order(t::id).load(conn).await
+    some.select((Volunteer::columns(), Person::columns())).order(t::id).load(conn).await
 }
 
 /// The row that a merged one is found under, if the caller sees it.
@@ -104,7 +104,7 @@ pub async fn merged_into(conn: &mut Conn, id: VolunteerId) -> QueryResult<Vec<Vo
 /// that, or is waited for.
 pub async fn hold_living(conn: &mut Conn, caller: &Caller, id: VolunteerId) -> QueryResult<Volunteer> {
     let living = t::table.find(id).filter(visible_to(caller)).filter(t::merged_into.is_null());
-    living.select(Volunteer::as_select()).for_key_share().first(conn).await
+    living.select(Volunteer::columns()).for_key_share().first(conn).await
 }
 
 /// After a NIK was given up: the row that has waited longest has it undisputed from now on, unless another one has. The

@@ -3,7 +3,7 @@ use super::{Full, Person, Volunteer, visible_to};
 use crate::access::rules::{AgencyId, Caller, Reach, VolunteerId};
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
-use crate::platform::db::sql::Known;
+use crate::platform::db::sql::{Columns, Known};
 use crate::platform::nik::Sex;
 use crate::platform::person::AgeBand;
 use crate::platform::region_code::{RegionCode, RegionLevel};
@@ -162,7 +162,7 @@ pub async fn list(
     if let Some(after) = after {
         query = query.filter(t::id.gt(after));
     }
-    query.select((Volunteer::as_select(), Person::as_select())).order(t::id).limit(limit).load(conn).await
+    query.select((Volunteer::columns(), Person::columns())).order(t::id).limit(limit).load(conn).await
 }
 
 /// How many the whole list has.
@@ -182,7 +182,7 @@ pub async fn find_by_nik(conn: &mut &Conn, caller: &Caller, nik_index: &[u8]) ->
         .inner_join(volunteer_people::table)
         .filter(volunteer_people::nik_index.eq(nik_index))
         .filter(visible_to(caller));
-    found.select((Volunteer::as_select(), Person::as_select())).order(t::id).limit(SEARCH_LIMIT).load(conn).await
+    found.select((Volunteer::columns(), Person::columns())).order(t::id).limit(SEARCH_LIMIT).load(conn).await
 }
 
 /// Volunteers that the caller sees, with this telephone number.
@@ -191,7 +191,7 @@ pub async fn find_by_phone(conn: &mut &Conn, caller: &Caller, phone: &str) -> Qu
         .inner_join(volunteer_people::table)
         .filter(volunteer_people::phone.eq(phone))
         .filter(visible_to(caller));
-    found.select((Volunteer::as_select(), Person::as_select())).order(t::id).limit(SEARCH_LIMIT).load(conn).await
+    found.select((Volunteer::columns(), Person::columns())).order(t::id).limit(SEARCH_LIMIT).load(conn).await
 }
 
 /// A family may share a telephone; no search gives more than this.

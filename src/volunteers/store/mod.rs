@@ -25,7 +25,7 @@ use crate::changes::rules::{Audience, Change, ChangeType, Op};
 use crate::changes::store as changes;
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
-use crate::platform::db::sql::pg_advisory_xact_lock;
+use crate::platform::db::sql::{Columns, pg_advisory_xact_lock};
 use crate::platform::names;
 use crate::platform::nik::{NikStatus, Sex};
 use crate::platform::region_code::{RegionCode, RegionLevel};
@@ -203,13 +203,13 @@ pub fn visible_to(caller: &Caller) -> Visible {
 /// A volunteer that the caller sees, with the person.
 pub async fn find_full(conn: &mut &Conn, caller: &Caller, id: VolunteerId) -> QueryResult<Full> {
     let one = t::table.inner_join(volunteer_people::table).filter(t::id.eq(id)).filter(visible_to(caller));
-    one.select((Volunteer::as_select(), Person::as_select())).first(conn).await
+    one.select((Volunteer::columns(), Person::columns())).first(conn).await
 }
 
 /// The same, held until the transaction ends.
 pub async fn lock_full(conn: &mut Conn, caller: &Caller, id: VolunteerId) -> QueryResult<Full> {
     let one = t::table.inner_join(volunteer_people::table).filter(t::id.eq(id)).filter(visible_to(caller));
-    one.select((Volunteer::as_select(), Person::as_select())).for_update().first(conn).await
+    one.select((Volunteer::columns(), Person::columns())).for_update().first(conn).await
 }
 
 /// Who created the row of this id, and with what: of any caller, for an id that is taken is taken for all.
@@ -281,12 +281,12 @@ pub async fn is_empty(conn: &mut Conn) -> QueryResult<bool> {
 
 /// A volunteer that the caller sees.
 pub async fn find(conn: &mut &Conn, caller: &Caller, id: VolunteerId) -> QueryResult<Volunteer> {
-    t::table.find(id).filter(visible_to(caller)).select(Volunteer::as_select()).first(conn).await
+    t::table.find(id).filter(visible_to(caller)).select(Volunteer::columns()).first(conn).await
 }
 
 /// The same, held until the transaction ends.
 pub async fn lock(conn: &mut Conn, caller: &Caller, id: VolunteerId) -> QueryResult<Volunteer> {
-    t::table.find(id).filter(visible_to(caller)).select(Volunteer::as_select()).for_update().first(conn).await
+    t::table.find(id).filter(visible_to(caller)).select(Volunteer::columns()).for_update().first(conn).await
 }
 
 /// Derives the level anew from passed training; returns the volunteer as it is now. Part of the transaction that records
@@ -298,13 +298,13 @@ pub async fn set_level(
     now: DateTime<Utc>,
 ) -> QueryResult<Volunteer> {
     // Whoever refers to the volunteer meanwhile does not wait: the key stays.
-    let before = t::table.find(id).select(Volunteer::as_select()).for_no_key_update().first(conn).await?;
+    let before: Volunteer = t::table.find(id).select(Volunteer::columns()).for_no_key_update().first(conn).await?;
     if before.level == level {
         return Ok(before);
     }
     let change = (t::level.eq(level), t::version.eq(t::version + 1), t::updated_at.eq(now));
     let after: Volunteer =
-        diesel::update(t::table.find(id)).set(change).returning(Volunteer::as_returning()).get_result(conn).await?;
+        diesel::update(t::table.find(id)).set(change).returning(Volunteer::columns()).get_result(conn).await?;
     publish(conn, Some(&before), &after, now).await?;
     Ok(after)
 }
@@ -312,7 +312,7 @@ pub async fn set_level(
 /// A merged row and its person, held, whoever may see it: the caller has been found to see what it was merged into.
 pub async fn lock_merged(conn: &mut Conn, id: VolunteerId) -> QueryResult<Full> {
     let one = t::table.inner_join(volunteer_people::table).filter(t::id.eq(id).and(t::merged_into.is_not_null()));
-    one.select((Volunteer::as_select(), Person::as_select())).for_update().first(conn).await
+    one.select((Volunteer::columns(), Person::columns())).for_update().first(conn).await
 }
 
 /// Publishes that a row leads to another one from now on: to those who saw it and see that one. Who does not see that one

@@ -2,6 +2,7 @@
 use super::Volunteer;
 use crate::access::rules::{AgencyId, ClientId, VolunteerId};
 use crate::platform::db::Conn;
+use crate::platform::db::sql::Columns;
 use crate::schema::{phone_codes as t, volunteers};
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
@@ -59,8 +60,8 @@ pub async fn lock_code(conn: &mut Conn, index: &[u8]) -> QueryResult<(PhoneCode,
     let of = t::table.filter(t::code_index.eq(index));
     let volunteer: VolunteerId = of.select(t::volunteer_id).first(conn).await?;
     let volunteer =
-        volunteers::table.find(volunteer).select(Volunteer::as_select()).for_no_key_update().first(conn).await?;
-    Ok((of.select(PhoneCode::as_select()).for_update().first(conn).await?, volunteer))
+        volunteers::table.find(volunteer).select(Volunteer::columns()).for_no_key_update().first(conn).await?;
+    Ok((of.select(PhoneCode::columns()).for_update().first(conn).await?, volunteer))
 }
 
 /// Uses a code up.

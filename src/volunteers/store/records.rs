@@ -3,7 +3,7 @@ use super::visible_to;
 use crate::access::rules::{AgencyId, Caller, VolunteerId};
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
-use crate::platform::db::sql::Known;
+use crate::platform::db::sql::{Columns, Known};
 use crate::platform::region_code::RegionCode;
 use crate::schema::{volunteer_history, volunteer_postings, volunteers, volunteers as t};
 use crate::volunteers::rules::{HistoryAction, VolunteerStatus};
@@ -76,7 +76,7 @@ pub async fn history(conn: &mut &Conn, caller: &Caller, id: VolunteerId) -> Quer
         .inner_join(volunteer_history::table.on(volunteer_history::volunteer_id.eq(whose.field(t::id))))
         .filter(t::id.eq(id))
         .filter(visible_to(caller))
-        .select((HistoryRow::as_select(), t::village_code))
+        .select((HistoryRow::columns(), t::village_code))
         .order((volunteer_history::at, volunteer_history::id))
         .load(conn)
         .await
@@ -91,7 +91,7 @@ pub async fn postings(conn: &mut &Conn, caller: &Caller, id: VolunteerId) -> Que
         .inner_join(volunteer_postings::table.on(volunteer_postings::volunteer_id.eq(whose.field(t::id))))
         .filter(t::id.eq(id))
         .filter(visible_to(caller))
-        .select(Posting::as_select())
+        .select(Posting::columns())
         .order((volunteer_postings::valid_from, volunteer_postings::created_at, volunteer_postings::id))
         .load(conn)
         .await

@@ -2,6 +2,7 @@
 use super::{Volunteer, visible_to};
 use crate::access::rules::{Caller, VolunteerId};
 use crate::platform::db::Conn;
+use crate::platform::db::sql::Columns;
 use crate::platform::region_code::RegionCode;
 use crate::schema::{regions, volunteers as t};
 use diesel::dsl::count_star;
@@ -55,7 +56,7 @@ pub async fn lock_posted(
     t::table
         .filter(t::village_code.eq(village))
         .filter(everyone.or(t::id.eq_any(only.unwrap_or_default())))
-        .select(Volunteer::as_select())
+        .select(Volunteer::columns())
         .order(t::id)
         .for_update()
         .load(conn)

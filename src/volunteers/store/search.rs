@@ -4,7 +4,7 @@ use super::list::{Wanted, narrowed};
 use super::{Full, Person, Volunteer};
 use crate::access::rules::{Caller, Reach, VolunteerId};
 use crate::platform::db::Conn;
-use crate::platform::db::sql::Known;
+use crate::platform::db::sql::{Columns, Known};
 use crate::platform::names;
 use crate::schema::{name_words as n, volunteer_people as p, volunteers as t};
 use crate::volunteers::rules::search::{region_token, search_words, written_token};
@@ -78,7 +78,7 @@ pub async fn named(
 /// Volunteers of these ids, if they still are as they are wanted.
 pub async fn of_ids(conn: &mut &Conn, caller: &Caller, wanted: &Wanted, ids: &[VolunteerId]) -> QueryResult<Vec<Full>> {
     let found = narrowed(caller, wanted).filter(t::id.eq_any(ids));
-    found.select((Volunteer::as_select(), Person::as_select())).load(conn).await
+    found.select((Volunteer::columns(), Person::columns())).load(conn).await
 }
 
 /// Words that begin with what was typed: as written and as compared. True: as written.

@@ -1,6 +1,7 @@
 //! Every SQL statement on keys, secrets and assertions.
 use crate::access::rules::ClientId;
 use crate::platform::db::Conn;
+use crate::platform::db::sql::Columns;
 use crate::platform::jwk::PublicKey;
 use crate::schema::{client_assertions, client_keys, client_secrets};
 use chrono::{DateTime, Utc};
@@ -30,7 +31,7 @@ pub async fn list_keys(
     client_keys::table
         .filter(client_keys::client_id.eq(client).and(client_keys::removed_at.is_null()))
         .filter(client_keys::kid.gt(after.unwrap_or_default()))
-        .select(ClientKey::as_select())
+        .select(ClientKey::columns())
         .order(client_keys::kid)
         .limit(limit)
         .load(conn)
@@ -42,7 +43,7 @@ pub async fn find_key(conn: &mut &Conn, client: ClientId, kid: &str) -> QueryRes
     client_keys::table
         .filter(client_keys::client_id.eq(client).and(client_keys::kid.eq(kid)))
         .filter(client_keys::removed_at.is_null())
-        .select(ClientKey::as_select())
+        .select(ClientKey::columns())
         .first(conn)
         .await
 }

@@ -10,6 +10,7 @@ use crate::agencies::rules::AgencyState;
 use crate::agencies::store::Agency;
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
+use crate::platform::db::sql::Columns;
 use crate::platform::network::Network;
 use crate::schema::{agencies, clients};
 use chrono::{DateTime, Utc};
@@ -81,7 +82,7 @@ pub async fn list(
     after: Option<ClientId>,
     limit: i64,
 ) -> QueryResult<Vec<Client>> {
-    let own = clients::table.filter(visible_to(caller)).select(Client::as_select());
+    let own = clients::table.filter(visible_to(caller)).select(Client::columns());
     let mut query = own.order(clients::id).limit(limit).into_boxed();
     if let Some(kind) = wanted.kind {
         query = query.filter(clients::kind.eq(kind));
@@ -100,31 +101,31 @@ pub async fn list(
 
 /// One client.
 pub async fn find(conn: &mut &Conn, caller: &Caller, id: ClientId) -> QueryResult<Client> {
-    clients::table.find(id).filter(visible_to(caller)).select(Client::as_select()).first(conn).await
+    clients::table.find(id).filter(visible_to(caller)).select(Client::columns()).first(conn).await
 }
 
 /// One client, held until the transaction ends, after its agency: changes of one agency's clients follow each other.
 pub async fn lock(conn: &mut Conn, caller: &Caller, id: ClientId) -> QueryResult<Client> {
     hold_agency(conn, caller.agency).await?;
     let own = clients::table.find(id).filter(visible_to(caller));
-    own.select(Client::as_select()).for_update().first(conn).await
+    own.select(Client::columns()).for_update().first(conn).await
 }
 
 /// The client of this id, whosever it is: to tell a repeated create from an id that is taken.
 pub async fn find_any(conn: &mut Conn, id: ClientId) -> QueryResult<Client> {
-    clients::table.find(id).select(Client::as_select()).first(conn).await
+    clients::table.find(id).select(Client::columns()).first(conn).await
 }
 
 /// The client of this id for an operator, held as by [`lock`].
 pub async fn lock_any(conn: &mut Conn, id: ClientId) -> QueryResult<Client> {
     let agency = clients::table.find(id).select(clients::agency_id).first(conn).await?;
     hold_agency(conn, agency).await?;
-    clients::table.find(id).select(Client::as_select()).for_update().first(conn).await
+    clients::table.find(id).select(Client::columns()).for_update().first(conn).await
 }
 
 /// Every client, by agency.
 pub async fn all(conn: &mut Conn) -> QueryResult<Vec<Client>> {
-    clients::table.select(Client::as_select()).order((clients::agency_id, clients::id)).load(conn).await
+    clients::table.select(Client::columns()).order((clients::agency_id, clients::id)).load(conn).await
 }
 
 /// Whether an agency has a client that can manage its clients.
@@ -177,7 +178,7 @@ pub async fn save_client(conn: &mut Conn, client: &Client, now: DateTime<Utc>) -
             clients::version.eq(clients::version + 1),
             clients::updated_at.eq(now),
         ))
-        .returning(Client::as_returning())
+        .returning(Client::columns())
         .get_result(conn)
         .await?;
     refresh_client(conn, &saved).await?;
@@ -207,7 +208,7 @@ pub async fn disable_phones(
         clients::updated_at.eq(now),
     );
     let disabled: Vec<Client> =
-        diesel::update(phones).set(change).returning(Client::as_returning()).get_results(conn).await?;
+        diesel::update(phones).set(change).returning(Client::columns()).get_results(conn).await?;
     for client in &disabled {
         refresh_client(conn, client).await?;
     }
@@ -217,7 +218,7 @@ pub async fn disable_phones(
 /// The agency as it is when every change before this one is committed. Whoever writes to the gate holds it: a client's
 /// change that had read the agency before its suspension would open the gate again.
 async fn hold_agency(conn: &mut Conn, agency: AgencyId) -> QueryResult<Agency> {
-    agencies::table.find(agency).select(Agency::as_select()).for_no_key_update().first(conn).await
+    agencies::table.find(agency).select(Agency::columns()).for_no_key_update().first(conn).await
 }
 
 async fn children(conn: &mut Conn, agency: AgencyId) -> QueryResult<Vec<AgencyId>> {
@@ -237,7 +238,7 @@ pub async fn refresh_access(conn: &mut Conn, agency: AgencyId) -> QueryResult<()
     let agency = hold_agency(conn, agency).await?;
     let children = children(conn, agency.id).await?;
     let clients: Vec<Client> =
-        clients::table.filter(clients::agency_id.eq(agency.id)).select(Client::as_select()).load(conn).await?;
+        clients::table.filter(clients::agency_id.eq(agency.id)).select(Client::columns()).load(conn).await?;
     for client in clients {
         access::save(conn, &access_state(&agency, &children, &client)).await?;
     }
