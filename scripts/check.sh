@@ -29,15 +29,27 @@ deployment() {
     .tools/python/bin/python tests/tools/deployment.py
 }
 
+# Builds what the tests are run with, and names the program among it: `cargo build` would build the library a second time, with
+# the features of fewer dependencies.
+program() {
+    [ -z "${SIMPUL_PROGRAM:-}" ] || return 0
+    step 'build'
+    SIMPUL_PROGRAM=$(cargo test --locked --no-run --message-format=json-render-diagnostics |
+        .tools/python/bin/python -c 'import json, sys
+made = map(json.loads, sys.stdin)
+print(next(m["executable"] for m in made if m.get("executable") and m["target"]["kind"] == ["bin"] and not m["profile"]["test"]))')
+    export SIMPUL_PROGRAM
+}
+
 fuzz() {
+    program
     step 'schemathesis: every operation of a running demo against the document'
-    cargo build --locked
     .tools/python/bin/python tests/tools/fuzz.py
 }
 
 client() {
+    program
     step 'an outside OAuth library: tokens from the metadata document alone'
-    cargo build --locked
     .tools/python/bin/python tests/tools/authlib_client.py
 }
 
