@@ -2,9 +2,8 @@
 //!
 //! Driven by the document, so that a new operation, member or parameter is tried without a word here.
 use crate::support::office::{Office, Row, collection, complete, needed};
-use crate::support::{Client, Reply, Request, TestApp, document, operations, resolve, run};
+use crate::support::{Client, Reply, Request, TestApp, document, operations, resolve, run, validator_of};
 use futures_util::{FutureExt, StreamExt};
-use jsonschema::Validator;
 use regex::Regex;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -97,11 +96,6 @@ impl<'a> Case<'a> {
 fn form(body: &Value) -> String {
     let pairs = body.as_object().unwrap().iter().map(|(name, value)| (name, value.as_str().unwrap_or_default()));
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
-}
-
-fn validator(schema: &Value) -> Validator {
-    let whole = json!({ "components": document()["components"], "allOf": [schema] });
-    jsonschema::draft202012::options().should_validate_formats(true).build(&whole).unwrap()
 }
 
 /// Every operation, as somebody who may call it, on a row of which it would be accepted.
@@ -334,7 +328,7 @@ fn no_member_of_a_body_takes_what_the_document_refuses() {
         let (mut refused, mut answered) = (vec![], vec![]);
         for case in cases(app, &office).await {
             let Some((_, content)) = case.content().filter(|_| !case.is_form()) else { continue };
-            let schema = validator(&content["schema"]);
+            let schema = validator_of(&content["schema"]);
             let mut members = vec![];
             places(&content["schema"], "", &mut members);
             let ask = |body: &[u8]| {
@@ -534,9 +528,9 @@ fn a_value_of_a_filter_counts_once() {
 
 /// The addresses that a query parameter can be sent wrong with.
 fn queries(name: &str, schema: &'static Value) -> Vec<(String, Expected)> {
-    let of = validator(schema);
+    let of = validator_of(schema);
     let item = &resolve(schema)["items"];
-    let items = item.is_object().then(|| validator(item));
+    let items = item.is_object().then(|| validator_of(item));
     let takes = |text: &str| {
         let typed = [json!(text), text.parse::<i64>().map_or(Value::Null, |n| json!(n)), json!(text == "true")];
         let typed = if ["true", "false"].contains(&text) { &typed[..] } else { &typed[..2] };

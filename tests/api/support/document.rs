@@ -108,30 +108,37 @@ pub(super) fn check(method: &Method, path: &str, reply: &Reply) {
     }
 }
 
-/// One per schema, and made of what it names alone: most answers of all operations are problems, and what is made of the whole
-/// document is slow to make and large to keep.
+/// One per schema: most answers of all operations are problems.
 fn validator(schema: &Value) -> &'static Validator {
-    VALIDATORS.lock().unwrap().entry(schema.to_string()).or_insert_with(|| {
-        let mut named = serde_json::Map::new();
-        collect_named(schema, &mut named);
-        let whole = json!({ "components": { "schemas": named }, "allOf": [schema] });
-        let options = jsonschema::draft202012::options().should_validate_formats(true);
-        Box::leak(Box::new(options.build(&whole).unwrap()))
-    })
+    let made = || Box::leak(Box::new(validator_among(&COMPONENTS, schema))) as &Validator;
+    VALIDATORS.lock().unwrap().entry(schema.to_string()).or_insert_with(made)
+}
+
+/// What an instance of a schema is held against.
+pub fn validator_of(schema: &Value) -> Validator {
+    validator_among(&DOCUMENT["components"]["schemas"], schema)
+}
+
+/// Made of what the schema names alone: what is made of the whole document is slow to make and large to keep.
+fn validator_among(components: &Value, schema: &Value) -> Validator {
+    let mut named = serde_json::Map::new();
+    collect_named(components, schema, &mut named);
+    let whole = json!({ "components": { "schemas": named }, "allOf": [schema] });
+    jsonschema::draft202012::options().should_validate_formats(true).build(&whole).unwrap()
 }
 
 /// The components that a schema names, and those that these name.
-fn collect_named(schema: &Value, named: &mut serde_json::Map<String, Value>) {
+fn collect_named(components: &Value, schema: &Value, named: &mut serde_json::Map<String, Value>) {
     match schema {
         Value::Object(members) => {
             let name = members.get("$ref").and_then(|r| r.as_str()?.strip_prefix("#/components/schemas/"));
             if let Some(name) = name.filter(|name| !named.contains_key(*name)) {
-                named.insert(name.to_owned(), COMPONENTS[name].clone());
-                collect_named(&COMPONENTS[name], named);
+                named.insert(name.to_owned(), components[name].clone());
+                collect_named(components, &components[name], named);
             }
-            members.values().for_each(|value| collect_named(value, named));
+            members.values().for_each(|value| collect_named(components, value, named));
         }
-        Value::Array(items) => items.iter().for_each(|value| collect_named(value, named)),
+        Value::Array(items) => items.iter().for_each(|value| collect_named(components, value, named)),
         _ => {}
     }
 }

@@ -8,7 +8,7 @@ pub mod office;
 pub mod register;
 
 pub use client::{Client, Reply, Request};
-pub use document::{document, operations, resolve};
+pub use document::{document, operations, resolve, validator_of};
 
 use chrono::TimeDelta;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
