@@ -1,6 +1,6 @@
 """Starts a demo of its own, signs in, and lets schemathesis loose on it: python fuzz.py [arguments of `schemathesis run`].
 
-Prints what schemathesis prints. Fails if it found something, or if it made fewer cases than promised.
+Prints what schemathesis prints, of each pass when it has ended. Fails if it found something, or if it made fewer cases than promised.
 """
 
 import base64
@@ -10,17 +10,20 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import urllib.parse
 import urllib.request
 
 import demo
 
-# Who calls what. The officer of a regency holds most scopes; what only the ministry may do is called by it, afterwards: it
-# can suspend the others.
+# Who calls what, those of a line at once. The officer of a regency holds most scopes; what only the ministry may do is called by it,
+# afterwards: it can suspend the others.
 PASSES = [
-    ("Dinas Sosial Kabupaten Mukomuko", "officer", []),
-    ("BPJS Kesehatan", "system", ["--include-path-regex", "^/v1/(cases|referrals)"]),
-    ("Kementerian Sosial", "officer", ["--include-path-regex", "^/v1/agencies"]),
+    [
+        ("Dinas Sosial Kabupaten Mukomuko", "officer", []),
+        ("BPJS Kesehatan", "system", ["--include-path-regex", "^/v1/(cases|referrals)"]),
+    ],
+    [("Kementerian Sosial", "officer", ["--include-path-regex", "^/v1/agencies"])],
 ]
 LEAST_CASES = 2000
 
@@ -38,30 +41,44 @@ def sign_in(base: str, client: dict) -> dict[str, str]:
     }
 
 
-def fuzz(base: str, environment: dict[str, str], arguments: list[str]) -> tuple[int, int]:
-    """Exit code and number of cases."""
-    program = pathlib.Path(sys.executable).with_name("schemathesis")
-    command = [str(program), "run", f"{base}/openapi.json", "--no-color", *arguments]
-    run = subprocess.Popen(command, env={**demo.without_proxies(), **environment}, stdout=subprocess.PIPE, text=True)
-    cases = 0
-    for line in run.stdout:
-        print(line, end="", flush=True)
-        if found := re.search(r"(\d+) generated", line):
-            cases = int(found[1])
-    return run.wait(), cases
+class Fuzz:
+    """A run of schemathesis, which prints into a file of its own."""
+
+    def __init__(self, base: str, environment: dict[str, str], arguments: list[str]) -> None:
+        program = pathlib.Path(sys.executable).with_name("schemathesis")
+        command = [str(program), "run", f"{base}/openapi.json", "--no-color", *arguments]
+        self.printed = tempfile.TemporaryFile("w+")
+        self.run = subprocess.Popen(command, env={**demo.without_proxies(), **environment}, stdout=self.printed)
+
+    def end(self) -> tuple[int, int, str]:
+        """Exit code, number of cases, and what was printed."""
+        code = self.run.wait()
+        self.printed.seek(0)
+        text = self.printed.read()
+        generated = re.findall(r"(\d+) generated", text)
+        return code, int(generated[-1]) if generated else 0, text
 
 
 def main() -> int:
     more = sys.argv[1:]
     os.chdir(demo.ROOT)
-    codes, total = [], 0
+    codes, total, started = [], 0, []
     with demo.running() as (base, credentials):
-        for agency, kind, arguments in PASSES:
-            print(f"\n-- as {kind} of {agency}", flush=True)
-            environment = sign_in(base, demo.client(credentials, agency, kind))
-            code, cases = fuzz(base, environment, [*arguments, *more])
-            codes.append(code)
-            total += cases
+        try:
+            for passes in PASSES:
+                at_once = []
+                for agency, kind, arguments in passes:
+                    environment = sign_in(base, demo.client(credentials, agency, kind))
+                    at_once.append((f"as {kind} of {agency}", Fuzz(base, environment, [*arguments, *more])))
+                started += at_once
+                for name, one in at_once:
+                    code, cases, printed = one.end()
+                    print(f"\n-- {name}\n{printed}", flush=True)
+                    codes.append(code)
+                    total += cases
+        finally:
+            for _, one in started:
+                one.run.terminate()
     print(f"\n{total} cases")
     if total < LEAST_CASES and not more:
         print(f"{LEAST_CASES} are promised", file=sys.stderr)
