@@ -17,12 +17,12 @@ async fn of_village(app: &TestApp) -> String {
     format!("/v1/cases/{}", report(&app.village().await, patient(KOTO_JAYA)).await.id())
 }
 
-async fn letter(client: &Client<'_>, of: &str) -> Reply {
+pub async fn letter(client: &Client<'_>, of: &str) -> Reply {
     send(client, of, "facility_letter", "application/pdf", PDF).await.expect(201)
 }
 
 /// The case of a referral.
-async fn case_of(client: &Client<'_>, referral: &str) -> String {
+pub async fn case_of(client: &Client<'_>, referral: &str) -> String {
     format!("/v1/cases/{}", client.get(referral).await.expect(200).json["case_id"].as_str().unwrap())
 }
 
@@ -34,7 +34,7 @@ async fn try_link(client: &Client<'_>, document: &str) -> Reply {
     client.request(Method::POST, &format!("{document}/link")).json(&json!({})).await
 }
 
-async fn opened(app: &TestApp, client: &Client<'_>, document: &str) -> Vec<u8> {
+pub async fn opened(app: &TestApp, client: &Client<'_>, document: &str) -> Vec<u8> {
     app.nobody().get(&link(client, document).await).await.expect(200).bytes
 }
 

@@ -183,7 +183,7 @@ fn kid(token: &str) -> Value {
 #[test]
 fn signing_keys_are_changed_while_the_service_runs() {
     let keys: PathBuf = std::env::temp_dir().join(format!("simpul-rotation-{}", std::process::id()));
-    let of_all = support::config("", "").signing_keys_dir;
+    let of_all = support::shared_keys();
     std::fs::create_dir_all(&keys).unwrap();
     for file in std::fs::read_dir(of_all).unwrap().flatten().filter(|file| file.path().extension().unwrap() == "pem") {
         std::fs::copy(file.path(), keys.join(file.file_name())).unwrap();

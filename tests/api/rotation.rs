@@ -1,4 +1,7 @@
 //! Keys of stored data: the next one is laid down, taken up and everything is encrypted anew, while the service answers.
+use crate::case_documents::{case_of, letter, opened};
+use crate::documents::{JPEG, send};
+use crate::support::office::PDF;
 use crate::support::{self, TestApp, run_with, scratch};
 use chrono::{TimeDelta, Utc};
 use serde_json::json;
@@ -8,12 +11,15 @@ use std::time::Instant;
 
 const NIK: &str = "1706024508950001";
 
-/// The keys of all tests in a directory of this test's own.
-fn own_keys(of: &Path) -> PathBuf {
+/// The keys of all tests in a directory of this test's own. The one that seals has done so for years: it may have been made this very
+/// second, and the next one seals from a moment ago.
+fn own_keys() -> PathBuf {
     let own = scratch().join(format!("keys-{}", uuid::Uuid::now_v7()));
     std::fs::create_dir_all(&own).unwrap();
-    for file in std::fs::read_dir(of).unwrap().flatten() {
-        std::fs::copy(file.path(), own.join(file.file_name())).unwrap();
+    for file in std::fs::read_dir(support::shared_keys()).unwrap().flatten() {
+        let name = file.file_name().into_string().unwrap();
+        let name = if name.starts_with("data-") { "data-20200101000000.key" } else { &name };
+        std::fs::copy(file.path(), own.join(name)).unwrap();
     }
     own
 }
@@ -50,7 +56,7 @@ async fn sealed_by(app: &TestApp) -> i64 {
 
 #[test]
 fn everything_is_encrypted_anew_while_the_service_answers() {
-    let dir = own_keys(&support::config("", "").data_keys_dir);
+    let dir = own_keys();
     run_with(
         |config| config.data_keys_dir.clone_from(&dir),
         async |app| {
@@ -59,6 +65,14 @@ fn everything_is_encrypted_anew_while_the_service_answers() {
             let made = json!({ "village_code": "17.06.02.1017", "name": "Siti Aminah", "nik": NIK });
             let made = regency.post("/v1/volunteers", made).await.expect(201).id();
             let told = crate::referrals::to_bpjs(app).await;
+            let village = app.village().await;
+            let (person, case) = (format!("/v1/volunteers/{made}"), case_of(&village, &told).await);
+            let face = send(&regency, &person, "photo", "image/jpeg", JPEG).await.expect(201).id();
+            let papers = [
+                (&regency, format!("{person}/documents/{face}"), JPEG),
+                (&village, format!("{case}/documents/{}", letter(&village, &case).await.id()), PDF),
+                (&village, format!("{told}/documents/{}", letter(&village, &told).await.id()), PDF),
+            ];
             assert_eq!(sealed_by(app).await, 1);
             let before = keys.encrypt("here", "kept").unwrap();
 
@@ -74,8 +88,11 @@ fn everything_is_encrypted_anew_while_the_service_answers() {
 
             // another process seals by it, maybe before this one has looked: it is opened all the same
             let said = simpul(app, &dir, &["re-encrypt", "--settled", "0"]).await;
-            assert!(said.starts_with("encrypted anew: "), "{said}");
+            assert!(said.starts_with("encrypted anew: ") && said.contains(", 3 documents"), "{said}");
             assert_eq!(sealed_by(app).await, 1);
+            for (client, paper, content) in &papers {
+                assert_eq!(opened(app, client, paper).await, *content, "{paper}");
+            }
             let reveal = json!({ "purpose": "identity_check" });
             let shown = regency.post(&format!("/v1/volunteers/{made}/reveal"), reveal).await.expect(200);
             assert_eq!(shown.json["nik"], NIK);
@@ -97,7 +114,7 @@ fn everything_is_encrypted_anew_while_the_service_answers() {
 /// What a transaction sealed by the former key and commits late is found before it is said that nothing is left.
 #[test]
 fn what_is_committed_late_is_encrypted_anew_too() {
-    let dir = own_keys(&support::config("", "").data_keys_dir);
+    let dir = own_keys();
     run_with(
         |config| config.data_keys_dir.clone_from(&dir),
         async |app| {
@@ -106,7 +123,8 @@ fn what_is_committed_late_is_encrypted_anew_too() {
             let made = regency.post("/v1/volunteers", made).await.expect(201).id();
             let sealed = format!("SELECT encode(nik, 'hex') FROM volunteer_people WHERE volunteer_id = '{made}'");
             let former = app.texts(&sealed).await.remove(0);
-            simpul(app, &dir, &["rotate"]).await;
+            let said = simpul(app, &dir, &["rotate"]).await;
+            assert!(said.contains("simpul keys re-encrypt"), "{said}");
             let from = Utc::now() - TimeDelta::seconds(2);
             std::fs::rename(newest(&dir), dir.join(format!("data-{}.key", from.format("%Y%m%d%H%M%S")))).unwrap();
             let ((), said) = tokio::join!(

@@ -91,6 +91,8 @@ fn a_worklist_reads_its_page_in_the_order_of_an_index() {
             (&bpjs, "direction=received&overdue=true&order=due", "referrals_received_by_due", 3),
             (&bpjs, "direction=received&escalated=1", "referrals_escalated_received", 3),
             (&regency, "escalated=2", "referrals_escalated_of_regency", 1),
+            (&bpjs, "direction=received&awaiting=me", "referrals_asked_received", 3),
+            (&regency, "awaiting=anyone", "referrals_asked_of_regency", 1),
         ] {
             check(client, query, index, parts).await;
         }

@@ -121,6 +121,12 @@ fn shared_dir() -> PathBuf {
     scratch().join(format!("{}-shared", rustix::process::getppid().unwrap().as_raw_nonzero()))
 }
 
+/// The directory of the keys of all tests, which the first of them makes.
+pub fn shared_keys() -> PathBuf {
+    tokio::runtime::Runtime::new().unwrap().block_on(cluster());
+    shared_dir().join("keys")
+}
+
 /// The key that signs the access tokens of every test app, as PEM.
 pub fn signing_key_pem() -> String {
     let files = std::fs::read_dir(shared_dir().join("keys")).unwrap().map(|entry| entry.unwrap().path());
