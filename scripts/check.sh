@@ -34,10 +34,11 @@ deployment() {
 program() {
     [ -z "${SIMPUL_PROGRAM:-}" ] || return 0
     step 'build'
-    SIMPUL_PROGRAM=$(cargo test --locked --no-run --message-format=json-render-diagnostics |
-        .tools/python/bin/python -c 'import json, sys
-made = map(json.loads, sys.stdin)
-print(next(m["executable"] for m in made if m.get("executable") and m["target"]["kind"] == ["bin"] and not m["profile"]["test"]))')
+    SIMPUL_PROGRAM=$(cargo test --locked --no-run --message-format=json-render-diagnostics | .tools/python/bin/python -c '
+import json, sys
+made = [json.loads(line) for line in sys.stdin if line.startswith("{")]
+programs = [one["executable"] for one in made if one.get("executable") and one["target"]["kind"] == ["bin"] and not one["profile"]["test"]]
+print(programs[0])')
     export SIMPUL_PROGRAM
 }
 

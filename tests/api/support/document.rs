@@ -110,7 +110,7 @@ pub(super) fn check(method: &Method, path: &str, reply: &Reply) {
 
 /// One per schema: most answers of all operations are problems.
 fn validator(schema: &Value) -> &'static Validator {
-    let made = || Box::leak(Box::new(validator_among(&COMPONENTS, schema))) as &Validator;
+    let made = || -> &'static Validator { Box::leak(Box::new(validator_among(&COMPONENTS, schema))) };
     VALIDATORS.lock().unwrap().entry(schema.to_string()).or_insert_with(made)
 }
 
