@@ -69,15 +69,16 @@ def main() -> int:
                 at_once = []
                 for agency, kind, arguments in passes:
                     environment = sign_in(base, demo.client(credentials, agency, kind))
-                    at_once.append((f"as {kind} of {agency}", Fuzz(base, environment, [*arguments, *more])))
-                started += at_once
+                    one = Fuzz(base, environment, [*arguments, *more])
+                    started.append(one)
+                    at_once.append((f"as {kind} of {agency}", one))
                 for name, one in at_once:
                     code, cases, printed = one.end()
                     print(f"\n-- {name}\n{printed}", flush=True)
                     codes.append(code)
                     total += cases
         finally:
-            for _, one in started:
+            for one in started:
                 one.run.terminate()
     print(f"\n{total} cases")
     if total < LEAST_CASES and not more:
