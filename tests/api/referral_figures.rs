@@ -206,8 +206,11 @@ fn small_numbers_are_not_told_to_who_may_not_see_the_rows() {
         // three of one regency would follow from seventeen of the other
         let regions = told(&format!("group_by=region&region=17&period={year}")).await.2;
         assert!(regions.contains(&("17.01".to_owned(), None)) && regions.contains(&("17.06".to_owned(), None)));
-        // months to come are no cover, and are not shown
-        assert_eq!(told("group_by=month").await.2.last().unwrap().1, Some(20));
+        // months to come are no cover, and are not shown: at most the one that has begun in the east and not yet here
+        let mut months = told("group_by=month").await.2;
+        months.retain(|(_, count)| *count != Some(0));
+        let month = (app.clock.now() + TimeDelta::hours(7)).format("%Y-%m").to_string();
+        assert_eq!(months, [(month, Some(20))]);
         // anything finer is not told at all
         for query in [
             "status=submitted",
