@@ -3,6 +3,7 @@
 //! Read [`error`] and [`input`] first: what a handler may take and what it may answer.
 pub mod answer;
 pub mod app;
+pub mod cells;
 pub mod clock;
 pub mod config;
 pub mod crypto;
@@ -21,6 +22,7 @@ pub mod nik;
 pub mod objects;
 pub mod openapi;
 pub mod page;
+pub mod pdf;
 pub mod person;
 pub mod region_code;
 pub mod sending;

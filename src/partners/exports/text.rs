@@ -1,7 +1,8 @@
 //! CSV and NDJSON, a page at a time.
 use super::rules::{Delimiter, Record, Value};
 use crate::codes::rules::Code;
-use crate::partners::fields::{BETWEEN, Field, guard};
+use crate::partners::fields::{BETWEEN, Field};
+use crate::platform::cells::guard;
 use crate::platform::error::{ApiError, ApiResult, Language};
 use csv::{Terminator, Writer, WriterBuilder};
 use serde_json::Map;

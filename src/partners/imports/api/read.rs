@@ -2,10 +2,10 @@
 use super::ImportView;
 use crate::access::api::Permit;
 use crate::access::rules::{ReadImports, VolunteerId};
-use crate::partners::fields::guard;
 use crate::partners::imports::rules::{Finding, ImportId, ImportState, RowState};
 use crate::partners::imports::store::{self, Counts, ImportRow};
 use crate::platform::answer::Answer;
+use crate::platform::cells::guard;
 use crate::platform::db::Db;
 use crate::platform::error::{ApiError, ApiResult, Language};
 use crate::platform::input::{PathId, several};

@@ -1,6 +1,6 @@
 //! From the bytes of a file to rows of cells, as Excel would number them. Pure.
 use super::{csv, ndjson, xlsx};
-use crate::partners::fields::unguard;
+use crate::platform::cells::unguard;
 use crate::platform::error::Fault;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
