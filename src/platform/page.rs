@@ -51,6 +51,11 @@ pub struct PageParams {
     cursor: Option<String>,
 }
 
+/// Of a list that has no filters.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoFilter {}
+
 type ListLimit = Limit<{ LISTS.usual }>;
 
 /// The parameter `limit`. Without a format: a number too large for 64 bits is still more than the most.

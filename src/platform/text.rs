@@ -2,6 +2,7 @@
 use super::error::Fault;
 use diesel::{deserialize::FromSqlRow, expression::AsExpression, pg::Pg, sql_types};
 use std::borrow::Cow;
+use std::sync::LazyLock;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, schema::Type};
@@ -120,6 +121,48 @@ impl<const MAX: usize, const LINES: bool> diesel::deserialize::FromSql<sql_types
     }
 }
 
+/// An address of the web that a browser may be sent to: `https`, a host name, and what follows it, as it is written there.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub struct WebLink(String);
+
+/// Of [`WebLink`], in the service and in its document.
+const WEB_LINK: &str = r"^https://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[!-~]*)?$";
+/// Most characters of one.
+const LONGEST_LINK: usize = 1000;
+
+impl TryFrom<String> for WebLink {
+    type Error = Fault;
+    fn try_from(raw: String) -> Result<Self, Fault> {
+        static FORM: LazyLock<Option<regex::Regex>> = LazyLock::new(|| regex::Regex::new(WEB_LINK).ok());
+        if raw.len() > LONGEST_LINK {
+            return Err(too_long(LONGEST_LINK));
+        }
+        if FORM.as_ref().is_some_and(|form| form.is_match(&raw)) {
+            return Ok(Self(raw));
+        }
+        Err(Fault::new("not_a_link", "bukan alamat https", "not an https address"))
+    }
+}
+
+impl utoipa::PartialSchema for WebLink {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("Address of a page or file, `https` only."))
+            .max_length(Some(LONGEST_LINK))
+            .pattern(Some(WEB_LINK))
+            .examples(["https://dinsos.mukomukokab.example/materi/rujukan.pdf"])
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for WebLink {
+    fn name() -> Cow<'static, str> {
+        "WebLink".into()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,6 +215,25 @@ mod tests {
             for sample in samples {
                 assert_eq!(pattern.is_match(sample), clean(sample, 9, lines).is_ok(), "{sample:?} lines={lines}");
             }
+        }
+    }
+
+    #[test]
+    fn only_https_is_a_link() {
+        let parse = |raw: &str| WebLink::try_from(raw.to_owned()).is_ok();
+        for good in ["https://a", "https://a.example/b?c=d#e", "https://a.example:8443/"] {
+            assert!(parse(good), "{good}");
+        }
+        for bad in [
+            "http://a.example",
+            "javascript:alert(1)",
+            "https://",
+            "https://a b",
+            "https://a/b c",
+            "https://u@a/",
+            "https://-a",
+        ] {
+            assert!(!parse(bad), "{bad}");
         }
     }
 

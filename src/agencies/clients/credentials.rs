@@ -15,13 +15,13 @@ use crate::platform::idempotency::Attempt;
 use crate::platform::input::{IfMatch, Keyed, NoBody, PathId};
 use crate::platform::jwk::{Kid, PublicJwk, PublicKey, thumbprint};
 use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
-use crate::platform::page::{Page, PageParams, Paged};
+use crate::platform::page::{NoFilter, Page, PageParams, Paged};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, delete, get, post};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::future::{Ready, ready};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 /// A registered public key.
 #[derive(Debug, Serialize, ToSchema)]
@@ -65,12 +65,6 @@ impl FromRequest for PathKid {
         ready(Ok(Self(kid.map(|kid| kid.as_str().to_owned()).unwrap_or_default())))
     }
 }
-
-/// No filters.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct NoFilter {}
 
 /// List the keys of a client
 ///

@@ -17,6 +17,7 @@ pub use batch::{GroupCommit, GroupInsert};
 pub use connect::Target;
 pub use link::Reader;
 pub use pool::{Reports, TxBody, TxError, Writer};
+pub use types::Json;
 
 use diesel::result::{DatabaseErrorKind as Kind, Error as Diesel};
 use std::sync::Arc;

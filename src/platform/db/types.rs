@@ -1,4 +1,30 @@
-//! The two macros that give an id or an enum its JSON, its OpenAPI schema and its SQL from one line.
+//! What gives a type its JSON, its OpenAPI schema and its SQL from one line.
+
+/// A column of JSON as what it holds.
+#[derive(Debug, Clone, PartialEq, Eq, diesel::deserialize::FromSqlRow, diesel::expression::AsExpression)]
+#[diesel(sql_type = diesel::sql_types::Jsonb)]
+pub struct Json<T>(pub T);
+
+impl<T: serde::de::DeserializeOwned> diesel::deserialize::FromSql<diesel::sql_types::Jsonb, diesel::pg::Pg>
+    for Json<T>
+{
+    fn from_sql(bytes: diesel::pg::PgValue<'_>) -> diesel::deserialize::Result<Self> {
+        type Plain = serde_json::Value;
+        let value = <Plain as diesel::deserialize::FromSql<diesel::sql_types::Jsonb, diesel::pg::Pg>>::from_sql(bytes)?;
+        Ok(Self(serde_json::from_value(value)?))
+    }
+}
+
+impl<T: serde::Serialize + std::fmt::Debug> diesel::serialize::ToSql<diesel::sql_types::Jsonb, diesel::pg::Pg>
+    for Json<T>
+{
+    fn to_sql<'b>(&'b self, out: &mut diesel::serialize::Output<'b, '_, diesel::pg::Pg>) -> diesel::serialize::Result {
+        // The version of the binary form, and then the text.
+        std::io::Write::write_all(out, &[1])?;
+        serde_json::to_writer(out, &self.0)?;
+        Ok(diesel::serialize::IsNull::No)
+    }
+}
 
 /// An id of its own type: `uuid_id!(/** Identifies a case. */ CaseId);`
 #[macro_export]
