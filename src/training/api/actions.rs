@@ -1,15 +1,14 @@
 //! What is decided on an event's state. Six routes, one path through [`decide`].
 use super::create::{NewSession, check_counts};
 use super::update::set_sessions;
-use super::{TrainingEventView, answer, check_organiser, check_version, conflict, note, replay};
+use super::{Reason, TrainingEventView, answer, check_organiser, check_version, conflict, note, replay};
 use crate::access::api::Permit;
 use crate::access::rules::{Caller, DecideTraining, SharedCaller, VolunteerId};
-use crate::codes::rules::{Code, UNKNOWN_CODE};
-use crate::codes::store as codes;
+use crate::codes::rules::Code;
 use crate::platform::answer::Answer;
 use crate::platform::app::{App, Shared};
 use crate::platform::db::{Conn, Db};
-use crate::platform::error::{ApiError, ApiResult, Fault};
+use crate::platform::error::ApiResult;
 use crate::platform::idempotency::{Attempt, RequestKey};
 use crate::platform::input::{IfMatch, Keyed, NoBody, PathId};
 use crate::platform::moment::Moment;
@@ -146,14 +145,8 @@ async fn check_reason(
 ) -> ApiResult<()> {
     let Some(given) = given else { return Ok(()) };
     let today = TimeZone::of(&event.region_code).day(app.clock.now());
-    let known = codes::valid(conn, "training-reasons", std::slice::from_ref(&given.reason), today).await?;
-    let fits = known.into_iter().find(|code| code.group_code.as_deref().is_none_or(|group| group == action.as_str()));
-    let code = fits.ok_or_else(|| ApiError::rule("/reason", UNKNOWN_CODE))?;
-    if code.needs_text && given.note.is_none() {
-        let fault = Fault::new("required", "alasan ini perlu penjelasan", "this reason needs an explanation");
-        return Err(ApiError::rule("/note", fault));
-    }
-    Ok(())
+    let reason = Reason { code: &given.reason, explained: given.note.is_some() };
+    reason.check(conn, "training-reasons", Some(action.as_str()), today, ("/reason", "/note")).await
 }
 
 /// An event that was called off while it ran counts for nobody any more.
@@ -217,7 +210,7 @@ pub async fn republish_training_event(
     app: Shared,
     db: Db,
 ) -> ApiResult<Answer> {
-    check_counts(1, 0, keyed.body.sessions.len())?;
+    check_counts(1, keyed.body.sessions.len())?;
     let decision = Decision::new(&permit, &app, id, version, keyed.key, EventAction::Republish);
     Decision { dates: Some(keyed.body), ..decision }.take(db).await
 }

@@ -15,8 +15,8 @@ use crate::platform::moment::Moment;
 use crate::platform::openapi::IdempotencyHeader;
 use crate::regions::rules::TimeZone;
 use crate::text_enum;
-use crate::training::rules::{EventAction, EventState, MOST_SESSIONS, TrainingEventId, may_have_come};
-use crate::training::store::{self, AttendanceRow, TrainingEvent};
+use crate::training::rules::{EventAction, EventState, MOST_SESSIONS, SeatAction, TrainingEventId, may_have_come};
+use crate::training::store::{self, AttendanceRow, SeatHistoryRow, TrainingEvent};
 use crate::volunteers::store as volunteers;
 use actix_web::post;
 use chrono::{DateTime, Utc};
@@ -100,7 +100,7 @@ pub async fn record_attendance(
     db: Db,
 ) -> ApiResult<Answer> {
     let (caller, app) = (permit.caller(), app.0);
-    check_length(new.body.items.len())?;
+    check_length("/items", new.body.items.len())?;
     check_numbers(&new.body.items)?;
     db.write(async move |c| {
         let ticket = match new.key.begin(c, &app, caller.identity()).await? {
@@ -113,13 +113,12 @@ pub async fn record_attendance(
             return Err(conflict(&event));
         }
         let items = new.body.items;
-        check_once(items.iter().map(|item| (item.volunteer_id, item.session)))?;
+        check_once(items.iter().map(|item| (item.volunteer_id, item.session)), |index| {
+            Some(format!("/items/{index}"))
+        })?;
         let (outcomes, rows) = judge(c, &app, &caller, &event, &items).await?;
-        let changed: BTreeSet<VolunteerId> = rows
-            .iter()
-            .filter(|(_, outcome)| *outcome == AttendanceOutcome::Recorded)
-            .map(|(row, _)| row.volunteer_id)
-            .collect();
+        let recorded = rows.iter().filter(|(_, outcome)| *outcome == AttendanceOutcome::Recorded);
+        let changed: Vec<AttendanceRow> = recorded.map(|(row, _)| row.clone()).collect();
         let rows: Vec<AttendanceRow> = rows.into_iter().map(|(row, _)| row).collect();
         store::record_attendance(c, &rows).await?;
         if event.state == EventState::Published && !changed.is_empty() {
@@ -139,12 +138,13 @@ pub async fn record_attendance(
     .await
 }
 
-pub(super) fn check_length(items: usize) -> ApiResult<()> {
+/// Refuses a batch of none or of too many.
+pub(super) fn check_length(at: &str, items: usize) -> ApiResult<()> {
     if (1..=MOST_ITEMS).contains(&items) {
         return Ok(());
     }
     let fault = Fault::with("out_of_range", format!("1 sampai {MOST_ITEMS}"), format!("1 to {MOST_ITEMS}"));
-    Err(ApiError::malformed(Place::Pointer("/items".to_owned()), fault))
+    Err(ApiError::malformed(Place::Pointer(at.to_owned()), fault))
 }
 
 fn check_numbers(items: &[AttendanceItem]) -> ApiResult<()> {
@@ -159,13 +159,16 @@ fn check_numbers(items: &[AttendanceItem]) -> ApiResult<()> {
     }
 }
 
-/// Refuses a batch that says two things of one.
-pub(super) fn check_once<T: std::hash::Hash + Eq>(keys: impl IntoIterator<Item = T>) -> ApiResult<()> {
+/// Refuses a batch that says two things of one; `place` is where an item lies.
+pub(super) fn check_once<T: std::hash::Hash + Eq>(
+    keys: impl IntoIterator<Item = T>,
+    place: impl Fn(usize) -> Option<String>,
+) -> ApiResult<()> {
     let mut seen = HashSet::new();
     match keys.into_iter().position(|key| !seen.insert(key)) {
         Some(index) => {
             let fault = Fault::new("given_twice", "sudah ada dalam daftar ini", "is in this list already");
-            Err(ApiError::rule(&format!("/items/{index}"), fault))
+            Err(ApiError::rule(&place(index).unwrap_or_default(), fault))
         }
         None => Ok(()),
     }
@@ -245,24 +248,32 @@ pub(super) async fn seats_of(
     Ok(seats)
 }
 
-/// Audit and outbox of what was recorded of these volunteers.
+/// History, audit and outbox of what was recorded and differs from before.
 async fn tell(
     conn: &mut Conn,
     app: &App,
     caller: &Caller,
     event: &TrainingEvent,
-    changed: &BTreeSet<VolunteerId>,
+    changed: &[AttendanceRow],
 ) -> ApiResult<()> {
     let now = app.clock.now();
+    let of: BTreeSet<VolunteerId> = changed.iter().map(|row| row.volunteer_id).collect();
     let record = Event::by(caller, "training_event.record_attendance", app.clock.new_id(), now);
     let record = record.subject("training_event", event.id).region(&event.region_code);
-    audit::record(conn, &record.persons(changed.iter().map(|id| id.0), &["attendance"])).await?;
+    audit::record(conn, &record.persons(of.iter().map(|id| id.0), &["attendance"])).await?;
     let villages: HashMap<_, _> = store::enrolled(conn, event.id).await?.into_iter().collect();
-    let of: Vec<VolunteerId> = changed.iter().copied().collect();
+    let of: Vec<VolunteerId> = of.into_iter().collect();
+    let mut seats = HashMap::new();
     for enrolment in store::lock_enrolments(conn, event.id, Some(&of)).await? {
         if let Some(village) = villages.get(&enrolment.volunteer_id) {
             store::publish_enrolment(conn, &enrolment, event.organiser_id, village, false, now).await?;
         }
+        seats.insert(enrolment.volunteer_id, enrolment.id);
     }
-    Ok(())
+    let told = changed.iter().filter_map(|row| {
+        let seat = seats.get(&row.volunteer_id)?;
+        let own = SeatHistoryRow::by(caller, app.clock.new_id(), *seat, SeatAction::Attend, now);
+        Some(SeatHistoryRow { session: Some(row.session), present: Some(row.present), device_at: row.device_at, ..own })
+    });
+    Ok(store::add_seat_history(conn, &told.collect::<Vec<_>>()).await?)
 }

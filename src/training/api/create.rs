@@ -1,10 +1,11 @@
 //! Preparing an event.
-use super::{TrainingEventView, answer, note, replay};
+use super::{Reason, TrainingEventView, answer, note, replay};
 use crate::access::api::Permit;
 use crate::access::rules::{Caller, WriteTraining};
+use crate::codes::rules::Code;
 use crate::platform::answer::Answer;
 use crate::platform::app::{App, Shared};
-use crate::platform::db::{Conn, Db};
+use crate::platform::db::{Conn, Db, Json};
 use crate::platform::error::{ApiError, ApiResult, Fault, ID_TAKEN, Place};
 use crate::platform::idempotency::Attempt;
 use crate::platform::input::Keyed;
@@ -12,9 +13,10 @@ use crate::platform::moment::Moment;
 use crate::platform::openapi::IdempotencyHeader;
 use crate::platform::region_code::RegionCode;
 use crate::platform::text::Line;
+use crate::regions::rules::TimeZone;
 use crate::regions::store as regions;
 use crate::training::rules::{
-    EventHistoryAction, EventLevel, EventState, MOST_SESSIONS, TRAINING_LEVEL_NOT_IN_AUTHORITY,
+    EventHistoryAction, EventLevel, EventState, MOST_SESSIONS, Material, Speaker, TRAINING_LEVEL_NOT_IN_AUTHORITY,
     TRAINING_REGION_NOT_IN_AUTHORITY, TrainingEventId, check_enrolment_time, check_sessions, may_organise,
 };
 use crate::training::store::{self, EventHistoryRow, Session, TrainingEvent};
@@ -46,10 +48,25 @@ pub struct NewTrainingEvent {
     region_code: RegionCode,
     #[schema(example = "Aula Bappelitbang")]
     venue: Line<200>,
-    /// Bodies that send speakers; no names of persons.
+    /// Who speaks.
+    #[serde(default)]
+    #[schema(max_items = 50)]
+    speakers: Vec<Speaker>,
+    /// In place of `speakers`, where no more is known of them: the bodies that send them.
     #[serde(default)]
     #[schema(max_items = 50)]
     speaker_agencies: Vec<Line<200>>,
+    /// What is handed out or shown.
+    #[serde(default)]
+    #[schema(max_items = 50)]
+    materials: Vec<Material>,
+    /// Who pays: code of the list `training-cost-sources`; `other` needs a note.
+    #[schema(example = "regency_budget")]
+    cost_source: Option<Code>,
+    cost_note: Option<Line<500>>,
+    /// Only villages that are invited enrol, and phones of volunteers posted there.
+    #[serde(default)]
+    by_invitation: bool,
     /// In the order of time.
     #[schema(min_items = 1, max_items = 100)]
     sessions: Vec<NewSession>,
@@ -75,7 +92,12 @@ pub async fn create_training_event(
     db: Db,
 ) -> ApiResult<Answer> {
     let (caller, app) = (permit.caller(), app.0);
-    check_counts(new.body.capacity, new.body.speaker_agencies.len(), new.body.sessions.len())?;
+    check_counts(new.body.capacity, new.body.sessions.len())?;
+    check_lists([
+        ("/speakers", new.body.speakers.len()),
+        ("/speaker_agencies", new.body.speaker_agencies.len()),
+        ("/materials", new.body.materials.len()),
+    ])?;
     db.write(async move |c| {
         let ticket = match new.key.begin(c, &app, caller.identity()).await? {
             Attempt::Replay(kept) => return replay(c, &caller, kept).await,
@@ -97,6 +119,7 @@ pub async fn create_training_event(
             let fault = Fault::new("region_unknown", "bukan wilayah yang berlaku", "not a current region");
             return Err(ApiError::rule("/region_code", fault));
         }
+        check_cost(c, &app, &event).await?;
         save(c, &app, &caller, &event, &sessions).await?;
         let location = format!("{}/v1/training-events/{}", app.settings.public_url, event.id);
         let (id, version) = (event.id, event.version);
@@ -115,15 +138,50 @@ fn check_authority(caller: &Caller, level: EventLevel, region: &RegionCode) -> A
     own.cloned().ok_or_else(|| ApiError::from(&TRAINING_REGION_NOT_IN_AUTHORITY))
 }
 
-pub(super) fn check_counts(capacity: i32, speakers: usize, sessions: usize) -> ApiResult<()> {
+/// Refuses lists that are too long.
+pub(super) fn check_lists<const N: usize>(lists: [(&str, usize); N]) -> ApiResult<()> {
+    for (at, length) in lists {
+        if length > 50 {
+            let fault = Fault::new("out_of_range", "paling banyak 50", "at most 50");
+            return Err(ApiError::malformed(Place::Pointer(at.to_owned()), fault));
+        }
+    }
+    Ok(())
+}
+
+/// The speakers, told in one of the two ways.
+pub(super) fn speakers(speakers: Vec<Speaker>, agencies: Vec<Line<200>>) -> ApiResult<Vec<Speaker>> {
+    if agencies.is_empty() {
+        return Ok(speakers);
+    }
+    if !speakers.is_empty() {
+        let fault = Fault::new("told_twice", "sudah ada di speakers", "is told by speakers already");
+        return Err(ApiError::rule("/speaker_agencies", fault));
+    }
+    Ok(agencies.into_iter().map(|agency| Speaker { agency, name: None, topic: None }).collect())
+}
+
+/// Refuses a code of who pays that is not in its list, and words without a code.
+pub(super) async fn check_cost(conn: &mut Conn, app: &App, event: &TrainingEvent) -> ApiResult<()> {
+    let Some(code) = &event.cost_source else {
+        if event.cost_note.is_none() {
+            return Ok(());
+        }
+        let fault = Fault::new("code_missing", "tanpa cost_source", "without cost_source");
+        return Err(ApiError::rule("/cost_note", fault));
+    };
+    let today = TimeZone::of(&event.region_code).day(app.clock.now());
+    let source = Reason { code, explained: event.cost_note.is_some() };
+    source.check(conn, "training-cost-sources", None, today, ("/cost_source", "/cost_note")).await
+}
+
+/// Refuses a capacity and a number of sessions that no event has.
+pub(super) fn check_counts(capacity: i32, sessions: usize) -> ApiResult<()> {
     let fault = |place: &str, id: String, en: String| {
         Err(ApiError::malformed(Place::Pointer(place.to_owned()), Fault::with("out_of_range", id, en)))
     };
     if !(1..=10_000).contains(&capacity) {
         return fault("/capacity", "antara 1 dan 10000".to_owned(), "between 1 and 10000".to_owned());
-    }
-    if speakers > 50 {
-        return fault("/speaker_agencies", "paling banyak 50".to_owned(), "at most 50".to_owned());
     }
     if !(1..=MOST_SESSIONS).contains(&sessions) {
         return fault("/sessions", format!("1 sampai {MOST_SESSIONS}"), format!("1 to {MOST_SESSIONS}"));
@@ -155,6 +213,7 @@ fn prepare(
     let now = app.clock.now();
     let id = body.id.unwrap_or_else(|| TrainingEventId(app.clock.new_id()));
     let sessions = number(id, body.sessions)?;
+    let speakers = speakers(body.speakers, body.speaker_agencies)?;
     let mut event = TrainingEvent {
         id,
         organiser_id: caller.agency,
@@ -167,13 +226,20 @@ fn prepare(
         district_code: None,
         village_code: None,
         venue: body.venue.as_str().to_owned(),
-        speaker_agencies: body.speaker_agencies.iter().map(|name| name.as_str().to_owned()).collect(),
+        speakers: Json(vec![]),
+        speaker_agencies: vec![],
+        materials: Json(body.materials),
+        cost_source: body.cost_source,
+        cost_note: body.cost_note.map(|note| note.as_str().to_owned()),
+        by_invitation: body.by_invitation,
         capacity: body.capacity,
         seats_taken: 0,
+        waiting: 0,
         enrolment_opens_at: body.enrolment_opens_at.map(Moment::at),
         enrolment_closes_at: body.enrolment_closes_at.map(Moment::at),
-        starts_at: sessions.first().map_or(now, |session| session.starts_at),
-        ends_at: sessions.last().map_or(now, |session| session.ends_at),
+        starts_at: now,
+        ends_at: now,
+        year: 0,
         state: EventState::Draft,
         state_since: now,
         state_by: caller.agency,
@@ -187,6 +253,8 @@ fn prepare(
         updated_by: caller.agency,
     };
     event.hold_for(&body.region_code);
+    event.hear(speakers);
+    event.take_place(&sessions);
     check_enrolment_time(event.enrolment_time())?;
     Ok((event, sessions))
 }

@@ -6,8 +6,8 @@ use crate::codes::rules::Code;
 use crate::platform::answer::Answer;
 use crate::platform::app::Shared;
 use crate::platform::db::Db;
-use crate::platform::error::ApiResult;
-use crate::platform::input::{PathId, several};
+use crate::platform::error::{ApiError, ApiResult, Fault, Place};
+use crate::platform::input::{PathId, set, several};
 use crate::platform::moment::Moment;
 use crate::platform::openapi::PreferHeader;
 use crate::platform::page::{Page, PageParams, Paged};
@@ -44,6 +44,13 @@ pub struct TrainingEventFilter {
     starts_from: Option<Moment>,
     /// Starting before then.
     starts_before: Option<Moment>,
+    /// Starting in this year, where it is held.
+    #[serde(default, deserialize_with = "set")] // else an empty value would be none
+    #[param(minimum = 1945, maximum = 9999)]
+    year: Option<i16>,
+    /// Whether a village of yours is invited.
+    #[serde(default, deserialize_with = "set")]
+    invited: Option<bool>,
 }
 
 /// List training events
@@ -65,6 +72,8 @@ pub async fn list_training_events(
         state: filter.state.clone(),
         starts_from: filter.starts_from.map(Moment::at),
         starts_before: filter.starts_before.map(Moment::at),
+        year: filter.year.map(check_year).transpose()?,
+        invited: filter.invited,
     };
     let after: Option<(DateTime<Utc>, TrainingEventId)> = paged.after()?;
     let rows = db.read(async |c| store::list(c, &caller, &wanted, after, paged.limit + 1).await).await?;
@@ -81,6 +90,15 @@ pub async fn list_training_events(
         TrainingEventView::of(event, own)
     });
     paged.answer(views.collect(), after, total)
+}
+
+/// Refuses a year that no event is in.
+fn check_year(year: i16) -> ApiResult<i16> {
+    if (1945..=9999).contains(&year) {
+        return Ok(year);
+    }
+    let fault = Fault::new("out_of_range", "antara 1945 dan 9999", "between 1945 and 9999");
+    Err(ApiError::malformed(Place::Parameter("year".to_owned()), fault))
 }
 
 /// Read a training event

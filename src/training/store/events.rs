@@ -3,15 +3,18 @@ use crate::access::rules::{AgencyId, Caller};
 use crate::changes::rules::{Audience, Change, ChangeType, Op};
 use crate::changes::store as changes;
 use crate::codes::rules::Code;
-use crate::platform::db::Conn;
 use crate::platform::db::sql::Columns;
+use crate::platform::db::{Conn, Json};
 use crate::platform::region_code::{RegionCode, RegionLevel};
 use crate::schema::{
-    training_enrolments, training_event_history, training_events, training_events as t, training_sessions, volunteers,
+    training_enrolments, training_event_history, training_events, training_events as t, training_invitations,
+    training_sessions, volunteers,
 };
-use crate::training::rules::{EnrolmentTime, EventHistoryAction, EventLevel, EventState, TrainingEventId};
+use crate::training::rules::{
+    EnrolmentTime, EventHistoryAction, EventLevel, EventState, Material, Speaker, TrainingEventId, agencies_of,
+};
 use chrono::{DateTime, Utc};
-use diesel::dsl::{IntoBoxed, count_star, exists};
+use diesel::dsl::{IntoBoxed, count_star, exists, not};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
@@ -45,14 +48,28 @@ pub struct TrainingEvent {
     pub village_code: Option<RegionCode>,
     /// Where it is held.
     pub venue: String,
-    /// Bodies that send speakers.
+    /// Who speaks.
+    pub speakers: Json<Vec<Speaker>>,
+    /// The bodies that they come from, each once.
     pub speaker_agencies: Vec<String>,
+    /// What is handed out.
+    pub materials: Json<Vec<Material>>,
+    /// Who pays: code of the list `training-cost-sources`.
+    pub cost_source: Option<Code>,
+    /// The same in words.
+    pub cost_note: Option<String>,
+    /// Whether only villages that are invited enrol.
+    pub by_invitation: bool,
     /// Seats.
     pub capacity: i32,
     /// Of these, how many are taken; kept by the database.
     #[diesel(skip_insertion)]
     #[diesel(skip_update)]
     pub seats_taken: i32,
+    /// How many wait for one; kept by the database.
+    #[diesel(skip_insertion)]
+    #[diesel(skip_update)]
+    pub waiting: i32,
     /// None: with the publication.
     pub enrolment_opens_at: Option<DateTime<Utc>>,
     /// First instant that is too late; none: the start.
@@ -61,6 +78,10 @@ pub struct TrainingEvent {
     pub starts_at: DateTime<Utc>,
     /// Of the last session.
     pub ends_at: DateTime<Utc>,
+    /// In which it starts, where it is held; kept by the database.
+    #[diesel(skip_insertion)]
+    #[diesel(skip_update)]
+    pub year: i16,
     /// Where it stands.
     pub state: EventState,
     /// When that was recorded.
@@ -93,6 +114,18 @@ impl TrainingEvent {
             closes_at: self.enrolment_closes_at,
             starts_at: self.starts_at,
         }
+    }
+
+    /// Has these speak.
+    pub fn hear(&mut self, speakers: Vec<Speaker>) {
+        self.speaker_agencies = agencies_of(&speakers);
+        self.speakers = Json(speakers);
+    }
+
+    /// Takes place from then to then.
+    pub fn take_place(&mut self, sessions: &[Session]) {
+        self.starts_at = sessions.first().map_or(self.starts_at, |session| session.starts_at);
+        self.ends_at = sessions.last().map_or(self.ends_at, |session| session.ends_at);
     }
 
     /// Holds it for a region: the codes of its levels.
@@ -189,6 +222,10 @@ pub struct Wanted {
     pub starts_from: Option<DateTime<Utc>>,
     /// Starting before then.
     pub starts_before: Option<DateTime<Utc>>,
+    /// Starting in this year, where it is held.
+    pub year: Option<i16>,
+    /// Whether a village that the caller sees is invited.
+    pub invited: Option<bool>,
 }
 
 /// The one predicate of list and count.
@@ -217,6 +254,19 @@ fn narrowed<'a>(caller: &Caller, wanted: &'a Wanted) -> IntoBoxed<'a, t::table, 
     }
     if let Some(before) = wanted.starts_before {
         query = query.filter(t::starts_at.lt(before));
+    }
+    if let Some(year) = wanted.year {
+        query = query.filter(t::year.eq(year));
+    }
+    if let Some(invited) = wanted.invited {
+        let window = caller.sight.window();
+        let posted = volunteers::table.filter(volunteers::id.eq(window.own)).select(volunteers::village_code);
+        let own = training_invitations::table.filter(training_invitations::event_id.eq(t::id)).filter(
+            training_invitations::village_code.eq_any(posted).or(training_invitations::village_code
+                .ge(window.from)
+                .and(training_invitations::village_code.lt(window.until))),
+        );
+        query = if invited { query.filter(exists(own)) } else { query.filter(not(exists(own))) };
     }
     query
 }
@@ -254,6 +304,16 @@ pub async fn lock(conn: &mut Conn, caller: &Caller, id: TrainingEventId) -> Quer
 /// The event of an enrolment that the caller has been found to see, held until the transaction ends.
 pub async fn lock_of_enrolment(conn: &mut Conn, id: TrainingEventId) -> QueryResult<TrainingEvent> {
     t::table.find(id).select(TrainingEvent::columns()).for_update().first(conn).await
+}
+
+/// The event of an enrolment that the caller has been found to see.
+pub async fn event_of(conn: &mut &Conn, id: TrainingEventId) -> QueryResult<TrainingEvent> {
+    t::table.find(id).select(TrainingEvent::columns()).first(conn).await
+}
+
+/// Which of these events the caller sees.
+pub async fn seen(conn: &mut &Conn, caller: &Caller, of: &[TrainingEventId]) -> QueryResult<Vec<TrainingEventId>> {
+    t::table.filter(t::id.eq_any(of)).filter(visible_to(caller)).select(t::id).load(conn).await
 }
 
 /// The sessions of events, in the order of time.
