@@ -207,6 +207,42 @@ diesel::table! {
 }
 
 diesel::table! {
+    certificate_numbers (organiser_id, year) {
+        organiser_id -> Uuid,
+        year -> Int2,
+        last -> Int4,
+    }
+}
+
+diesel::table! {
+    certificates (id) {
+        id -> Uuid,
+        number -> Text,
+        enrolment_id -> Uuid,
+        organiser_id -> Uuid,
+        year -> Int2,
+        serial -> Int4,
+        level -> Text,
+        issued_on -> Date,
+        valid_until -> Nullable<Date>,
+        earlier_number -> Nullable<Text>,
+        signatory_name -> Nullable<Text>,
+        signatory_position -> Nullable<Text>,
+        state -> Text,
+        state_since -> Timestamptz,
+        state_by -> Uuid,
+        reason -> Nullable<Text>,
+        list -> Nullable<Text>,
+        note -> Nullable<Text>,
+        replaces -> Nullable<Uuid>,
+        version -> Int4,
+        issued_at -> Timestamptz,
+        issued_by -> Uuid,
+        acting_user -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     use diesel::sql_types::*;
     use super::sql_types::Xid8;
 
@@ -671,6 +707,27 @@ diesel::table! {
 }
 
 diesel::table! {
+    training_enrolment_history (id) {
+        id -> Uuid,
+        enrolment_id -> Uuid,
+        at -> Timestamptz,
+        action -> Text,
+        session -> Nullable<Int2>,
+        present -> Nullable<Bool>,
+        device_at -> Nullable<Timestamptz>,
+        from_result -> Nullable<Text>,
+        to_result -> Nullable<Text>,
+        score -> Nullable<Int2>,
+        reason -> Nullable<Text>,
+        list -> Nullable<Text>,
+        note -> Nullable<Text>,
+        agency_id -> Uuid,
+        acting_user -> Nullable<Text>,
+        certificate_id -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
     training_enrolments (id) {
         id -> Uuid,
         event_id -> Uuid,
@@ -684,6 +741,12 @@ diesel::table! {
         result_acting_user -> Nullable<Text>,
         version -> Int4,
         created_at -> Timestamptz,
+        place -> Nullable<Int4>,
+        waiver_reason -> Nullable<Text>,
+        list -> Nullable<Text>,
+        waiver_note -> Nullable<Text>,
+        score -> Nullable<Int2>,
+        attended -> Int2,
     }
 }
 
@@ -735,6 +798,26 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         updated_by -> Uuid,
+        waiting -> Int4,
+        last_place -> Int4,
+        speakers -> Jsonb,
+        materials -> Jsonb,
+        cost_source -> Nullable<Text>,
+        cost_list -> Nullable<Text>,
+        cost_note -> Nullable<Text>,
+        by_invitation -> Bool,
+        year -> Int2,
+        sessions -> Int2,
+    }
+}
+
+diesel::table! {
+    training_invitations (event_id, village_code) {
+        event_id -> Uuid,
+        village_code -> Text,
+        invited_at -> Timestamptz,
+        invited_by -> Uuid,
+        acting_user -> Nullable<Text>,
     }
 }
 
@@ -896,6 +979,9 @@ diesel::joinable!(case_references -> agencies (agency_id));
 diesel::joinable!(case_references -> cases (case_id));
 diesel::joinable!(cases -> regions (village_code));
 diesel::joinable!(cases -> volunteers (volunteer_id));
+diesel::joinable!(certificate_numbers -> agencies (organiser_id));
+diesel::joinable!(certificates -> agencies (organiser_id));
+diesel::joinable!(certificates -> training_enrolments (enrolment_id));
 diesel::joinable!(client_assertions -> clients (client_id));
 diesel::joinable!(client_keys -> clients (client_id));
 diesel::joinable!(client_secrets -> clients (client_id));
@@ -922,10 +1008,14 @@ diesel::joinable!(referrals -> source_systems (receiver_agency_id));
 diesel::joinable!(referrals -> volunteers (volunteer_id));
 diesel::joinable!(source_system_services -> source_systems (agency_id));
 diesel::joinable!(source_systems -> agencies (agency_id));
+diesel::joinable!(training_enrolment_history -> certificates (certificate_id));
+diesel::joinable!(training_enrolment_history -> training_enrolments (enrolment_id));
 diesel::joinable!(training_enrolments -> training_events (event_id));
 diesel::joinable!(training_enrolments -> volunteers (volunteer_id));
 diesel::joinable!(training_event_history -> training_events (event_id));
 diesel::joinable!(training_events -> agencies (organiser_id));
+diesel::joinable!(training_invitations -> regions (village_code));
+diesel::joinable!(training_invitations -> training_events (event_id));
 diesel::joinable!(training_sessions -> training_events (event_id));
 diesel::joinable!(volunteer_documents -> agencies (created_by));
 diesel::joinable!(volunteer_documents -> volunteers (volunteer_id));
@@ -947,6 +1037,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     case_people,
     case_references,
     cases,
+    certificate_numbers,
+    certificates,
     changes,
     changes_swept,
     client_assertions,
@@ -979,9 +1071,11 @@ diesel::allow_tables_to_appear_in_same_query!(
     source_system_services,
     source_systems,
     training_attendance,
+    training_enrolment_history,
     training_enrolments,
     training_event_history,
     training_events,
+    training_invitations,
     training_sessions,
     volunteer_documents,
     volunteer_figures,

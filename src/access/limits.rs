@@ -37,6 +37,7 @@ pub struct Limits {
     /// Until when a budget has nothing left.
     spent: Cache<(AgencyId, Budget), Duration>,
     links: Buckets<Uuid>,
+    checks: Buckets<Source>,
     tokens: Buckets<ClientId>,
     attempts: Buckets<Attempt>,
     held: Cache<Attempt, Duration>,
@@ -85,6 +86,7 @@ impl Limits {
             budgets: Buckets::new(clock.clone(), MOST),
             spent: Cache::new(MOST),
             links: Buckets::new(clock.clone(), MOST),
+            checks: Buckets::new(clock.clone(), MOST),
             tokens: Buckets::new(clock.clone(), MOST),
             attempts: Buckets::new(clock.clone(), MOST),
             held: Cache::new(MOST),
@@ -127,6 +129,12 @@ impl Limits {
     /// Counts that something was opened by a link: whoever was given it may open it a few times more than anybody needs.
     pub fn open_link(&self, link: Uuid) -> Result<(), ApiError> {
         let wait = self.links.take(link, Rate::an_hour(OPENINGS)).wait;
+        wait.map_or(Ok(()), |wait| Err(too_many(wait)))
+    }
+
+    /// Counts that somebody who needs no token looked something up.
+    pub fn check(&self, address: Option<IpAddr>) -> Result<(), ApiError> {
+        let wait = self.checks.take(source(address), self.rates.checks).wait;
         wait.map_or(Ok(()), |wait| Err(too_many(wait)))
     }
 

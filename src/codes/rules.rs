@@ -59,6 +59,7 @@ impl diesel::deserialize::FromSql<sql_types::Text, Pg> for Code {
 /// A code of each list, for the examples of the document: one that says itself what it means.
 pub const EXAMPLES: &[(&str, &str)] = &[
     ("case-outcomes", "need_met"),
+    ("certificate-reasons", "entered_by_mistake"),
     ("client-reasons", "lost_or_stolen"),
     ("correction-reasons", "wrong_outcome"),
     ("decline-reasons", "not_in_dtsen"),
@@ -74,7 +75,10 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ("sectors", "kesehatan"),
     ("service-fields", "security"),
     ("services", "pbi_jk_reactivation"),
+    ("training-correction-reasons", "entered_by_mistake"),
+    ("training-cost-sources", "regency_budget"),
     ("training-reasons", "speaker_unavailable"),
+    ("training-waiver-reasons", "trained_elsewhere"),
     ("volunteer-reasons", "own_request"),
     ("withdrawal-reasons", "need_met_otherwise"),
 ];

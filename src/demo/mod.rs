@@ -81,6 +81,7 @@ pub async fn start(options: Options) -> anyhow::Result<Demo> {
             temp_dir: std::env::temp_dir(),
             objects: ObjectPlace::Directory(documents),
             changes_kept: CHANGES_KEPT,
+            certificate_months: [None; 3],
         },
         database_url: cluster.url("simpul_service", DATABASE).into(),
         database_ca_file: None,

@@ -4,21 +4,26 @@ use super::volunteers::office;
 use crate::access::rules::{AgencyId, AgencyKind, Caller, ClientId, ClientKind, Scopes, Sight, VolunteerId};
 use crate::agencies::store as agencies;
 use crate::platform::clock::Clock;
-use crate::platform::db::Conn;
+use crate::platform::db::{Conn, Json};
 use crate::platform::error::{ApiError, ApiResult};
 use crate::platform::region_code::RegionCode;
+use crate::platform::text::Line;
 use crate::training::rules::{
-    EnrolmentId, EnrolmentState, EventAction, EventHistoryAction, EventLevel, EventState, TrainingEventId,
+    EnrolmentId, EventAction, EventHistoryAction, EventLevel, EventState, SeatAction, Speaker, TrainingEventId,
     TrainingResult, level_of, next,
 };
-use crate::training::store::{self, AttendanceRow, Enrolment, EventHistoryRow, Session, TrainingEvent};
+use crate::training::store::{self, AttendanceRow, Enrolment, EventHistoryRow, SeatHistoryRow, Session, TrainingEvent};
 use crate::volunteers::rules::VolunteerStatus;
 use crate::volunteers::store::{self as volunteers, Volunteer};
 use chrono::{DateTime, TimeDelta, Utc};
 
 const MUKOMUKO: &str = "17.06";
 const BENGKULU: &str = "17";
-const SPEAKERS: &[&str] = &["Dinas Sosial Provinsi Bengkulu", "Dinas Sosial Kabupaten Mukomuko", "BPJS Kesehatan"];
+const SPEAKERS: &[(&str, &str)] = &[
+    ("Dinas Sosial Provinsi Bengkulu", "Kebijakan penyelenggaraan kesejahteraan sosial"),
+    ("Dinas Sosial Kabupaten Mukomuko", "Tugas dan fungsi PSM"),
+    ("BPJS Kesehatan", "Rujukan dan PBI-JK"),
+];
 const SEATS: i32 = 75;
 
 /// Makes both events.
@@ -35,7 +40,7 @@ pub async fn seed(conn: &mut Conn, clock: &Clock) -> ApiResult<()> {
         (day(1, 30)?, day(5, 0)?, "Tugas dan fungsi PSM, DTKS"),
         (day(6, 30)?, day(9, 0)?, "Rujukan ke sistem sumber dan PBI-JK"),
     ];
-    let mut bimtek = Maker::new(clock, regency, &region, EventLevel::Basic, SEATS);
+    let mut bimtek = Maker::new(clock, regency, &region, EventLevel::Basic, SEATS)?;
     bimtek.create(conn, "Bimtek PSM Kabupaten Mukomuko", "Aula Bappelitbang", &sessions, 30).await?;
     bimtek.act(conn, EventAction::Publish, day(2, 0)? - TimeDelta::days(28)).await?;
     for volunteer in &participants {
@@ -52,7 +57,7 @@ pub async fn seed(conn: &mut Conn, clock: &Clock) -> ApiResult<()> {
     let midnight = clock.now().date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
     let begins = midnight + TimeDelta::days(30) + TimeDelta::hours(2);
     let sessions = [(begins, begins + TimeDelta::hours(6), "Pendampingan PPKS dan manajemen kasus")];
-    let mut advanced = Maker::new(clock, organiser, &province, EventLevel::Advanced, 40);
+    let mut advanced = Maker::new(clock, organiser, &province, EventLevel::Advanced, 40)?;
     advanced.create(conn, "Bimtek Lanjutan PSM Provinsi Bengkulu", "Aula Dinas Sosial", &sessions, 31).await?;
     advanced.act(conn, EventAction::Publish, clock.now()).await?;
     // The first is the volunteer of the demo's phone, who may still decide.
@@ -64,6 +69,14 @@ pub async fn seed(conn: &mut Conn, clock: &Clock) -> ApiResult<()> {
 
 fn code(raw: &str) -> ApiResult<RegionCode> {
     RegionCode::parse(raw).map_err(|fault| ApiError::internal(fault.code))
+}
+
+fn speakers() -> ApiResult<Vec<Speaker>> {
+    let line = |text: &str| Line::try_from(text.to_owned()).map_err(|fault| ApiError::internal(fault.code));
+    let speaker = |(agency, topic): &(&str, &str)| -> ApiResult<Speaker> {
+        Ok(Speaker { agency: line(agency)?, name: None, topic: Some(line(topic)?) })
+    };
+    SPEAKERS.iter().map(speaker).collect()
 }
 
 /// The active volunteers of a region, as its office sees them.
@@ -103,7 +116,13 @@ struct Maker<'a> {
 }
 
 impl<'a> Maker<'a> {
-    fn new(clock: &'a Clock, organiser: AgencyId, region: &RegionCode, level: EventLevel, capacity: i32) -> Self {
+    fn new(
+        clock: &'a Clock,
+        organiser: AgencyId,
+        region: &RegionCode,
+        level: EventLevel,
+        capacity: i32,
+    ) -> ApiResult<Self> {
         let now = clock.now();
         let mut event = TrainingEvent {
             id: TrainingEventId(clock.new_id()),
@@ -117,13 +136,20 @@ impl<'a> Maker<'a> {
             district_code: None,
             village_code: None,
             venue: String::new(),
-            speaker_agencies: SPEAKERS.iter().map(|name| (*name).to_owned()).collect(),
+            speakers: Json(vec![]),
+            speaker_agencies: vec![],
+            materials: Json(vec![]),
+            cost_source: None,
+            cost_note: None,
+            by_invitation: false,
             capacity,
             seats_taken: 0,
+            waiting: 0,
             enrolment_opens_at: None,
             enrolment_closes_at: None,
             starts_at: now,
             ends_at: now,
+            year: 0,
             state: EventState::Draft,
             state_since: now,
             state_by: organiser,
@@ -137,7 +163,8 @@ impl<'a> Maker<'a> {
             updated_by: organiser,
         };
         event.hold_for(region);
-        Self { clock, event }
+        event.hear(speakers()?);
+        Ok(Self { clock, event })
     }
 
     async fn create(
@@ -159,8 +186,7 @@ impl<'a> Maker<'a> {
         let sessions: Vec<Session> = sessions.collect();
         title.clone_into(&mut self.event.title);
         venue.clone_into(&mut self.event.venue);
-        self.event.starts_at = sessions.first().map_or(self.event.starts_at, |session| session.starts_at);
-        self.event.ends_at = sessions.last().map_or(self.event.ends_at, |session| session.ends_at);
+        self.event.take_place(&sessions);
         let at = self.event.starts_at - TimeDelta::days(days_before);
         self.event.state_since = at;
         self.event.created_at = at;
@@ -196,22 +222,31 @@ impl<'a> Maker<'a> {
     }
 
     async fn enrol(&self, conn: &mut Conn, volunteer: &Volunteer, at: DateTime<Utc>) -> ApiResult<()> {
-        let new = Enrolment {
-            id: EnrolmentId(self.clock.new_id()),
-            event_id: self.event.id,
-            volunteer_id: volunteer.id,
-            state: EnrolmentState::Enrolled,
-            state_since: at,
-            state_by: self.event.organiser_id,
-            result: None,
-            result_at: None,
-            result_by: None,
-            result_acting_user: None,
-            version: 1,
-            created_at: at,
-        };
+        let new = Enrolment::new(EnrolmentId(self.clock.new_id()), self.event.id, volunteer.id, at);
+        let new = Enrolment { state_by: self.event.organiser_id, ..new };
         store::enrol(conn, &new).await?;
+        store::add_seat_history(conn, &[self.seat_row(new.id, SeatAction::Enrol, at)]).await?;
         Ok(())
+    }
+
+    fn seat_row(&self, of: EnrolmentId, action: SeatAction, at: DateTime<Utc>) -> SeatHistoryRow {
+        SeatHistoryRow {
+            id: self.clock.new_id(),
+            enrolment_id: of,
+            at,
+            action,
+            session: None,
+            present: None,
+            device_at: None,
+            from_result: None,
+            to_result: None,
+            score: None,
+            reason: None,
+            note: None,
+            agency_id: self.event.organiser_id,
+            acting_user: None,
+            certificate_id: None,
+        }
     }
 
     /// Everyone came to every session.
@@ -234,6 +269,13 @@ impl<'a> Maker<'a> {
                 acting_user: None,
             });
             store::record_attendance(conn, &rows.collect::<Vec<_>>()).await?;
+            let seats = store::lock_enrolments(conn, self.event.id, None).await?;
+            let came = seats.iter().map(|seat| SeatHistoryRow {
+                session: Some(session),
+                present: Some(true),
+                ..self.seat_row(seat.id, SeatAction::Attend, *starts_at)
+            });
+            store::add_seat_history(conn, &came.collect::<Vec<_>>()).await?;
         }
         Ok(())
     }
@@ -245,6 +287,8 @@ impl<'a> Maker<'a> {
             seat.result = Some(TrainingResult::Passed);
             (seat.result_at, seat.result_by) = (Some(at), Some(self.event.organiser_id));
             store::save_enrolment(conn, &mut seat).await?;
+            let row = self.seat_row(seat.id, SeatAction::Result, at);
+            store::add_seat_history(conn, &[SeatHistoryRow { to_result: seat.result, ..row }]).await?;
             volunteers::set_level(conn, seat.volunteer_id, level_of([self.event.level]), at).await?;
         }
         Ok(())

@@ -29,6 +29,8 @@ pub struct Settings {
     pub temp_dir: PathBuf,
     /// Where files are that belong to rows.
     pub objects: ObjectPlace,
+    /// Months for which certificates of basic, advanced and other training hold; none: for good.
+    pub certificate_months: [Option<u32>; 3],
 }
 
 /// Where files are that belong to rows.
@@ -66,6 +68,8 @@ pub struct Rates {
     pub tokens: Rate,
     /// Attempts from one address, at a token or with a code, that fail.
     pub strangers: Rate,
+    /// Certificates looked up from one address.
+    pub checks: Rate,
     /// Searches by a personal number, of all clients of an agency together.
     pub searches: Rate,
     /// Identity numbers shown in full, of all clients of an agency together.
@@ -82,6 +86,7 @@ impl Rates {
             agency: rate,
             tokens: rate,
             strangers: rate,
+            checks: rate,
             searches: rate,
             reveals: rate,
             exported_niks: rate,
@@ -91,9 +96,9 @@ impl Rates {
 
 impl Default for Rates {
     fn default() -> Self {
-        let [client, agency, tokens, strangers] = [1200, 6000, 60, 120].map(Rate::a_minute);
+        let [client, agency, tokens, strangers, checks] = [1200, 6000, 60, 120, 60].map(Rate::a_minute);
         let [searches, reveals] = [600, 1200].map(Rate::an_hour);
-        Self { client, agency, tokens, strangers, searches, reveals, exported_niks: Rate::a_day(20_000) }
+        Self { client, agency, tokens, strangers, checks, searches, reveals, exported_niks: Rate::a_day(20_000) }
     }
 }
 
@@ -240,6 +245,7 @@ impl Config {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let (trusted_proxies, rates, temp_dir) = (trusted_proxies(&mut env), rates(&mut env), temp_dir(&mut env));
         let (objects, changes_kept) = (object_place(&mut env), changes_kept(&mut env));
+        let certificate_months = ["BASIC", "ADVANCED", "OTHER"].map(|level| certificate_months(&mut env, level));
         let config = Self {
             settings: Settings {
                 issuer,
@@ -250,6 +256,7 @@ impl Config {
                 changes_kept,
                 temp_dir,
                 objects,
+                certificate_months,
             },
             database_url: database_url.into(),
             database_ca_file: ca_file(&mut env),
@@ -382,6 +389,16 @@ fn is_safe(url: &str) -> bool {
     url::Url::parse(url).is_ok_and(|url| url.scheme() == "https" || (url.scheme() == "http" && local(&url)))
 }
 
+fn certificate_months(env: &mut Environment, level: &str) -> Option<u32> {
+    let name = format!("CERTIFICATE_MONTHS_{level}");
+    env.get(&name)?;
+    let months = env.parse(&name, 0, "a number of months from 1 to 600");
+    if !(1..=600).contains(&months) {
+        env.faults.push(format!("{name} is not a number of months from 1 to 600"));
+    }
+    Some(months)
+}
+
 fn rates(env: &mut Environment) -> Rates {
     const MOST: u32 = 1_000_000;
     let mut requests = |name: &str, default: Rate, window: &str| {
@@ -396,10 +413,11 @@ fn rates(env: &mut Environment) -> Rates {
     let usual = Rates::default();
     let (client, agency) = (rate("RATE_LIMIT_CLIENT", usual.client), rate("RATE_LIMIT_AGENCY", usual.agency));
     let (tokens, strangers) = (rate("RATE_LIMIT_TOKENS", usual.tokens), rate("RATE_LIMIT_STRANGERS", usual.strangers));
+    let checks = rate("RATE_LIMIT_CHECKS", usual.checks);
     let mut budget = |name: &str, default: Rate| Rate::an_hour(requests(name, default, "an hour"));
     let (searches, reveals) = (budget("BUDGET_SEARCHES", usual.searches), budget("BUDGET_REVEALS", usual.reveals));
     let exported_niks = Rate::a_day(requests("BUDGET_EXPORTED_NIKS", usual.exported_niks, "a day"));
-    Rates { client, agency, tokens, strangers, searches, reveals, exported_niks }
+    Rates { client, agency, tokens, strangers, checks, searches, reveals, exported_niks }
 }
 
 fn log_format(env: &mut Environment) -> LogFormat {
@@ -437,6 +455,8 @@ mod tests {
             ("RATE_LIMIT_AGENCY", "many"),
             ("RATE_LIMIT_TOKENS", "1000001"),
             ("RATE_LIMIT_STRANGERS", "-1"),
+            ("RATE_LIMIT_CHECKS", "0"),
+            ("CERTIFICATE_MONTHS_BASIC", "0"),
             ("BUDGET_SEARCHES", "0"),
             ("BUDGET_REVEALS", "x"),
             ("BUDGET_EXPORTED_NIKS", "0"),
@@ -459,6 +479,7 @@ mod tests {
             ("DOCUMENTS_DIR", "/"),
             ("WORKERS", " "),
             ("RATE_LIMIT_CLIENT", "300"),
+            ("CERTIFICATE_MONTHS_ADVANCED", "36"),
             ("BUDGET_REVEALS", "40"),
             ("BUDGET_EXPORTED_NIKS", "500"),
             ("TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.7,"),
@@ -471,6 +492,7 @@ mod tests {
         assert_eq!(config.settings.changes_kept, TimeDelta::days(30));
         assert_eq!(config.settings.rates.client, Rate::a_minute(300));
         assert_eq!(config.settings.rates.agency, Rates::default().agency);
+        assert_eq!(config.settings.certificate_months, [None, Some(36), None]);
         assert_eq!(config.settings.rates.reveals, Rate::an_hour(40));
         assert_eq!(config.settings.rates.exported_niks, Rate::a_day(500));
         let proxies: Vec<String> = config.settings.trusted_proxies.iter().copied().map(String::from).collect();

@@ -197,26 +197,36 @@ pub fn random_secret() -> anyhow::Result<String> {
 const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const CODE_LENGTH: usize = 12;
 
-/// A random code of 60 bits to be typed by a person, such as `K7QF-9M2D-X4TA`.
-pub fn random_code() -> anyhow::Result<String> {
-    let mut bytes = Zeroizing::new([0u8; CODE_LENGTH]);
+/// So many random letters of these, five bits each.
+pub fn random_letters<const N: usize>() -> anyhow::Result<Vec<char>> {
+    let mut bytes = Zeroizing::new([0u8; N]);
     rand::fill(&mut bytes[..])?;
-    let letters: Vec<char> =
-        bytes.iter().filter_map(|byte| LETTERS.get(usize::from(byte % 32))).map(|byte| char::from(*byte)).collect();
-    Ok(letters.chunks(4).map(String::from_iter).collect::<Vec<_>>().join("-"))
+    let letters = bytes.iter().filter_map(|byte| LETTERS.get(usize::from(byte % 32)));
+    Ok(letters.map(|byte| char::from(*byte)).collect())
 }
 
-/// A code as [`random_code`] made it, however it was typed: small letters, blanks, `O` for zero, `I` or `L` for one.
-pub fn read_code(typed: &str) -> Option<String> {
-    let signs = typed.chars().filter(|c| !matches!(c, '-' | ' '));
+/// So many letters of these as they were typed: small letters, `O` for zero, `I` or `L` for one.
+pub fn read_letters(typed: &str, length: usize) -> Option<Vec<char>> {
     let read = |c: char| match c.to_ascii_uppercase() {
         'O' => Some('0'),
         'I' | 'L' => Some('1'),
         c => u8::try_from(c).ok().filter(|byte| LETTERS.contains(byte)).map(char::from),
     };
-    let letters = signs.take(CODE_LENGTH + 1).map(read).collect::<Option<Vec<char>>>()?;
-    let code = letters.chunks(4).map(String::from_iter).collect::<Vec<_>>().join("-");
-    (letters.len() == CODE_LENGTH).then_some(code)
+    let letters = typed.chars().take(length + 1).map(read).collect::<Option<Vec<char>>>()?;
+    Some(letters).filter(|letters| letters.len() == length)
+}
+
+/// A random code of 60 bits to be typed by a person, such as `K7QF-9M2D-X4TA`.
+pub fn random_code() -> anyhow::Result<String> {
+    let letters = random_letters::<CODE_LENGTH>()?;
+    Ok(letters.chunks(4).map(String::from_iter).collect::<Vec<_>>().join("-"))
+}
+
+/// A code as [`random_code`] made it, however it was typed: small letters, blanks, `O` for zero, `I` or `L` for one.
+pub fn read_code(typed: &str) -> Option<String> {
+    let signs: String = typed.chars().filter(|c| !matches!(c, '-' | ' ')).take(CODE_LENGTH + 1).collect();
+    let letters = read_letters(&signs, CODE_LENGTH)?;
+    Some(letters.chunks(4).map(String::from_iter).collect::<Vec<_>>().join("-"))
 }
 
 /// Writes a file that only its owner may read, and never over an existing one.

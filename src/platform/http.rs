@@ -400,6 +400,7 @@ mod tests {
             temp_dir: std::env::temp_dir(),
             objects: super::super::config::ObjectPlace::Directory(std::env::temp_dir()),
             changes_kept: super::super::config::CHANGES_KEPT,
+            certificate_months: [None; 3],
         };
         let keys = Arc::new(super::super::crypto::Keys::load(&dir, false).unwrap());
         let app = Arc::new(App {

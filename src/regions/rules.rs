@@ -2,7 +2,7 @@
 use crate::platform::region_code::{RegionCode, RegionLevel};
 use crate::platform::text::fold;
 use crate::text_enum;
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use std::io::Read;
 
 text_enum! {
@@ -75,6 +75,20 @@ impl TimeZone {
     /// The day that it is there.
     pub fn day(self, at: DateTime<Utc>) -> NaiveDate {
         (at + self.ahead()).date_naive()
+    }
+
+    /// What its clocks show.
+    pub fn local(self, at: DateTime<Utc>) -> NaiveDateTime {
+        (at + self.ahead()).naive_utc()
+    }
+
+    /// As it stands beside a time: WIB, WITA, WIT.
+    pub fn short(self) -> &'static str {
+        match self {
+            Self::Wib => "WIB",
+            Self::Wita => "WITA",
+            Self::Wit => "WIT",
+        }
     }
 
     /// When its clocks show this time of a day.

@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Events that are not over in which the duplicate has a seat that cannot become the survivor's, who has or had one there: one
-/// person cannot sit twice, and nobody would see the seat of a row that is merged.
+/// person cannot sit twice, and nobody would see the seat of a row that is merged. Those too that are over in which the duplicate
+/// has a certificate that holds: one person has one.
 pub async fn stuck_seats(
     conn: &mut Conn,
     survivor: VolunteerId,
@@ -21,6 +22,7 @@ pub async fn stuck_seats(
 ) -> ApiResult<Vec<TrainingEventId>> {
     let taken = store::events_of(conn, survivor).await?;
     let mut stuck = store::open_seats(conn, duplicate).await?;
+    stuck.extend(store::certified(conn, duplicate).await?);
     stuck.retain(|event| taken.contains(event));
     Ok(stuck)
 }

@@ -1,11 +1,16 @@
 //! What a training event may be, whose it is, which moves there are, and what level follows from what was passed. Pure.
+pub mod certificates;
+
 use crate::access::rules::{AgencyId, AgencyKind, Caller};
 use crate::platform::error::{ApiError, Fault};
 use crate::platform::region_code::RegionCode;
+use crate::platform::text::{Line, WebLink};
 use crate::regions::rules::TimeZone;
 use crate::volunteers::rules::{TrainingLevel, VolunteerStatus};
 use crate::{error_codes, text_enum, uuid_id};
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 uuid_id!(/** Identifies a training event. */ TrainingEventId);
 uuid_id!(/** Identifies an enrolment. */ EnrolmentId);
@@ -21,14 +26,18 @@ error_codes! {
     ENROLMENT_NOT_IN_AUTHORITY = (403, "enrolment_not_in_authority", "Instansi Anda tidak mendaftarkan peserta.", "Your agency enrols no participants.");
     /// The event is not in a state that the act begins from: `state`, `since` and `by` tell.
     TRAINING_STATE_CONFLICT = (409, "training_state_conflict", "Status pelatihan tidak memungkinkan tindakan ini.", "The state of the training event does not allow this act.");
-    /// Every seat is taken: `capacity` tells how many there are.
+    /// Every seat is taken: `capacity` tells how many there are, `waiting` how many wait. With `wait` one waits.
     EVENT_FULL = (409, "event_full", "Semua tempat sudah terisi.", "Every seat is taken.");
-    /// The volunteer has a seat: `id` names the enrolment.
+    /// The volunteer has a seat or waits for one: `id` names the enrolment.
     ALREADY_ENROLLED = (409, "already_enrolled", "PSM ini sudah terdaftar.", "The volunteer is enrolled already.");
+    /// The event is for villages that are invited, and the volunteer's is not.
+    NOT_INVITED = (409, "not_invited", "Desa PSM ini tidak diundang.", "The volunteer's village is not invited.");
     /// Before or after the time of enrolment: `opens_at` and `closes_at` tell.
     ENROLMENT_CLOSED = (409, "enrolment_closed", "Pendaftaran belum dibuka atau sudah ditutup.", "Enrolment is not open.");
     /// The enrolment was withdrawn: `state`, `since` and `by` tell.
     ENROLMENT_STATE_CONFLICT = (409, "enrolment_state_conflict", "Status pendaftaran tidak memungkinkan tindakan ini.", "The state of the enrolment does not allow this act.");
+    /// The certificate does not hold any more: `state`, `since` and `by` tell.
+    CERTIFICATE_STATE_CONFLICT = (409, "certificate_state_conflict", "Sertifikat sudah tidak berlaku.", "The certificate does not hold any more.");
 }
 
 text_enum! {
@@ -99,13 +108,76 @@ text_enum! {
     }
 }
 
+/// Who speaks at an event. The same in a body, in an answer and in the database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Speaker {
+    /// Body that sends the speaker.
+    #[schema(example = "Dinas Sosial Provinsi Bengkulu")]
+    pub agency: Line<200>,
+    /// Null: not known yet.
+    pub name: Option<Line<200>>,
+    /// What it is about.
+    pub topic: Option<Line<200>>,
+}
+
+/// What is handed out or shown at an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Material {
+    /// What it is called.
+    #[schema(example = "Alur rujukan ke sistem sumber")]
+    pub title: Line<200>,
+    /// Where it is found; null: on paper only.
+    pub url: Option<WebLink>,
+}
+
+/// The bodies that speakers come from, each once, in the order of the speakers.
+pub fn agencies_of(speakers: &[Speaker]) -> Vec<String> {
+    let mut agencies: Vec<String> = vec![];
+    for speaker in speakers {
+        if !agencies.iter().any(|known| known == speaker.agency.as_str()) {
+            agencies.push(speaker.agency.as_str().to_owned());
+        }
+    }
+    agencies
+}
+
 text_enum! {
     /// Whether somebody has a seat.
     EnrolmentState {
         /// Has one.
         Enrolled = "enrolled",
-        /// Gave it back.
+        /// Waits for one; the first in the list gets the first that is given back.
+        Waiting = "waiting",
+        /// Gave it back, or waits no more.
         Withdrawn = "withdrawn",
+    }
+}
+
+text_enum! {
+    /// What a row of a seat's history tells of.
+    SeatAction {
+        /// Took a seat.
+        Enrol = "enrol",
+        /// Began to wait for one.
+        Wait = "wait",
+        /// Got the seat that became free.
+        Promote = "promote",
+        /// Gave it back, or waits no more.
+        Withdraw = "withdraw",
+        /// Came to a session or did not, or that was corrected.
+        Attend = "attend",
+        /// What came of it, or that was corrected.
+        Result = "result",
+        /// The result was taken back.
+        Void = "void",
+        /// Got a certificate.
+        Issue = "issue",
+        /// Got another one in its place.
+        Reissue = "reissue",
+        /// The certificate holds no more.
+        Revoke = "revoke",
     }
 }
 
@@ -126,6 +198,40 @@ impl EventAction {
     pub fn as_history(self) -> EventHistoryAction {
         EventHistoryAction::parse(self.as_str()).unwrap_or(EventHistoryAction::Create)
     }
+}
+
+text_enum! {
+    /// Which training somebody lacks.
+    TrainingNeed {
+        /// Has not passed the basic one.
+        Basic = "basic",
+        /// Has passed the basic one and not the advanced one.
+        Advanced = "advanced",
+    }
+}
+
+impl TrainingNeed {
+    /// The level of who lacks it.
+    pub fn lacking(self) -> TrainingLevel {
+        match self {
+            Self::Basic => TrainingLevel::None,
+            Self::Advanced => TrainingLevel::Basic,
+        }
+    }
+
+    /// What an event must teach.
+    pub fn level(self) -> EventLevel {
+        match self {
+            Self::Basic => EventLevel::Basic,
+            Self::Advanced => EventLevel::Advanced,
+        }
+    }
+}
+
+/// Who can still be trained: has neither left nor been rejected.
+pub fn trainable() -> Vec<VolunteerStatus> {
+    let can = |status: &VolunteerStatus| !status.has_ended() && *status != VolunteerStatus::Rejected;
+    VolunteerStatus::ALL.iter().copied().filter(can).collect()
 }
 
 /// Where `action` leads from `state`. `None`: not from here. The database has the same table (`training_events_moves`).
@@ -208,22 +314,21 @@ impl EnrolmentTime {
     }
 }
 
-/// Refuses a volunteer who cannot take part: gone, not chosen, not of the region, or without what comes before.
+/// Refuses a volunteer who cannot take part: gone, not chosen, not of the region (unless it is over, and it is recorded who was
+/// there), or without what comes before, unless that is waived.
 pub fn check_participant(
-    level: EventLevel,
-    region: &RegionCode,
-    status: VolunteerStatus,
-    has: TrainingLevel,
-    village: &RegionCode,
+    (level, region): (EventLevel, &RegionCode),
+    (status, has, village): (VolunteerStatus, TrainingLevel, &RegionCode),
+    (waived, was_there): (bool, bool),
 ) -> Result<(), ApiError> {
     let fault = |code, id, en| Err(ApiError::rule("/volunteer_id", Fault::new(code, id, en)));
-    if status.has_ended() || status == VolunteerStatus::Rejected {
+    if !was_there && (status.has_ended() || status == VolunteerStatus::Rejected) {
         return fault("volunteer_has_left", "bukan calon atau PSM lagi", "is no candidate and no volunteer any more");
     }
-    if !region.contains(village) {
+    if !was_there && !region.contains(village) {
         return fault("outside_region", "bertugas di luar wilayah pelatihan", "is posted outside the event's region");
     }
-    if level == EventLevel::Advanced && has == TrainingLevel::None {
+    if level == EventLevel::Advanced && has == TrainingLevel::None && !waived {
         return fault(
             "basic_required",
             "belum lulus pelatihan dasar",
@@ -231,6 +336,16 @@ pub fn check_participant(
         );
     }
     Ok(())
+}
+
+/// Whether two events have sessions at one time; half-open, each in the order of time.
+pub fn clash(own: &[(DateTime<Utc>, DateTime<Utc>)], other: &[(DateTime<Utc>, DateTime<Utc>)]) -> bool {
+    own.iter().any(|(starts, ends)| other.iter().any(|(others, until)| starts < until && others < ends))
+}
+
+/// Place of somebody in the waiting list, from 1: how many wait who came first, and himself. `places` in order.
+pub fn position(places: &[i32], own: i32) -> usize {
+    places.partition_point(|place| *place < own) + 1
 }
 
 /// Most sessions of an event.
@@ -324,6 +439,22 @@ mod tests {
         assert!(!time(Some(at(5)), None).holds(at(4)));
         assert!(check_enrolment_time(time(Some(at(9)), None)).is_err());
         assert!(check_enrolment_time(time(Some(at(8)), None)).is_ok());
+    }
+
+    #[test]
+    fn sessions_that_only_touch_do_not_clash() {
+        let at = |hour: u32| format!("2026-01-01T{hour:02}:00:00Z").parse::<DateTime<Utc>>().unwrap();
+        let own = [(at(8), at(10)), (at(13), at(15))];
+        assert!(
+            !clash(&own, &[(at(10), at(13))]) && !clash(&own, &[]) && !clash(&own, &[(at(6), at(8)), (at(15), at(16))])
+        );
+        assert!(clash(&own, &[(at(10), at(14))]) && clash(&own, &[(at(9), at(10))]));
+    }
+
+    #[test]
+    fn places_are_counted_from_one() {
+        let places = [4, 7, 9];
+        assert_eq!(places.map(|own| position(&places, own)), [1, 2, 3]);
     }
 
     #[test]

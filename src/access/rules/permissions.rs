@@ -179,6 +179,13 @@ impl Permission for DecideTraining {
     const ACTING_USER: bool = true;
 }
 
+/// Open the certificate of somebody who is seen.
+pub struct OpenCertificates;
+impl Permission for OpenCertificates {
+    const SCOPES: &'static [Scope] = &[Scope::TrainingRead];
+    const AND: &'static [Scope] = &[Scope::VolunteersRead];
+}
+
 /// See figures.
 pub struct ReadStatistics;
 impl Permission for ReadStatistics {

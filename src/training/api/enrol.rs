@@ -1,26 +1,24 @@
-//! Taking seats and giving them back.
-use super::conflict;
+//! Who has a seat or waits for one, and what happened to it.
 use crate::access::api::Permit;
-use crate::access::rules::{AgencyId, Caller, EnrolTraining, ReadTraining, Scope, VolunteerId};
+use crate::access::rules::{AgencyId, Caller, ReadTraining, Scope, VolunteerId};
 use crate::audit::rules::Event;
-use crate::audit::store::{self as audit, Recorder};
+use crate::audit::store::Recorder;
+use crate::codes::rules::Code;
 use crate::platform::answer::Answer;
 use crate::platform::app::{App, Shared};
 use crate::platform::db::{Conn, Db};
-use crate::platform::error::{ApiError, ApiResult, Fault, NOT_FOUND, STALE};
-use crate::platform::idempotency::{Attempt, Replay};
-use crate::platform::input::{IfMatch, Keyed, NoBody, PathId, several};
-use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader, PreferHeader};
+use crate::platform::error::ApiResult;
+use crate::platform::input::{PathId, several};
+use crate::platform::openapi::PreferHeader;
 use crate::platform::page::{Page, PageParams, Paged};
 use crate::platform::person::initials;
 use crate::platform::region_code::RegionCode;
+use crate::training::rules::certificates::CertificateId;
 use crate::training::rules::{
-    ALREADY_ENROLLED, ENROLMENT_CLOSED, ENROLMENT_NOT_IN_AUTHORITY, ENROLMENT_STATE_CONFLICT, EVENT_FULL, EnrolmentId,
-    EnrolmentState, EventState, TrainingEventId, TrainingResult, check_participant, may_enrol, organises,
+    EnrolmentId, EnrolmentState, SeatAction, TrainingEventId, TrainingResult, clash, position,
 };
-use crate::training::store::{self, Enrolment, Participant, TrainingEvent};
-use crate::volunteers::store::{self as volunteers, Volunteer};
-use actix_web::{get, post};
+use crate::training::store::{self, Participant, SeatHistoryRow, TrainingEvent};
+use actix_web::get;
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use serde::{Deserialize, Serialize};
@@ -45,6 +43,18 @@ pub struct EnrolmentView {
     state_since: DateTime<Utc>,
     /// Agency that recorded it.
     state_by: AgencyId,
+    /// Of who waits: place in the list, from 1. Changes without a new `version`.
+    #[schema(required)]
+    waiting_position: Option<usize>,
+    /// Why it was taken without the training that comes before: code of the list `training-waiver-reasons`.
+    #[schema(required)]
+    waiver_reason: Option<Code>,
+    /// Null: none, no right to see the person, or an answer to a change.
+    #[schema(required)]
+    waiver_note: Option<String>,
+    /// Other events in which the volunteer has a seat, with sessions at the same time: a warning, nobody is refused for it.
+    /// Changes without a new `version`.
+    clashes: Vec<SeatClash>,
     /// Numbers of the sessions attended. Changes without a new `version`.
     attended: Vec<i16>,
     /// Null: none yet.
@@ -52,15 +62,84 @@ pub struct EnrolmentView {
     result: Option<TrainingResult>,
     #[schema(required)]
     result_at: Option<DateTime<Utc>>,
+    /// Of 100, if it was scored.
+    #[schema(required, minimum = 0, maximum = 100)]
+    score: Option<i16>,
+    /// Number of the certificate that holds. Changes without a new `version`.
+    #[schema(required, example = "BT-1706-2026-0001-7K3MQ9TX")]
+    certificate_number: Option<String>,
     version: i32,
     created_at: DateTime<Utc>,
 }
 
-impl EnrolmentView {
-    /// With the name only where `open`.
-    fn of(participant: Participant, attended: Vec<i16>, open: bool) -> Self {
+/// An event at the same time.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct SeatClash {
+    event_id: TrainingEventId,
+    title: String,
+    starts_at: DateTime<Utc>,
+    ends_at: DateTime<Utc>,
+}
+
+/// From when to when the sessions of an event are, in the order of time.
+type Times = Vec<(DateTime<Utc>, DateTime<Utc>)>;
+
+/// What is shown of seats beside their rows.
+#[derive(Default)]
+pub(super) struct Beside {
+    attended: HashMap<VolunteerId, Vec<i16>>,
+    clashes: HashMap<VolunteerId, Vec<SeatClash>>,
+    certificates: HashMap<EnrolmentId, String>,
+    places: Vec<i32>,
+}
+
+impl Beside {
+    /// Of these seats in one event.
+    pub(super) async fn of(
+        conn: &mut &Conn,
+        caller: &Caller,
+        event: &TrainingEvent,
+        rows: &[Participant],
+    ) -> QueryResult<Self> {
+        let of: Vec<VolunteerId> = rows.iter().map(|row| row.enrolment.volunteer_id).collect();
+        let mut beside = Self::default();
+        for (_, volunteer, session) in store::attended(conn, &[event.id], &of).await? {
+            beside.attended.entry(volunteer).or_default().push(session);
+        }
+        if rows.iter().any(|row| row.enrolment.state == EnrolmentState::Waiting) {
+            beside.places = store::places(conn, event.id).await?;
+        }
+        let passed = rows.iter().filter(|row| row.enrolment.result == Some(TrainingResult::Passed));
+        let passed: Vec<EnrolmentId> = passed.map(|row| row.enrolment.id).collect();
+        if !passed.is_empty() {
+            let held = store::valid_of(conn, &passed).await?;
+            beside.certificates.extend(held.into_iter().map(|one| (one.enrolment_id, one.number)));
+        }
+        // What somebody else has to do elsewhere is told to who sees that person.
+        let seen = rows.iter().filter(|row| sees_person(caller, row));
+        let seen: Vec<VolunteerId> = seen.map(|row| row.enrolment.volunteer_id).collect();
+        let mut others = store::seats_at_the_time(conn, event, &seen).await?;
+        if !others.is_empty() {
+            let ids: Vec<TrainingEventId> = others.iter().map(|other| other.1).chain([event.id]).collect();
+            let mut sessions: HashMap<TrainingEventId, Times> = HashMap::new();
+            for session in store::sessions(conn, &ids).await? {
+                sessions.entry(session.event_id).or_default().push((session.starts_at, session.ends_at));
+            }
+            let times = |id: &TrainingEventId| sessions.get(id).map(Vec::as_slice).unwrap_or_default();
+            others.retain(|other| clash(times(&event.id), times(&other.1)));
+        }
+        for (volunteer, event_id, title, starts_at, ends_at) in others {
+            let clash = SeatClash { event_id, title, starts_at, ends_at };
+            beside.clashes.entry(volunteer).or_default().push(clash);
+        }
+        Ok(beside)
+    }
+
+    /// A seat as it is shown, with the name only where `open`.
+    pub(super) fn view(&self, participant: Participant, open: bool) -> EnrolmentView {
         let Participant { enrolment, village_code, name } = participant;
-        Self {
+        let of = enrolment.volunteer_id;
+        EnrolmentView {
             id: enrolment.id,
             event_id: enrolment.event_id,
             volunteer_id: enrolment.volunteer_id,
@@ -70,9 +149,21 @@ impl EnrolmentView {
             state: enrolment.state,
             state_since: enrolment.state_since,
             state_by: enrolment.state_by,
-            attended,
+            waiting_position: enrolment.place.map(|place| position(&self.places, place)),
+            waiver_reason: enrolment.waiver_reason,
+            waiver_note: enrolment.waiver_note.filter(|_| open),
+            // Whose seat is given back clashes with nothing.
+            clashes: self
+                .clashes
+                .get(&of)
+                .filter(|_| enrolment.state != EnrolmentState::Withdrawn)
+                .cloned()
+                .unwrap_or_default(),
+            attended: self.attended.get(&of).cloned().unwrap_or_default(),
             result: enrolment.result,
             result_at: enrolment.result_at,
+            score: enrolment.score,
+            certificate_number: self.certificates.get(&enrolment.id).cloned(),
             version: enrolment.version,
             created_at: enrolment.created_at,
         }
@@ -81,8 +172,12 @@ impl EnrolmentView {
 
 /// Whether the caller sees who it is.
 fn sees_person(caller: &Caller, participant: &Participant) -> bool {
-    let shown = caller.sight.shows(participant.enrolment.volunteer_id, &participant.village_code);
-    shown && caller.scopes.has(Scope::VolunteersRead)
+    shows(caller, participant.enrolment.volunteer_id, &participant.village_code)
+}
+
+/// Whether the caller sees who a volunteer is that is posted there.
+pub(super) fn shows(caller: &Caller, volunteer: VolunteerId, village: &RegionCode) -> bool {
+    caller.sight.shows(volunteer, village) && caller.scopes.has(Scope::VolunteersRead)
 }
 
 /// Records that these are shown, as far as they are.
@@ -111,6 +206,8 @@ pub struct EnrolmentFilter {
     #[serde(default, deserialize_with = "several")]
     #[param(max_items = 100)]
     state: Vec<EnrolmentState>,
+    /// Of volunteers posted in this region.
+    region: Option<RegionCode>,
 }
 
 /// List the enrolments in an event
@@ -129,27 +226,22 @@ pub async fn list_enrolments(
     db: Db,
     recorder: Recorder,
 ) -> ApiResult<Answer> {
-    let (state, after): (_, Option<EnrolmentId>) = (&paged.filter.state, paged.after()?);
+    let (wanted, after): (_, Option<EnrolmentId>) =
+        ((paged.filter.state.as_slice(), paged.filter.region.as_ref()), paged.after()?);
     let event = db.read(async |c| store::find(c, &caller, id.0).await).await?;
-    let event = (event.id, event.organiser_id);
-    let rows = db.read(async |c| store::take_part(c, &caller, event, state, after, paged.limit + 1).await).await?;
+    let of = (event.id, event.organiser_id);
+    let rows = db.read(async |c| store::take_part(c, &caller, of, wanted, after, paged.limit + 1).await).await?;
     let total = if paged.count {
-        Some(db.read(async |c| store::count_participants(c, &caller, event, state).await).await?)
+        Some(db.read(async |c| store::count_participants(c, &caller, of, wanted).await).await?)
     } else {
         None
     };
     let (rows, after) = paged.cut(rows, |row| row.enrolment.id);
-    let of: Vec<VolunteerId> = rows.iter().map(|row| row.enrolment.volunteer_id).collect();
-    let came = db.read(async |c| store::attended(c, &[event.0], &of).await).await?;
-    let mut attended: HashMap<VolunteerId, Vec<i16>> = HashMap::new();
-    for (_, volunteer, session) in came {
-        attended.entry(volunteer).or_default().push(session);
-    }
+    let beside = db.read(async |c| Beside::of(c, &caller, &event, &rows).await).await?;
     record_shown(&recorder, &app, &caller, "training_enrolment.list", &rows).await?;
     let views = rows.into_iter().map(|row| {
-        let came = attended.remove(&row.enrolment.volunteer_id).unwrap_or_default();
         let open = sees_person(&caller, &row);
-        EnrolmentView::of(row, came, open)
+        beside.view(row, open)
     });
     paged.answer(views.collect(), after, total)
 }
@@ -168,227 +260,96 @@ pub async fn read_enrolment(
     recorder: Recorder,
 ) -> ApiResult<Answer> {
     let row = db.read(async |c| store::find_enrolment(c, &caller, id.0).await).await?;
-    let (events, of) = ([row.enrolment.event_id], [row.enrolment.volunteer_id]);
-    let attended = db.read(async |c| store::attended(c, &events, &of).await).await?;
+    let event = db.read(async |c| store::event_of(c, row.enrolment.event_id).await).await?;
+    let beside = db.read(async |c| Beside::of(c, &caller, &event, std::slice::from_ref(&row)).await).await?;
     record_shown(&recorder, &app, &caller, "training_enrolment.read", std::slice::from_ref(&row)).await?;
     let (version, open) = (row.enrolment.version, sees_person(&caller, &row));
-    Answer::row(&EnrolmentView::of(row, attended.into_iter().map(|came| came.2).collect(), open), version)
+    Answer::row(&beside.view(row, open), version)
 }
 
-/// Who takes a seat.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewEnrolment {
-    /// A volunteer that you see; for a phone, its own.
-    volunteer_id: VolunteerId,
+/// Something that happened to a seat.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SeatEvent {
+    at: DateTime<Utc>,
+    action: SeatAction,
+    /// Of `attend`: number of the session.
+    #[schema(required)]
+    session: Option<i16>,
+    /// Of `attend`: came.
+    #[schema(required)]
+    present: Option<bool>,
+    /// Of `attend`: when it was noted, by the clock of the device.
+    #[schema(required)]
+    device_at: Option<DateTime<Utc>>,
+    /// Of `result` and `void`: what was recorded before.
+    #[schema(required)]
+    from_result: Option<TrainingResult>,
+    /// Of `result`: what is recorded since.
+    #[schema(required)]
+    to_result: Option<TrainingResult>,
+    #[schema(required)]
+    score: Option<i16>,
+    /// Code of the list `training-waiver-reasons` (`enrol`, `wait`), `training-correction-reasons` (`result`, `void`) or
+    /// `certificate-reasons`.
+    #[schema(required)]
+    reason: Option<Code>,
+    /// Null: none, or no right to see the person.
+    #[schema(required)]
+    note: Option<String>,
+    agency_id: AgencyId,
+    #[schema(required)]
+    acting_user: Option<String>,
+    /// Of `issue`, `reissue` and `revoke`: which certificate.
+    #[schema(required)]
+    certificate_id: Option<CertificateId>,
 }
 
-/// Enrol a volunteer
-///
-/// By the organiser, by the village or the regency's office of the volunteer, or by the volunteer's phone; within the
-/// time of enrolment, for all but the organiser, who may add somebody until the event is over. Never more than there are seats; one
-/// seat for a person, so that a repeated enrolment is `already_enrolled` with its `id`. Advanced training needs basic training.
-#[utoipa::path(tag = "training", security(("oauth2" = ["training:enrol"])),
-    params(("id" = TrainingEventId, Path, description = "Id of the event."), IdempotencyHeader), request_body = NewEnrolment,
-    responses((status = 201, body = EnrolmentView, description = "Enrolled.")))]
-#[post("/v1/training-events/{id}/enrolments")]
-pub async fn create_enrolment(
-    permit: Permit<EnrolTraining>,
-    id: PathId<TrainingEventId>,
-    new: Keyed<NewEnrolment>,
-    app: Shared,
-    db: Db,
-) -> ApiResult<Answer> {
-    let (caller, app) = (permit.caller(), app.0);
-    db.write(async move |c| {
-        let ticket = match new.key.begin(c, &app, caller.identity()).await? {
-            Attempt::Replay(kept) => return replay(c, &caller, kept).await,
-            Attempt::Fresh(ticket) => ticket,
-        };
-        // First without the lock: those who come too late do not wait for each other.
-        let seen = store::find(&mut &*c, &caller, id.0).await?;
-        let now = app.clock.now();
-        check_open(&caller, &seen, now)?;
-        let volunteer = find_volunteer(c, &caller, new.body.volunteer_id).await?;
-        if seen.seats_taken >= seen.capacity {
-            check_seat(c, &seen, volunteer.id).await?;
+impl SeatEvent {
+    /// With the words only where `open`.
+    fn of(row: SeatHistoryRow, open: bool) -> Self {
+        Self {
+            at: row.at,
+            action: row.action,
+            session: row.session,
+            present: row.present,
+            device_at: row.device_at,
+            from_result: row.from_result,
+            to_result: row.to_result,
+            score: row.score,
+            reason: row.reason,
+            note: row.note.filter(|_| open),
+            agency_id: row.agency_id,
+            acting_user: row.acting_user,
+            certificate_id: row.certificate_id,
         }
-        // The event before the volunteer, as everyone who holds both.
-        let event = store::lock(c, &caller, id.0).await?;
-        check_open(&caller, &event, now)?;
-        let volunteer = known(volunteers::hold_living(c, &caller, volunteer.id).await)?;
-        let enrolment = take_seat(c, &app, &caller, &event, &volunteer).await?;
-        let row = note(c, &app, &caller, "training_enrolment.create", &enrolment, &event).await?;
-        let (enrolment_id, version) = (enrolment.id, enrolment.version);
-        let location = format!("{}/v1/training-enrolments/{enrolment_id}", app.settings.public_url);
-        let answer = Answer::created(&EnrolmentView::of(row, vec![], false), version, location)?;
-        ticket.keep(c, answer, &[enrolment_id.0]).await
-    })
-    .await
-}
-
-/// Refuses who enrols nobody, an event that takes nobody, and a time that is not the time of enrolment.
-fn check_open(caller: &Caller, event: &TrainingEvent, now: DateTime<Utc>) -> ApiResult<()> {
-    if !may_enrol(caller, event.organiser_id) {
-        return Err(ApiError::from(&ENROLMENT_NOT_IN_AUTHORITY));
     }
-    let own = organises(caller, event.organiser_id);
-    if event.state != EventState::Published && !(own && event.state == EventState::Running) {
-        return Err(conflict(event));
-    }
-    if !own && !event.enrolment_time().holds(now) {
-        let time = event.enrolment_time();
-        let closed = ApiError::from(&ENROLMENT_CLOSED).member("opens_at", time.opens_at);
-        return Err(closed.member("closes_at", time.end()));
-    }
-    Ok(())
 }
 
-async fn find_volunteer(conn: &mut Conn, caller: &Caller, id: VolunteerId) -> ApiResult<Volunteer> {
-    known(volunteers::find(&mut &*conn, caller, id).await)
+/// What happened to a seat.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SeatHistory {
+    /// Oldest first.
+    items: Vec<SeatEvent>,
 }
 
-fn known(found: QueryResult<Volunteer>) -> ApiResult<Volunteer> {
-    found.map_err(ApiError::from).map_err(|error| {
-        let unknown = Fault::new("volunteer_unknown", "bukan PSM yang Anda lihat", "not a volunteer that you see");
-        if *error.code() == NOT_FOUND { ApiError::rule("/volunteer_id", unknown) } else { error }
-    })
-}
-
-fn full(event: &TrainingEvent) -> ApiError {
-    ApiError::from(&EVENT_FULL).member("capacity", event.capacity)
-}
-
-/// Refuses who has a seat, and an event that has none left; returns the row of who withdrew.
-async fn check_seat(conn: &mut Conn, event: &TrainingEvent, volunteer: VolunteerId) -> ApiResult<Option<Enrolment>> {
-    let known = store::lock_enrolments(conn, event.id, Some(&[volunteer])).await?.pop();
-    if let Some(known) = &known
-        && known.state == EnrolmentState::Enrolled
-    {
-        return Err(ApiError::from(&ALREADY_ENROLLED).member("id", known.id));
-    }
-    if event.seats_taken >= event.capacity { Err(full(event)) } else { Ok(known) }
-}
-
-/// Takes a seat in an event that is locked: a new row, or the one of who withdrew.
-async fn take_seat(
-    conn: &mut Conn,
-    app: &App,
-    caller: &Caller,
-    event: &TrainingEvent,
-    volunteer: &Volunteer,
-) -> ApiResult<Enrolment> {
-    let known = check_seat(conn, event, volunteer.id).await?;
-    check_participant(event.level, &event.region_code, volunteer.status, volunteer.level, &volunteer.village_code)?;
-    let now = app.clock.now();
-    let made = if let Some(mut again) = known {
-        (again.state, again.state_since, again.state_by) = (EnrolmentState::Enrolled, now, caller.agency);
-        store::save_enrolment(conn, &mut again).await.map(|()| again)
-    } else {
-        let new = Enrolment {
-            id: EnrolmentId(app.clock.new_id()),
-            event_id: event.id,
-            volunteer_id: volunteer.id,
-            state: EnrolmentState::Enrolled,
-            state_since: now,
-            state_by: caller.agency,
-            result: None,
-            result_at: None,
-            result_by: None,
-            result_acting_user: None,
-            version: 1,
-            created_at: now,
-        };
-        store::enrol(conn, &new).await.map(|()| new)
-    };
-    made.map_err(|error| {
-        let error = ApiError::from(error).on_constraint("training_events_seats", || full(event));
-        error.on_constraint("training_enrolments_one_seat", || ApiError::from(&ALREADY_ENROLLED))
-    })
-}
-
-/// Withdraw an enrolment
+/// Read what happened to an enrolment
 ///
-/// By whoever may enrol the volunteer, before the event begins. The seat is free for somebody else.
-#[utoipa::path(tag = "training", security(("oauth2" = ["training:enrol"])),
-    params(("id" = EnrolmentId, Path, description = "Id of the enrolment."), IdempotencyHeader, IfMatchHeader), request_body = NoBody,
-    responses((status = 200, body = EnrolmentView, description = "Withdrawn.")))]
-#[post("/v1/training-enrolments/{id}/withdraw")]
-pub async fn withdraw_enrolment(
-    permit: Permit<EnrolTraining>,
+/// The seat taken, waited for and given back; attendance of each session with every correction; results and certificates,
+/// corrected and taken back, with who did it and why. Nobody changes it.
+#[utoipa::path(tag = "training", security(("oauth2" = ["training:read"])), params(("id" = EnrolmentId, Path, description = "Id of the enrolment.")),
+    responses((status = 200, body = SeatHistory, description = "The history.")))]
+#[get("/v1/training-enrolments/{id}/history")]
+pub async fn read_enrolment_history(
+    caller: Permit<ReadTraining>,
     id: PathId<EnrolmentId>,
-    version: IfMatch,
-    keyed: Keyed<NoBody>,
     app: Shared,
     db: Db,
+    recorder: Recorder,
 ) -> ApiResult<Answer> {
-    let (caller, app) = (permit.caller(), app.0);
-    db.write(async move |c| {
-        let ticket = match keyed.key.begin(c, &app, caller.identity()).await? {
-            Attempt::Replay(kept) => return replay(c, &caller, kept).await,
-            Attempt::Fresh(ticket) => ticket,
-        };
-        let seen = store::find_enrolment(&mut &*c, &caller, id.0).await?.enrolment;
-        let event = store::lock_of_enrolment(c, seen.event_id).await?;
-        // It may have become another row's, the same person's, before the event was held.
-        let seen = store::find_enrolment(&mut &*c, &caller, id.0).await?.enrolment;
-        let locked = store::lock_enrolments(c, event.id, Some(&[seen.volunteer_id])).await?.pop();
-        let mut enrolment = locked.ok_or_else(ApiError::not_found)?;
-        if !may_enrol(&caller, event.organiser_id) {
-            return Err(ApiError::from(&ENROLMENT_NOT_IN_AUTHORITY));
-        }
-        if !event.state.may_be_left() {
-            return Err(conflict(&event));
-        }
-        check_enrolled(&enrolment, version)?;
-        (enrolment.state, enrolment.state_by) = (EnrolmentState::Withdrawn, caller.agency);
-        enrolment.state_since = app.clock.now();
-        store::save_enrolment(c, &mut enrolment).await?;
-        let row = note(c, &app, &caller, "training_enrolment.withdraw", &enrolment, &event).await?;
-        let answer = Answer::row(&EnrolmentView::of(row, vec![], false), enrolment.version)?;
-        ticket.keep(c, answer, &[id.0.0]).await
-    })
-    .await
-}
-
-fn check_enrolled(enrolment: &Enrolment, sent: IfMatch) -> ApiResult<()> {
-    if enrolment.state != EnrolmentState::Enrolled {
-        return Err(ApiError::from(&ENROLMENT_STATE_CONFLICT)
-            .member("state", enrolment.state)
-            .member("since", enrolment.state_since)
-            .member("by", enrolment.state_by));
-    }
-    if enrolment.version != sent.0 {
-        return Err(ApiError::from(&STALE)
-            .member("version", enrolment.version)
-            .member("updated_at", enrolment.state_since)
-            .member("updated_by", enrolment.state_by));
-    }
-    Ok(())
-}
-
-/// Audit and outbox of a change of an enrolment, and of the seats that are left by it; returns it as it is now.
-async fn note(
-    conn: &mut Conn,
-    app: &App,
-    caller: &Caller,
-    action: &str,
-    enrolment: &Enrolment,
-    of: &TrainingEvent,
-) -> ApiResult<Participant> {
-    let now = app.clock.now();
-    let row = store::find_enrolment(&mut &*conn, caller, enrolment.id).await?;
-    let event = Event::by(caller, action, app.clock.new_id(), now).subject("training_enrolment", enrolment.id);
-    let event = event.persons([enrolment.volunteer_id.0], &["training"]).region(&row.village_code);
-    audit::record(conn, &event).await?;
-    store::publish_enrolment(conn, enrolment, of.organiser_id, &row.village_code, enrolment.version == 1, now).await?;
-    store::publish(conn, Some(of), of, now).await?;
-    Ok(row)
-}
-
-/// Sends a kept answer again to who still sees the enrolment.
-async fn replay(conn: &mut Conn, caller: &Caller, kept: Replay) -> ApiResult<Answer> {
-    let id = EnrolmentId(kept.subjects.first().copied().unwrap_or_default());
-    store::find_enrolment(&mut &*conn, caller, id).await?;
-    Ok(kept.answer)
+    let row = db.read(async |c| store::find_enrolment(c, &caller, id.0).await).await?;
+    let rows = db.read(async |c| store::seat_history(c, row.enrolment.id).await).await?;
+    // Notes are free text about a person: for who sees that person, and that is recorded.
+    record_shown(&recorder, &app, &caller, "training_enrolment.read_history", std::slice::from_ref(&row)).await?;
+    let open = sees_person(&caller, &row);
+    Answer::ok(&SeatHistory { items: rows.into_iter().map(|row| SeatEvent::of(row, open)).collect() })
 }

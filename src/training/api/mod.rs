@@ -1,26 +1,36 @@
 //! Endpoints under `/v1/training-events` and `/v1/training-enrolments`, and what they show.
 pub mod actions;
 pub mod attend;
+pub mod certify;
+pub mod check;
 pub mod create;
 pub mod enrol;
+pub mod invite;
+pub mod needs;
 pub mod read;
+pub mod reissue;
 pub mod results;
+pub mod seats;
+pub mod sheet;
 pub mod update;
 
-use super::rules::{EventLevel, EventState, NOT_THE_ORGANISER, TRAINING_STATE_CONFLICT, TrainingEventId, organises};
+use super::rules::{
+    EventLevel, EventState, Material, NOT_THE_ORGANISER, Speaker, TRAINING_STATE_CONFLICT, TrainingEventId, organises,
+};
 use super::store::{self, Session, TrainingEvent};
 use crate::access::rules::{AgencyId, Caller};
 use crate::audit::{rules::Event, store as audit};
-use crate::codes::rules::Code;
+use crate::codes::rules::{Code, UNKNOWN_CODE};
+use crate::codes::store as codes;
 use crate::platform::answer::Answer;
 use crate::platform::app::App;
 use crate::platform::db::Conn;
-use crate::platform::error::{ApiError, ApiResult, STALE};
+use crate::platform::error::{ApiError, ApiResult, Fault, STALE};
 use crate::platform::idempotency::Replay;
 use crate::platform::input::IfMatch;
 use crate::platform::region_code::RegionCode;
 use crate::regions::rules::TimeZone;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -51,8 +61,19 @@ pub struct TrainingEventView {
     time_zone: TimeZone,
     #[schema(example = "Aula Bappelitbang")]
     venue: String,
-    /// Bodies that send speakers.
+    /// Who speaks.
+    speakers: Vec<Speaker>,
+    /// The bodies that they come from, each once.
     speaker_agencies: Vec<String>,
+    /// What is handed out.
+    materials: Vec<Material>,
+    /// Who pays: code of the list `training-cost-sources`.
+    #[schema(required)]
+    cost_source: Option<Code>,
+    #[schema(required)]
+    cost_note: Option<String>,
+    /// Whether only villages that are invited enrol, and phones of volunteers posted there.
+    by_invitation: bool,
     /// In the order of time.
     sessions: Vec<SessionView>,
     starts_at: DateTime<Utc>,
@@ -61,6 +82,8 @@ pub struct TrainingEventView {
     capacity: i32,
     /// Of these, how many are taken. Changes without a new `version`.
     seats_taken: i32,
+    /// How many wait for a seat. Changes without a new `version`.
+    waiting: i32,
     /// Null: with the publication.
     #[schema(required)]
     enrolment_opens_at: Option<DateTime<Utc>>,
@@ -98,12 +121,18 @@ impl TrainingEventView {
             title: event.title,
             region_code: event.region_code,
             venue: event.venue,
+            speakers: event.speakers.0,
             speaker_agencies: event.speaker_agencies,
+            materials: event.materials.0,
+            cost_source: event.cost_source,
+            cost_note: event.cost_note,
+            by_invitation: event.by_invitation,
             sessions: sessions.collect(),
             starts_at: event.starts_at,
             ends_at: event.ends_at,
             capacity: event.capacity,
             seats_taken: event.seats_taken,
+            waiting: event.waiting,
             enrolment_opens_at: event.enrolment_opens_at,
             state: event.state,
             state_since: event.state_since,
@@ -146,6 +175,35 @@ async fn note(
     audit::record(conn, &event).await?;
     store::publish(conn, before, after, after.updated_at).await?;
     Ok(())
+}
+
+/// A code that was given, such as the reason for an act.
+struct Reason<'a> {
+    code: &'a Code,
+    /// Whether it comes with words.
+    explained: bool,
+}
+
+impl Reason<'_> {
+    /// Refuses a code that its list does not have for this action that day, and one that needs words without any. `at`: where
+    /// the code and the words lie in the body.
+    async fn check(
+        &self,
+        conn: &mut Conn,
+        list: &str,
+        action: Option<&str>,
+        day: NaiveDate,
+        (code_at, words_at): (&str, &str),
+    ) -> ApiResult<()> {
+        let known = codes::valid(conn, list, std::slice::from_ref(self.code), day).await?;
+        let fits = known.into_iter().find(|code| code.group_code.as_deref().is_none_or(|group| Some(group) == action));
+        let code = fits.ok_or_else(|| ApiError::rule(code_at, UNKNOWN_CODE))?;
+        if code.needs_text && !self.explained {
+            let fault = Fault::new("required", "kode ini perlu penjelasan", "this code needs an explanation");
+            return Err(ApiError::rule(words_at, fault));
+        }
+        Ok(())
+    }
 }
 
 fn check_organiser(caller: &Caller, event: &TrainingEvent) -> ApiResult<()> {

@@ -2,8 +2,9 @@
 use crate::access::rules::{AgencyId, VolunteerId};
 use crate::platform::db::Conn;
 use crate::platform::db::sql::{Columns, unnest};
-use crate::schema::training_attendance;
-use crate::training::rules::TrainingEventId;
+use crate::platform::region_code::RegionCode;
+use crate::schema::{regions, training_attendance, training_enrolments, volunteer_people, volunteers};
+use crate::training::rules::{EnrolmentState, TrainingEventId};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::upsert::excluded;
@@ -42,6 +43,21 @@ pub async fn attendance(
     training_attendance::table
         .filter(training_attendance::event_id.eq(event).and(training_attendance::volunteer_id.eq_any(of)))
         .select(AttendanceRow::columns())
+        .load(conn)
+        .await
+}
+
+/// Who has a seat in an event, as the list to sign has it: where posted, what that village is called, and the name; by both.
+pub async fn sheet(
+    conn: &mut Conn,
+    event: TrainingEventId,
+) -> QueryResult<Vec<(VolunteerId, RegionCode, String, String)>> {
+    training_enrolments::table
+        .inner_join(volunteers::table.inner_join(volunteer_people::table).inner_join(regions::table))
+        .filter(training_enrolments::event_id.eq(event))
+        .filter(training_enrolments::state.eq(EnrolmentState::Enrolled))
+        .select((volunteers::id, volunteers::village_code, regions::name, volunteer_people::name))
+        .order((volunteers::village_code, volunteer_people::name, volunteers::id))
         .load(conn)
         .await
 }

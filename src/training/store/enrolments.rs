@@ -2,9 +2,10 @@
 use crate::access::rules::{AgencyId, Caller, VolunteerId};
 use crate::changes::rules::{Audience, Change, ChangeType, Op};
 use crate::changes::store as changes;
+use crate::codes::rules::Code;
 use crate::platform::db::Conn;
 use crate::platform::db::sql::{Columns, Known};
-use crate::platform::region_code::RegionCode;
+use crate::platform::region_code::{RegionCode, RegionLevel};
 use crate::schema::{training_enrolments, training_events, volunteer_people, volunteers};
 use crate::training::rules::{
     EnrolmentId, EnrolmentState, EventLevel, EventState, TrainingEventId, TrainingResult, organises,
@@ -34,8 +35,18 @@ pub struct Enrolment {
     pub state_since: DateTime<Utc>,
     /// Agency that recorded it.
     pub state_by: AgencyId,
+    /// Place in the waiting list, the lowest first; given by the database, and again if who withdrew comes back.
+    #[diesel(skip_insertion)]
+    #[diesel(skip_update)]
+    pub place: Option<i32>,
+    /// Why it was taken without the training that comes before: code of the list `training-waiver-reasons`.
+    pub waiver_reason: Option<Code>,
+    /// The same in words.
+    pub waiver_note: Option<String>,
     /// What came of it.
     pub result: Option<TrainingResult>,
+    /// Of 100, if it was scored.
+    pub score: Option<i16>,
     /// When that was recorded.
     pub result_at: Option<DateTime<Utc>>,
     /// By whom.
@@ -46,6 +57,30 @@ pub struct Enrolment {
     pub version: i32,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+}
+
+impl Enrolment {
+    /// A seat that is yet to be taken.
+    pub fn new(id: EnrolmentId, event: TrainingEventId, of: VolunteerId, at: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            event_id: event,
+            volunteer_id: of,
+            state: EnrolmentState::Enrolled,
+            state_since: at,
+            state_by: AgencyId(Uuid::nil()),
+            place: None,
+            waiver_reason: None,
+            waiver_note: None,
+            result: None,
+            score: None,
+            result_at: None,
+            result_by: None,
+            result_acting_user: None,
+            version: 1,
+            created_at: at,
+        }
+    }
 }
 
 /// An enrolment and of its person what a list shows. It leaves only through a view; there is neither `Serialize` nor
@@ -82,7 +117,7 @@ pub async fn take_part(
     conn: &mut &Conn,
     caller: &Caller,
     event: (TrainingEventId, AgencyId),
-    state: &[EnrolmentState],
+    (state, region): (&[EnrolmentState], Option<&RegionCode>),
     after: Option<EnrolmentId>,
     limit: i64,
 ) -> QueryResult<Vec<Participant>> {
@@ -95,6 +130,14 @@ pub async fn take_part(
     }
     if !state.is_empty() {
         query = query.filter(training_enrolments::state.eq_any(state));
+    }
+    if let Some(region) = region {
+        query = match region.level() {
+            RegionLevel::Province => query.filter(volunteers::province_code.eq(region)),
+            RegionLevel::Regency => query.filter(volunteers::regency_code.eq(region)),
+            RegionLevel::District => query.filter(volunteers::district_code.eq(region)),
+            RegionLevel::Village => query.filter(volunteers::village_code.eq(region)),
+        };
     }
     if let Some(after) = after {
         query = query.filter(training_enrolments::id.gt(after));
@@ -112,7 +155,7 @@ pub async fn count_participants(
     conn: &mut &Conn,
     caller: &Caller,
     event: (TrainingEventId, AgencyId),
-    state: &[EnrolmentState],
+    (state, region): (&[EnrolmentState], Option<&RegionCode>),
 ) -> QueryResult<i64> {
     let mut query = training_enrolments::table
         .inner_join(volunteers::table)
@@ -123,6 +166,14 @@ pub async fn count_participants(
     }
     if !state.is_empty() {
         query = query.filter(training_enrolments::state.eq_any(state));
+    }
+    if let Some(region) = region {
+        query = match region.level() {
+            RegionLevel::Province => query.filter(volunteers::province_code.eq(region)),
+            RegionLevel::Regency => query.filter(volunteers::regency_code.eq(region)),
+            RegionLevel::District => query.filter(volunteers::district_code.eq(region)),
+            RegionLevel::Village => query.filter(volunteers::village_code.eq(region)),
+        };
     }
     query.select(count_star()).get_result(conn).await
 }
@@ -219,12 +270,12 @@ pub async fn of_volunteer(conn: &mut &Conn, caller: &Caller, id: VolunteerId) ->
         .await
 }
 
-/// The events that are not over in which a volunteer has a seat.
+/// The events that are not over in which a volunteer has a seat or waits for one.
 pub async fn open_seats(conn: &mut Conn, of: VolunteerId) -> QueryResult<Vec<TrainingEventId>> {
     training_enrolments::table
         .inner_join(training_events::table)
         .filter(training_enrolments::volunteer_id.eq(of))
-        .filter(training_enrolments::state.eq(EnrolmentState::Enrolled))
+        .filter(training_enrolments::state.ne(EnrolmentState::Withdrawn))
         .filter(training_events::state.ne_all([EventState::Completed, EventState::Cancelled]))
         .select(training_enrolments::event_id)
         .order(training_enrolments::event_id)

@@ -279,6 +279,11 @@ pub async fn is_empty(conn: &mut Conn) -> QueryResult<bool> {
     Ok(any.is_none())
 }
 
+/// Where a volunteer is posted: of a row that the caller has been found to see.
+pub async fn village_of(conn: &mut Conn, id: VolunteerId) -> QueryResult<RegionCode> {
+    t::table.find(id).select(t::village_code).first(conn).await
+}
+
 /// A volunteer that the caller sees.
 pub async fn find(conn: &mut &Conn, caller: &Caller, id: VolunteerId) -> QueryResult<Volunteer> {
     t::table.find(id).filter(visible_to(caller)).select(Volunteer::columns()).first(conn).await

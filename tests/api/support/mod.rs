@@ -5,6 +5,7 @@ pub mod feed;
 pub mod forge;
 mod history;
 pub mod office;
+pub mod pdf;
 pub mod register;
 
 pub use client::{Client, Reply, Request};
@@ -421,6 +422,7 @@ pub fn config(base: &str, database_url: &str) -> Config {
             temp_dir: std::env::temp_dir(),
             objects: ObjectPlace::Directory(shared_dir().join("documents")),
             changes_kept: CHANGES_KEPT,
+            certificate_months: [None; 3],
         },
         database_url: database_url.to_owned().into(),
         database_ca_file: None,
