@@ -6,6 +6,7 @@ use crate::codes::rules::Labels;
 use crate::platform::error::{ApiError, ApiResult, Fault, Place, RULE_BROKEN};
 use crate::platform::region_code::{RegionCode, RegionLevel};
 use crate::text_enum;
+use crate::training::rules::{EventLevel, TrainingNeed};
 use crate::volunteers::rules::{TrainingLevel, VolunteerStatus};
 
 /// Raised when what is counted changes its meaning.
@@ -35,6 +36,34 @@ text_enum! {
         Level = "level",
         /// As in civil registration.
         Sex = "sex",
+        /// The regions directly below.
+        Region = "region",
+    }
+}
+
+text_enum! {
+    /// By what those are counted who took part in training.
+    TrainingGroup {
+        /// The event.
+        Event = "event",
+        /// What it taught.
+        Level = "level",
+        /// The regions directly below, by where they are posted.
+        Region = "region",
+        /// As in civil registration.
+        Sex = "sex",
+        /// In which it was held.
+        Year = "year",
+        /// The bodies that sent speakers: who heard two is in both buckets.
+        SpeakerAgency = "speaker_agency",
+    }
+}
+
+text_enum! {
+    /// By what those are counted who lack training.
+    NeedGroup {
+        /// Which they lack.
+        Need = "need",
         /// The regions directly below.
         Region = "region",
     }
@@ -120,6 +149,23 @@ pub fn level_labels(level: TrainingLevel) -> Labels {
         TrainingLevel::None => labels("Belum mengikuti Bimtek", "No training"),
         TrainingLevel::Basic => labels("Bimtek dasar", "Basic training"),
         TrainingLevel::Advanced => labels("Bimtek lanjutan", "Advanced training"),
+    }
+}
+
+/// What training is called.
+pub fn event_level_labels(level: EventLevel) -> Labels {
+    match level {
+        EventLevel::Basic => labels("Bimtek dasar", "Basic training"),
+        EventLevel::Advanced => labels("Bimtek lanjutan", "Advanced training"),
+        EventLevel::Other => labels("Pelatihan lain", "Other training"),
+    }
+}
+
+/// What a need is called.
+pub fn need_labels(need: TrainingNeed) -> Labels {
+    match need {
+        TrainingNeed::Basic => labels("Belum Bimtek dasar", "Lacks basic training"),
+        TrainingNeed::Advanced => labels("Belum Bimtek lanjutan", "Lacks advanced training"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Every SQL statement on the rows that figures are made of. The service can only read them and have them folded.
 pub mod referrals;
+pub mod training;
 
 use super::rules::{CoverageState, SexGroup};
 use crate::platform::db::Conn;

@@ -1,6 +1,8 @@
 //! Endpoints under `/v1/statistics`.
 pub mod coverage;
+pub mod needs;
 pub mod referrals;
+pub mod training;
 pub mod volunteers;
 
 use super::rules::{DEFINITION_VERSION, labels};
