@@ -17,6 +17,7 @@ fn address(path: &str, app: &TestApp) -> String {
         .replace("{name}", "ppks")
         .replace("{kid}", "k")
         .replace("{document}", &Uuid::max().to_string())
+        .replace("{number}", "BT-1706-2023-0001-00000000")
         .replace("{token}", "AQIDBA");
     assert!(!filled.contains('{'), "tell this test what to put into {path}");
     filled
@@ -125,6 +126,7 @@ fn every_client_of_the_demo_has_the_lists_of_its_scopes_and_no_other() {
                         "/v1/referrals",
                         "/v1/volunteers/retired-villages",
                         "/v1/training-events",
+                        "/v1/training-needs",
                         "/v1/volunteers",
                     ];
                     assert_eq!(more, own);
@@ -152,7 +154,12 @@ fn every_client_of_the_demo_has_the_lists_of_its_scopes_and_no_other() {
 /// an office in another province, an id that does not exist, and one that cannot.
 const OBJECTS: [&str; 6] = ["here", "phone's", "beside", "away", "missing", "malformed"];
 /// Of everyone and of nobody: named by words that all know, read by all.
-const REFERENCE: &[(&str, &str)] = &[("/v1/regions", "17.06"), ("/v1/code-lists", "ppks"), ("/v1/source-systems", "")];
+const REFERENCE: &[(&str, &str)] = &[
+    ("/v1/regions", "17.06"),
+    ("/v1/code-lists", "ppks"),
+    ("/v1/source-systems", ""),
+    ("/v1/certificates", "BT-1706-2023-0001-00000000"),
+];
 
 /// A row that is not there.
 fn row(id: &str) -> Row {

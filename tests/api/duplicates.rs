@@ -628,6 +628,11 @@ async fn result(client: &Client<'_>, event: &str, volunteer: &str, result: &str)
     client.post(&format!("{event}/results"), items).await.expect(200)
 }
 
+async fn correct(client: &Client<'_>, event: &str, volunteer: &str, result: &str) -> Reply {
+    let items = json!({ "items": [{ "volunteer_id": volunteer, "result": result, "reason": "entered_by_mistake" }] });
+    client.post(&format!("{event}/results"), items).await.expect(200)
+}
+
 async fn level(client: &Client<'_>, volunteer: &str) -> Value {
     client.get(&format!("/v1/volunteers/{volunteer}")).await.expect(200).json["level"].clone()
 }
@@ -659,11 +664,14 @@ fn what_the_other_row_passed_counts_and_no_seat_is_out_of_sight() {
         let taken: Vec<_> = taken.map(|one| (one["volunteer_id"].clone(), one["result"].clone())).collect();
         assert_eq!(taken, [(json!(keeper), json!("failed")), (json!(twin), json!("passed"))]);
         let told = changes(app, &twin).await;
-        let corrected = result(&regency, &at, &twin, "failed").await;
-        assert_eq!(corrected.json["items"][0], json!({ "volunteer_id": twin, "result": "failed", "level": "none" }));
+        let corrected = correct(&regency, &at, &twin, "failed").await;
+        assert_eq!(
+            corrected.json["items"][0],
+            json!({ "volunteer_id": twin, "result": "failed", "score": null, "level": "none" })
+        );
         assert_eq!(level(&regency, &keeper).await, "none");
         assert_eq!(changes(app, &twin).await, told);
-        result(&regency, &at, &twin, "passed").await;
+        correct(&regency, &at, &twin, "passed").await;
         undo(&regency, &keeper, &twin).await.expect(200);
         assert_eq!((level(&regency, &keeper).await, level(&regency, &twin).await), (json!("none"), json!("basic")));
     });
@@ -691,7 +699,10 @@ fn what_a_device_noted_of_the_other_row_is_the_survivors() {
             (&json!(keeper), &json!([1]))
         );
         let passed = result(&regency, &at, &twin, "passed").await;
-        assert_eq!(passed.json["items"][0], json!({ "volunteer_id": twin, "result": "passed", "level": "basic" }));
+        assert_eq!(
+            passed.json["items"][0],
+            json!({ "volunteer_id": twin, "result": "passed", "score": null, "level": "basic" })
+        );
         assert_eq!(level(&regency, &keeper).await, "basic");
         let both = json!({ "items": [{ "volunteer_id": twin, "result": "passed" }, { "volunteer_id": keeper, "result": "failed" }] });
         let twice = regency.post(&format!("{at}/results"), both).await.problem(422, "rule_broken");

@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 /// Reference data: whoever has a token sees every row.
 const OPEN: &[&str] = &["/v1/agencies", "/v1/source-systems", "/v1/regions", "/v1/code-lists"];
-/// No data at all; and what is opened by a link alone, whoever has it.
-const FILES: &[&str] = &["/docs/assets", "/v1/documents", "/v1/documents/case", "/v1/documents/referral"];
+/// No data at all; what is opened by a link alone, whoever has it; and what whoever has its number may check.
+const FILES: &[&str] =
+    &["/docs/assets", "/v1/documents", "/v1/documents/case", "/v1/documents/referral", "/v1/certificates"];
 
 /// Everything stored that a request can change, a line a table: what was asked is recorded, and that alone may be new.
 async fn stored(app: &TestApp) -> Vec<String> {

@@ -19,7 +19,8 @@ use simpul::referrals::rules::talk::{CommentKind, TalkSide};
 use simpul::referrals::rules::{ReferralAction, ReferralStatus};
 use simpul::regions::rules::{RegionKind, TimeZone};
 use simpul::statistics::rules::SexGroup;
-use simpul::training::rules::{EnrolmentState, EventHistoryAction, EventLevel, EventState, TrainingResult};
+use simpul::training::rules::certificates::CertificateState;
+use simpul::training::rules::{EnrolmentState, EventHistoryAction, EventLevel, EventState, SeatAction, TrainingResult};
 use simpul::volunteers::rules::documents::DocumentKind;
 use simpul::volunteers::rules::{HistoryAction, IdentityState, SupervisorKind, TrainingLevel, VolunteerStatus};
 
@@ -133,6 +134,11 @@ fn checks_list_what_the_enums_list() {
         same!("training_events", "state", EventState);
         same!("training_enrolments", "state", EnrolmentState);
         same!("training_enrolments", "result", TrainingResult);
+        same!("training_enrolment_history", "action", SeatAction);
+        same!("training_enrolment_history", "from_result", TrainingResult);
+        same!("training_enrolment_history", "to_result", TrainingResult);
+        same!("certificates", "level", EventLevel);
+        same!("certificates", "state", CertificateState);
         same!("training_event_history", "action", EventHistoryAction);
         same!("training_event_history", "from_state", EventState);
         same!("training_event_history", "to_state", EventState);
@@ -157,6 +163,7 @@ fn the_service_may_do_no_more_than_it_must() {
             "DELETE FROM regions",
             "DELETE FROM training_enrolments",
             "UPDATE training_event_history SET note = 'x'",
+            "UPDATE training_enrolment_history SET note = 'x'",
             "UPDATE installation SET demo = true",
             "CREATE TABLE x ()",
             "DROP TABLE codes",

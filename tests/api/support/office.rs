@@ -24,11 +24,13 @@ const BEFORE: &[(&str, &[&str])] = &[
     ("/v1/referrals/{id}/reveal", &["acknowledge"]),
     ("/v1/referrals/{id}/start", &["accept"]),
     ("/v1/training-events/{id}/attendance", &["publish", "enrolments", "start"]),
+    ("/v1/training-events/{id}/certificates", &["publish", "enrolments", "start", "results", "complete"]),
     ("/v1/training-events/{id}/complete", &["publish", "enrolments", "start", "results"]),
     ("/v1/training-events/{id}/enrolments", &["publish"]),
     ("/v1/training-events/{id}/postpone", &["publish"]),
     ("/v1/training-events/{id}/republish", &["publish", "postpone"]),
     ("/v1/training-events/{id}/results", &["publish", "enrolments", "start"]),
+    ("/v1/training-events/{id}/results/void", &["publish", "enrolments", "start", "results"]),
     ("/v1/training-events/{id}/start", &["publish"]),
     ("/v1/volunteers/{id}/activate", &["verify", "select"]),
     ("/v1/volunteers/{id}/correct", &["verify", "select", "activate", "resign"]),
@@ -193,6 +195,12 @@ impl<'a> Office<'a> {
                         json!({ "kind": "other", "name": "Yayasan", "scopes": ["clients:manage", "statistics:read"] });
                     self.client.app.ministry().await.post("/v1/agencies", new).await.expect(201).id()
                 }
+                "/v1/training-certificates" => {
+                    let event = self.row("/v1/training-events/{id}/certificates").await.id;
+                    let path = format!("/v1/training-events/{event}/certificates");
+                    let made = self.client.post(&path, json!({})).await.expect(200);
+                    made.json["items"][0]["id"].as_str().unwrap().to_owned()
+                }
                 "/v1/training-enrolments" => {
                     let event = self.row("/v1/training-events/{id}/enrolments").await.id;
                     let body = json!({ "volunteer_id": self.volunteer });
@@ -251,6 +259,9 @@ impl<'a> Office<'a> {
                 "target_agency_id" => *value = json!(self.target),
                 "village_code" => *value = json!(self.villages[1]),
                 "region_code" => *value = json!(self.villages[0]),
+                "village_codes" => *value = json!([self.villages[0]]),
+                "volunteer_ids" => *value = json!([self.volunteer]),
+                "issued_on" => *value = json!((Utc::now() + TimeDelta::hours(7)).date_naive()),
                 "service" => *value = json!("neglected_elder_care"),
                 // who has a case is offered that one
                 "person" => value["name"] = json!(a_name()),
