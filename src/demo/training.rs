@@ -230,23 +230,7 @@ impl<'a> Maker<'a> {
     }
 
     fn seat_row(&self, of: EnrolmentId, action: SeatAction, at: DateTime<Utc>) -> SeatHistoryRow {
-        SeatHistoryRow {
-            id: self.clock.new_id(),
-            enrolment_id: of,
-            at,
-            action,
-            session: None,
-            present: None,
-            device_at: None,
-            from_result: None,
-            to_result: None,
-            score: None,
-            reason: None,
-            note: None,
-            agency_id: self.event.organiser_id,
-            acting_user: None,
-            certificate_id: None,
-        }
+        SeatHistoryRow::of(self.event.organiser_id, self.clock.new_id(), of, action, at)
     }
 
     /// Everyone came to every session.

@@ -55,7 +55,8 @@ impl<'a> Case<'a> {
     }
 
     fn address(&self) -> String {
-        let known = [("{code}", "17.06"), ("{name}", "ppks"), ("{token}", "AQIDBA")];
+        let number = ("{number}", "BT-1706-2023-0001-00000000");
+        let known = [("{code}", "17.06"), ("{name}", "ppks"), ("{token}", "AQIDBA"), number];
         let path = known.into_iter().fold(self.path.clone(), |path, (name, word)| path.replace(name, word));
         let address = self.row.address(&path);
         assert!(!address.contains('{'), "tell this test what to put into {address}");

@@ -62,8 +62,8 @@ pub struct SeatHistoryRow {
 }
 
 impl SeatHistoryRow {
-    /// What a caller did; what goes with the action is added.
-    pub fn by(caller: &Caller, id: Uuid, of: EnrolmentId, action: SeatAction, at: DateTime<Utc>) -> Self {
+    /// What an agency did; what goes with the action is added.
+    pub fn of(agency: AgencyId, id: Uuid, of: EnrolmentId, action: SeatAction, at: DateTime<Utc>) -> Self {
         Self {
             id,
             enrolment_id: of,
@@ -77,10 +77,16 @@ impl SeatHistoryRow {
             score: None,
             reason: None,
             note: None,
-            agency_id: caller.agency,
-            acting_user: caller.acting_user.as_ref().map(|user| user.as_str().to_owned()),
+            agency_id: agency,
+            acting_user: None,
             certificate_id: None,
         }
+    }
+
+    /// What a caller did.
+    pub fn by(caller: &Caller, id: Uuid, of: EnrolmentId, action: SeatAction, at: DateTime<Utc>) -> Self {
+        let acting_user = caller.acting_user.as_ref().map(|user| user.as_str().to_owned());
+        Self { acting_user, ..Self::of(caller.agency, id, of, action, at) }
     }
 }
 
