@@ -379,8 +379,8 @@ fn a_certificate_is_taken_back_and_issued_anew() {
         assert_eq!(issued(json!({})).await, [json!(false), json!(false)]);
         let reissued = anew.json["enrolment_id"].as_str().unwrap();
         let history = regency.get(&format!("/v1/training-enrolments/{reissued}/history")).await.expect(200);
-        let last = history.json["items"].as_array().unwrap().last().unwrap().clone();
-        assert_eq!((&last["action"], &last["reason"]), (&json!("reissue"), &json!("name_corrected")));
+        let newest = history.json["items"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!((&newest["action"], &newest["reason"]), (&json!("reissue"), &json!("name_corrected")));
         let list = regency.get(&format!("{event}/certificates")).await.expect(200);
         assert_eq!(list.json["items"].as_array().unwrap().len(), 4);
         let valid = regency.get(&format!("{event}/certificates?state=valid")).await.expect(200);

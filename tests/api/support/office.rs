@@ -261,13 +261,12 @@ impl<'a> Office<'a> {
                 "region_code" => *value = json!(self.villages[0]),
                 "village_codes" => *value = json!([self.villages[0]]),
                 "volunteer_ids" => *value = json!([self.volunteer]),
-                "issued_on" => *value = json!((Utc::now() + TimeDelta::hours(7)).date_naive()),
                 "service" => *value = json!("neglected_elder_care"),
                 // who has a case is offered that one
                 "person" => value["name"] = json!(a_name()),
                 // consent would need to say whose and when
                 "lawful_basis" => *value = json!("public_task"),
-                "on" => *value = json!((Utc::now() + TimeDelta::hours(7)).date_naive()),
+                "on" | "issued_on" => *value = json!((Utc::now() + TimeDelta::hours(7)).date_naive()),
                 "sessions" => *value = json!([session()]),
                 "due_on" => *value = json!(soon().date_naive()),
                 "appointment_at" => *value = json!(soon()),
