@@ -179,9 +179,9 @@ impl Permission for DecideTraining {
     const ACTING_USER: bool = true;
 }
 
-/// Open the certificate of somebody who is seen.
-pub struct OpenCertificates;
-impl Permission for OpenCertificates {
+/// See who takes part in training, or lacks it, by name: lists, papers, certificates.
+pub struct ReadParticipants;
+impl Permission for ReadParticipants {
     const SCOPES: &'static [Scope] = &[Scope::TrainingRead];
     const AND: &'static [Scope] = &[Scope::VolunteersRead];
 }

@@ -3,7 +3,7 @@ use super::enrol::shows;
 use super::{check_organiser, conflict, replay};
 use crate::access::api::Permit;
 use crate::access::rules::{
-    AgencyId, Caller, DecideTraining, OpenCertificates, ReadTraining, SharedCaller, VolunteerId,
+    AgencyId, Caller, DecideTraining, ReadParticipants, ReadTraining, SharedCaller, VolunteerId,
 };
 use crate::agencies::store as agencies;
 use crate::audit::rules::Event;
@@ -393,7 +393,7 @@ pub async fn read_certificate(
         (status = 409, body = Problem, content_type = "application/problem+json", description = "It holds no more: `certificate_state_conflict`.")))]
 #[get("/v1/training-certificates/{id}/pdf")]
 pub async fn open_certificate(
-    caller: Permit<OpenCertificates>,
+    caller: Permit<ReadParticipants>,
     id: PathId<CertificateId>,
     app: Shared,
     db: Db,

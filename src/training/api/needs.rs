@@ -1,7 +1,7 @@
 //! Who lacks training, ready to be invited.
 use super::enrol::shows;
 use crate::access::api::Permit;
-use crate::access::rules::{OpenCertificates, VolunteerId};
+use crate::access::rules::{ReadParticipants, VolunteerId};
 use crate::audit::rules::Event;
 use crate::audit::store::Recorder;
 use crate::platform::answer::Answer;
@@ -78,7 +78,7 @@ fn asked(need: Option<TrainingNeed>) -> impl Iterator<Item = TrainingNeed> {
     responses((status = 200, body = Page<TrainingNeedView>, description = "A page of volunteers.")))]
 #[get("/v1/training-needs")]
 pub async fn list_training_needs(
-    caller: Permit<OpenCertificates>,
+    caller: Permit<ReadParticipants>,
     paged: Paged<NeedFilter>,
     app: Shared,
     db: Db,

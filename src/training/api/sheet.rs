@@ -2,7 +2,7 @@
 use super::check_organiser;
 use super::enrol::shows;
 use crate::access::api::Permit;
-use crate::access::rules::{OpenCertificates, VolunteerId};
+use crate::access::rules::{ReadParticipants, VolunteerId};
 use crate::agencies::store as agencies;
 use crate::audit::rules::Event;
 use crate::audit::store::Recorder;
@@ -52,7 +52,7 @@ struct Sheet {
     responses((status = 200, description = "The list.", body = Binary, content_type = "application/pdf")))]
 #[get("/v1/training-events/{id}/attendance.pdf")]
 pub async fn download_attendance_list(
-    caller: Permit<OpenCertificates>,
+    caller: Permit<ReadParticipants>,
     id: PathId<TrainingEventId>,
     app: Shared,
     db: Db,
@@ -78,7 +78,7 @@ pub async fn download_attendance_list(
     responses((status = 200, description = "A line for each participant.", body = String, content_type = "text/csv")))]
 #[get("/v1/training-events/{id}/attendance.csv")]
 pub async fn download_attendance(
-    caller: Permit<OpenCertificates>,
+    caller: Permit<ReadParticipants>,
     id: PathId<TrainingEventId>,
     language: Language,
     app: Shared,
@@ -100,7 +100,7 @@ fn file(id: TrainingEventId, kind: &str) -> actix_web::HttpResponseBuilder {
 }
 
 async fn read(
-    caller: &Permit<OpenCertificates>,
+    caller: &Permit<ReadParticipants>,
     id: TrainingEventId,
     app: &App,
     db: &Db,
