@@ -1,6 +1,7 @@
 //! What the pages say and which files they are made of. Pure.
 use crate::platform::crypto::short_hash;
 use crate::platform::error::{Code, Language};
+use crate::platform::text::escape_html;
 use std::fmt::Write;
 
 /// Beginning of the document.
@@ -110,7 +111,7 @@ pub fn error_page(codes: &[&'static Code], language: Language) -> String {
         // Writing to a String cannot fail.
         let _ = write!(rows, "<section><h2>{status} <small>{title}</small></h2><dl>");
         for code in group {
-            let (word, text) = (escape(code.code), escape(code.message.in_language(language)));
+            let (word, text) = (escape_html(code.code), escape_html(code.message.in_language(language)));
             let _ = write!(rows, "<div id=\"{word}\"><dt><a href=\"#{word}\">{word}</a></dt><dd>{text}</dd></div>");
         }
         rows.push_str("</dl></section>");
@@ -122,10 +123,6 @@ pub fn error_page(codes: &[&'static Code], language: Language) -> String {
          <main><h1>{title}</h1><p>{about}</p>{rows}</main></body></html>\n",
         style().name
     )
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// Whether an `Accept-Encoding` takes gzip (RFC 9110, section 12.5.3).

@@ -73,6 +73,11 @@ pub fn fold(text: &str) -> String {
     kept.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// The text as it stands in a page of HTML, between tags or in a quoted attribute.
+pub fn escape_html(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
 impl<const MAX: usize, const LINES: bool> Parsed<MAX, LINES> {
     /// The text.
     pub fn as_str(&self) -> &str {

@@ -4,10 +4,11 @@ use crate::platform::answer::Answer;
 use crate::platform::app::Shared;
 use crate::platform::crypto::sha256;
 use crate::platform::db::Db;
-use crate::platform::error::{ApiError, ApiResult, Language, NOT_FOUND, Problem};
+use crate::platform::error::{ApiError, ApiResult, Language, Problem};
 use crate::platform::http::RequestInfo;
 use crate::platform::moment::Day;
 use crate::platform::person::initials;
+use crate::platform::text::escape_html;
 use crate::regions::rules::TimeZone;
 use crate::training::rules::EventLevel;
 use crate::training::rules::certificates::{CertificateStatus, read_number, status_on};
@@ -17,8 +18,9 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse, Responder, get, web};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{Datelike, NaiveDate};
+use diesel::OptionalExtension;
 use serde::Serialize;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use utoipa::ToSchema;
 
 /// What everybody may know of a certificate.
@@ -64,12 +66,8 @@ pub async fn check_certificate(
     gate.limits.check(info.address)?;
     let page = wants_page(req.headers());
     let found = match read_number(&number) {
-        Some(number) => db.read(async |c| store::check(c, &number).await).await.map(Some),
-        None => Ok(None),
-    };
-    let found = match found {
-        Err(error) if *error.code() == NOT_FOUND => None,
-        other => other?,
+        Some(number) => db.read(async |c| store::check(c, &number).await.optional()).await?,
+        None => None,
     };
     let Some((certificate, organiser, name, region)) = found else {
         return if page { Ok(html(404, None, info.language)) } else { Err(ApiError::not_found()) };
@@ -107,6 +105,14 @@ fn wants_page(headers: &HeaderMap) -> bool {
 }
 
 const STYLE: &str = include_str!("check.css");
+
+/// The page's own style, known by its digest, and nothing else.
+static POLICY: LazyLock<String> = LazyLock::new(|| {
+    let style = STANDARD.encode(sha256(STYLE.as_bytes()));
+    format!(
+        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+});
 
 /// The texts of the page: language, title, lead for each status, and what the rows are called.
 struct Words {
@@ -177,7 +183,7 @@ fn html(status: u16, check: Option<&CertificateCheck>, language: Language) -> Ht
             day(check.issued_on),
             until,
         ];
-        let row = |(name, value): (&&str, String)| format!("<dt>{name}</dt><dd>{}</dd>", escape(&value));
+        let row = |(name, value): (&&str, String)| format!("<dt>{name}</dt><dd>{}</dd>", escape_html(&value));
         words.rows.iter().zip(values).map(row).collect::<String>()
     });
     let (lang, title, lead, foot) = (words.lang, words.title, words.lead, words.foot);
@@ -187,22 +193,14 @@ fn html(status: u16, check: Option<&CertificateCheck>, language: Language) -> Ht
          <meta name=\"robots\" content=\"noindex\"><title>{title} · Simpul</title><style>{STYLE}</style></head>\
          <body class=\"{class}\"><main><h1>{title}</h1><p class=\"lead\" role=\"status\">{lead}</p>{rows}</main></body></html>\n"
     );
-    let style = STANDARD.encode(sha256(STYLE.as_bytes()));
-    let policy = format!(
-        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    );
     let code = actix_web::http::StatusCode::from_u16(status).unwrap_or_default();
     HttpResponse::build(code)
-        .insert_header(("content-security-policy", policy))
+        .insert_header(("content-security-policy", POLICY.as_str()))
         .insert_header(("cache-control", "no-store"))
         .insert_header(("vary", "Accept, Accept-Language"))
         .insert_header(("content-language", lang))
         .content_type("text/html; charset=utf-8")
         .body(page)
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
