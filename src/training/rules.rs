@@ -2,7 +2,7 @@
 pub mod certificates;
 
 use crate::access::rules::{AgencyId, AgencyKind, Caller};
-use crate::platform::error::{ApiError, Fault};
+use crate::platform::error::{ApiError, Fault, Place};
 use crate::platform::region_code::RegionCode;
 use crate::platform::text::{Line, WebLink};
 use crate::regions::rules::TimeZone;
@@ -379,6 +379,15 @@ pub fn check_enrolment_time(time: EnrolmentTime) -> Result<(), ApiError> {
     }
     let fault = Fault::new("closes_before_opening", "ditutup sebelum dibuka", "closes before it opens");
     Err(ApiError::rule("/enrolment_closes_at", fault))
+}
+
+/// Refuses a year that no event is in.
+pub fn check_year(year: i16) -> Result<i16, ApiError> {
+    if (1945..=9999).contains(&year) {
+        return Ok(year);
+    }
+    let fault = Fault::new("out_of_range", "antara 1945 dan 9999", "between 1945 and 9999");
+    Err(ApiError::malformed(Place::Parameter("year".to_owned()), fault))
 }
 
 /// Whether somebody can have come to a session that starts then: from its day on, in the event's zone.

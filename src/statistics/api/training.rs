@@ -14,7 +14,7 @@ use crate::statistics::rules::{
     DEFINITION_VERSION, SexGroup, TrainingGroup, event_level_labels, labels, level_below, scope, sex_labels,
 };
 use crate::statistics::store::training::{Took, WantedSeats, took_part};
-use crate::training::rules::{EventLevel, TrainingEventId};
+use crate::training::rules::{EventLevel, TrainingEventId, check_year};
 use crate::training::store as training;
 use actix_web::get;
 use chrono::{DateTime, Utc};
@@ -172,14 +172,6 @@ pub async fn read_training_figures(
     };
     let counted = (&figures.region, figures.group_by, figures.year, &figures.total, &figures.buckets);
     Ok(Answer::figures(&figures, &(counted, DEFINITION_VERSION))?.header("cache-control", CACHE))
-}
-
-fn check_year(year: i16) -> ApiResult<i16> {
-    if (1945..=9999).contains(&year) {
-        return Ok(year);
-    }
-    let fault = Fault::new("out_of_range", "antara 1945 dan 9999", "between 1945 and 9999");
-    Err(ApiError::malformed(Place::Parameter("year".to_owned()), fault))
 }
 
 async fn buckets(

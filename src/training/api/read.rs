@@ -6,7 +6,7 @@ use crate::codes::rules::Code;
 use crate::platform::answer::Answer;
 use crate::platform::app::Shared;
 use crate::platform::db::Db;
-use crate::platform::error::{ApiError, ApiResult, Fault, Place};
+use crate::platform::error::ApiResult;
 use crate::platform::input::{PathId, set, several};
 use crate::platform::moment::Moment;
 use crate::platform::openapi::PreferHeader;
@@ -14,6 +14,7 @@ use crate::platform::page::{Page, PageParams, Paged};
 use crate::platform::region_code::RegionCode;
 use crate::training::rules::{
     EnrolmentId, EnrolmentState, EventHistoryAction, EventLevel, EventState, TrainingEventId, TrainingResult,
+    check_year,
 };
 use crate::training::store::{self, EventHistoryRow, Session, Taken, Wanted};
 use crate::volunteers::api::elsewhere;
@@ -90,15 +91,6 @@ pub async fn list_training_events(
         TrainingEventView::of(event, own)
     });
     paged.answer(views.collect(), after, total)
-}
-
-/// Refuses a year that no event is in.
-fn check_year(year: i16) -> ApiResult<i16> {
-    if (1945..=9999).contains(&year) {
-        return Ok(year);
-    }
-    let fault = Fault::new("out_of_range", "antara 1945 dan 9999", "between 1945 and 9999");
-    Err(ApiError::malformed(Place::Parameter("year".to_owned()), fault))
 }
 
 /// Read a training event
