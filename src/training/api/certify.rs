@@ -243,21 +243,15 @@ async fn issue_all(conn: &mut Conn, work: Work) -> ApiResult<Answer> {
     let taken_back = if named { vec![] } else { store::taken_back(&mut &*conn, &ids).await? };
     let (mut items, mut fresh, mut left) = (vec![], 0, 0);
     for (seat, earlier) in seats {
-        if !held.contains_key(&seat.id) {
-            if taken_back.contains(&seat.id) {
-                continue;
-            }
-            if fresh == MOST_AT_ONCE {
-                left += 1;
-                continue;
-            }
-            fresh += 1;
-        }
-        let known = held.get(&seat.id).cloned();
-        let issued = known.is_none();
-        let (certificate, number) = if let Some(known) = known {
-            known
+        let volunteer_id = seat.volunteer_id;
+        if let Some((id, number)) = held.get(&seat.id).cloned() {
+            items.push(IssuedCertificate { volunteer_id, id, number, issued: false });
+        } else if taken_back.contains(&seat.id) {
+            // Only who is named gets another one.
+        } else if fresh == MOST_AT_ONCE {
+            left += 1;
         } else {
+            fresh += 1;
             let paper = Paper {
                 issued_on,
                 earlier_number: earlier,
@@ -266,9 +260,8 @@ async fn issue_all(conn: &mut Conn, work: Work) -> ApiResult<Answer> {
                 replaces: None,
             };
             let made = issue(conn, &app, &caller, &event, &seat, paper).await?;
-            (made.id, made.number)
-        };
-        items.push(IssuedCertificate { volunteer_id: seat.volunteer_id, id: certificate, number, issued });
+            items.push(IssuedCertificate { volunteer_id, id: made.id, number: made.number, issued: true });
+        }
     }
     let answer = Answer::ok(&IssuedCertificates { items, left })?;
     ticket.keep(conn, answer, &[id.0]).await

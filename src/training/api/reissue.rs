@@ -125,8 +125,9 @@ async fn change(conn: &mut Conn, work: Work) -> ApiResult<Answer> {
     // The event before the seat and the certificate, as everyone who holds them.
     let event = store::lock_of_enrolment(conn, seen.event_id).await?;
     check_organiser(&caller, &event)?;
-    let locked = store::lock_enrolments(conn, event.id, None).await?;
-    let seat = locked.into_iter().find(|seat| seat.id == seen.certificate.enrolment_id);
+    // It may have become another row's, the same person's, before the event was held.
+    let seen = store::find_certificate(&mut &*conn, &caller, id).await?;
+    let seat = store::lock_enrolments(conn, event.id, Some(&[seen.volunteer_id])).await?.pop();
     let seat = seat.ok_or_else(ApiError::not_found)?;
     let mut certificate = store::lock_certificate(conn, id).await?;
     if certificate.state != CertificateState::Valid {

@@ -58,7 +58,9 @@ pub struct Waiver {
 /// time of enrolment, for all but the organiser, who may add somebody until the event is over. Never more than there are seats: who
 /// comes later waits if it says so (`wait`), and gets, in order, the seat that is given back. One seat for a person, so that a
 /// repeated enrolment is `already_enrolled` with its `id`. Advanced training needs basic training, unless the organiser waives it
-/// with a reason. In an event that is over, recorded as it was, the organiser enrols who has left or moved since, too. Where one takes part by invitation, all but the organiser enrol volunteers of villages that are invited. `clashes` warns of other events at the same time.
+/// with a reason. In an event that is over, recorded as it was, the organiser enrols who has left or moved since, too. Where one
+/// takes part by invitation, all but the organiser enrol volunteers of villages that are invited. `clashes` warns of other events
+/// at the same time.
 #[utoipa::path(tag = "training", security(("oauth2" = ["training:enrol"])),
     params(("id" = TrainingEventId, Path, description = "Id of the event."), IdempotencyHeader), request_body = NewEnrolment,
     responses((status = 201, body = EnrolmentView, description = "Enrolled, or waiting: `state` tells.")))]
@@ -250,7 +252,8 @@ pub(super) async fn promote(conn: &mut Conn, app: &App, caller: &Caller, event: 
 
 /// Withdraw an enrolment
 ///
-/// By whoever may enrol the volunteer, before the event begins; who waits may stop at any time. Who waits first for a seat gets it at once.
+/// By whoever may enrol the volunteer, before the event begins; who waits may stop at any time. Who waits
+/// first for a seat gets it at once.
 #[utoipa::path(tag = "training", security(("oauth2" = ["training:enrol"])),
     params(("id" = EnrolmentId, Path, description = "Id of the enrolment."), IdempotencyHeader, IfMatchHeader), request_body = NoBody,
     responses((status = 200, body = EnrolmentView, description = "Withdrawn.")))]
