@@ -44,6 +44,15 @@ impl Calendar {
         self.working_days.contains(&weekday) && !self.holidays.contains(&day)
     }
 
+    /// When it works, from `at` on: at once if it works then; none if it has no working day within a year.
+    pub fn opens(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let mut days = self.zone.day(at).iter_days().take(366).filter(|day| self.works_on(*day));
+        days.find_map(|day| {
+            let begins = self.zone.instant(day, self.opens).max(at);
+            (begins < self.zone.instant(day, self.closes)).then_some(begins)
+        })
+    }
+
     /// When so much of its working time has passed after `from`. A span that ends as it closes ends there, not on the next
     /// morning. Of who never works: as if it always did.
     pub fn after(&self, from: DateTime<Utc>, span: TimeDelta) -> DateTime<Utc> {
@@ -109,6 +118,24 @@ mod tests {
         assert_eq!(hours("2026-12-05T12:00:00+07:00", 1), at("2026-12-07T09:00:00+07:00"));
         assert_eq!(hours("2026-12-24T15:00:00+07:00", 2), at("2026-12-28T09:00:00+07:00"));
         assert_eq!(office.after_days(at("2026-12-22T10:00:00+07:00"), 3), at("2026-12-28T10:00:00+07:00"));
+    }
+
+    #[test]
+    fn an_office_tells_when_it_opens() {
+        let office = office(TimeZone::Wit, &["2026-12-07"]);
+        for (moment, opens) in [
+            ("2026-12-03T08:00:00+09:00", "2026-12-03T08:00:00+09:00"),
+            ("2026-12-03T15:59:59+09:00", "2026-12-03T15:59:59+09:00"),
+            ("2026-12-03T07:59:59+09:00", "2026-12-03T08:00:00+09:00"),
+            ("2026-12-03T16:00:00+09:00", "2026-12-04T08:00:00+09:00"),
+            // Thursday there, Wednesday in UTC
+            ("2026-12-02T23:30:00Z", "2026-12-02T23:30:00Z"),
+            // over a weekend and a holiday
+            ("2026-12-04T16:00:00+09:00", "2026-12-08T08:00:00+09:00"),
+        ] {
+            assert_eq!(office.opens(at(moment)), Some(at(opens)), "{moment}");
+        }
+        assert_eq!(Calendar { working_days: vec![], ..office }.opens(at("2026-12-03T09:00:00+09:00")), None);
     }
 
     #[test]

@@ -302,5 +302,5 @@ async fn save(
         at: now,
     };
     changes::publish(conn, &change).await?;
-    Ok(view(&mut &*conn, after.agency_id).await?.0)
+    Ok(view(&mut &*conn, after.agency_id, now).await?.0)
 }

@@ -1,10 +1,12 @@
 //! Endpoints under `/v1/source-systems`: who can help, with what, where.
+use super::calendar::Calendar;
 use super::offers::HourMinute;
 use super::store::{self, NamedSystem, Offer};
 use crate::access::api::Permit;
 use crate::access::rules::{AgencyId, AgencyKind, ReadReference};
 use crate::codes::rules::Code;
 use crate::platform::answer::Answer;
+use crate::platform::app::Shared;
 use crate::platform::db::{Conn, Db};
 use crate::platform::error::ApiResult;
 use crate::platform::input::PathId;
@@ -12,6 +14,7 @@ use crate::platform::page::{Page, PageParams, Paged};
 use crate::platform::region_code::RegionCode;
 use crate::regions::rules::TimeZone;
 use actix_web::get;
+use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -40,6 +43,11 @@ pub struct SourceSystemView {
     opens_at: HourMinute,
     /// In its zone.
     closes_at: HourMinute,
+    /// Whether it works at this moment, by its hours and the holidays of where it sits.
+    open_now: bool,
+    /// When it works next; null: it does now, or has no working day within a year.
+    #[schema(required)]
+    opens_next: Option<DateTime<Utc>>,
     /// What there is room for, in words.
     #[schema(required)]
     capacity_note: Option<String>,
@@ -114,8 +122,15 @@ impl OfferView {
 }
 
 impl SourceSystemView {
-    /// Of what the database has of it.
-    pub fn of((system, name, kind): NamedSystem, offers: &[Offer], national: &[(Code, Value)]) -> Self {
+    /// Of what the database has of it; at this moment.
+    fn of(
+        (system, name, kind): NamedSystem,
+        calendar: Option<&Calendar>,
+        offers: &[Offer],
+        national: &[(Code, Value)],
+        now: DateTime<Utc>,
+    ) -> Self {
+        let opens = calendar.and_then(|calendar| calendar.opens(now));
         let own: Vec<Offer> = offers.iter().filter(|offer| offer.agency_id == system.agency_id).cloned().collect();
         Self {
             agency_id: system.agency_id,
@@ -128,6 +143,8 @@ impl SourceSystemView {
             working_days: system.working_days,
             opens_at: HourMinute(system.opens_at),
             closes_at: HourMinute(system.closes_at),
+            open_now: opens == Some(now),
+            opens_next: opens.filter(|opens| *opens != now),
             capacity_note: system.capacity_note,
             services: own.iter().map(|offer| offer.service.clone()).collect(),
             offers: own.into_iter().map(|offer| OfferView::of(offer, national)).collect(),
@@ -158,6 +175,7 @@ pub struct SourceSystemFilter {
 pub async fn list_source_systems(
     _caller: Permit<ReadReference>,
     paged: Paged<SourceSystemFilter>,
+    app: Shared,
     db: Db,
 ) -> ApiResult<Answer> {
     let (filter, after): (_, Option<AgencyId>) = (&paged.filter, paged.after()?);
@@ -172,27 +190,37 @@ pub async fn list_source_systems(
         .await?;
     let (rows, after) = paged.cut(rows, |(system, _, _)| system.agency_id);
     let ids: Vec<AgencyId> = rows.iter().map(|(system, _, _)| system.agency_id).collect();
+    let now = app.clock.now();
+    let calendars = db.read(async |c| store::calendar::calendars(c, &ids, now).await).await?;
     let offers = db.read(async |c| store::offers(c, &ids).await).await?;
     let national = db.read(async |c| store::forms(c).await).await?;
-    paged.answer(rows.into_iter().map(|row| SourceSystemView::of(row, &offers, &national)).collect(), after, None)
+    let view = |row: NamedSystem| {
+        let calendar = calendars.get(&row.0.agency_id);
+        SourceSystemView::of(row, calendar, &offers, &national, now)
+    };
+    paged.answer(rows.into_iter().map(view).collect(), after, None)
 }
 
 /// Read a source system
 #[utoipa::path(tag = "reference", security(("oauth2" = [])), params(("id" = AgencyId, Path, description = "Id of its agency.")),
     responses((status = 200, body = SourceSystemView, description = "The source system.")))]
 #[get("/v1/source-systems/{id}")]
-pub async fn read_source_system(_caller: Permit<ReadReference>, id: PathId<AgencyId>, db: Db) -> ApiResult<Answer> {
-    let system = db.read(async |c| store::find_source_system(c, id.0).await).await?;
-    let offers = db.read(async |c| store::offers(c, &[id.0]).await).await?;
-    let national = db.read(async |c| store::forms(c).await).await?;
-    let version = system.0.version;
-    Answer::row(&SourceSystemView::of(system, &offers, &national), version)
+pub async fn read_source_system(
+    _caller: Permit<ReadReference>,
+    id: PathId<AgencyId>,
+    app: Shared,
+    db: Db,
+) -> ApiResult<Answer> {
+    let now = app.clock.now();
+    let (system, version) = db.read(async |c| view(c, id.0, now).await).await?;
+    Answer::row(&system, version)
 }
 
-/// One source system as it is shown, and its version; for an answer within a transaction.
-pub async fn view(conn: &mut &Conn, id: AgencyId) -> QueryResult<(SourceSystemView, i32)> {
+/// One source system as it is shown, and its version.
+pub async fn view(conn: &mut &Conn, id: AgencyId, now: DateTime<Utc>) -> QueryResult<(SourceSystemView, i32)> {
     let system = store::find_source_system(conn, id).await?;
+    let calendars = store::calendar::calendars(conn, &[id], now).await?;
     let (offers, national) = (store::offers(conn, &[id]).await?, store::forms(conn).await?);
     let version = system.0.version;
-    Ok((SourceSystemView::of(system, &offers, &national), version))
+    Ok((SourceSystemView::of(system, calendars.get(&id), &offers, &national, now), version))
 }
