@@ -15,6 +15,7 @@ use crate::platform::db::{Conn, Db};
 use crate::platform::error::{ApiError, ApiResult, Fault, ID_TAKEN, Place};
 use crate::platform::person::{AgeBand, initials};
 use crate::platform::region_code::RegionCode;
+use crate::regions::rules::TimeZone;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -101,11 +102,54 @@ impl Distinct {
         today: NaiveDate,
     ) -> ApiResult<Option<Code>> {
         let others = self.offer(conn, caller, case, person, today).await?;
+        let others: Vec<_> = others.into_iter().map(|other| (case.id, other)).collect();
         let saved = cases::create(conn, case, person).await.map_err(ApiError::from);
         saved.map_err(|error| error.on_constraint("cases_pkey", || ApiError::from(&ID_TAKEN)))?;
         let Some(reason) = self.reason.as_ref().filter(|_| !others.is_empty()) else { return Ok(None) };
-        store::add_distinctions(conn, case, &others, &reason.code, case.created_at).await?;
+        store::keep_distinctions(conn, caller, &others, &reason.code, case.created_at).await?;
         Ok(Some(reason.code.clone()))
+    }
+
+    /// Keeps that a case which is there is another one than those named, alike or not: what is closed may be opened again, and a name may
+    /// be corrected. Returns why it is.
+    pub async fn keep(
+        self,
+        conn: &mut Conn,
+        caller: &Caller,
+        case: &Case,
+        person: &CasePerson,
+        now: DateTime<Utc>,
+    ) -> ApiResult<Option<Code>> {
+        if let Some(index) = self.from.iter().position(|id| *id == case.id) {
+            let fault = Fault::new("case_itself", "kasus ini sendiri", "this very case");
+            return Err(ApiError::rule(&format!("/distinct_from/{index}"), fault));
+        }
+        let today = TimeZone::of(&case.village_code).day(now);
+        let traits = Traits::of(case, person, today);
+        let others = store::seen(&mut &*conn, caller, &self.from).await?;
+        let alike = others.iter().filter_map(|(other, its)| alike(&traits, &Traits::of(other, its, today)));
+        self.check_reason(alike.into_iter().any(|by| by != AlikeBy::Name))?;
+        let Some(Reason { code, .. }) = self.reason else { return Ok(None) };
+        let later_first = |(other, _): &(Case, CasePerson)| {
+            let is_later = (case.created_at, case.id) > (other.created_at, other.id);
+            if is_later { (case.id, other.id) } else { (other.id, case.id) }
+        };
+        let pairs: Vec<_> = others.iter().map(later_first).collect();
+        store::keep_distinctions(conn, caller, &pairs, &code, now).await?;
+        Ok(Some(code))
+    }
+
+    /// A number is nobody's namesake.
+    fn check_reason(&self, numbered: bool) -> ApiResult<()> {
+        if numbered && self.reason.as_ref().is_some_and(|reason| reason.namesake) {
+            let fault = Fault::new(
+                "reason_unfit",
+                "nomornya sama, bukan hanya namanya",
+                "the number is the same, not only the name",
+            );
+            return Err(ApiError::rule("/distinct_reason", fault));
+        }
+        Ok(())
     }
 
     /// The cases that are alike, if it is said of all that they are others.
@@ -133,15 +177,7 @@ impl Distinct {
             let told: Vec<Candidate> = open.into_iter().map(|found| candidate(found, today)).collect();
             return Err(ApiError::from(&CASE_ALIKE).member("candidates", told));
         }
-        let numbered = distinct.iter().any(|(.., by)| *by != AlikeBy::Name);
-        if numbered && self.reason.as_ref().is_some_and(|reason| reason.namesake) {
-            let fault = Fault::new(
-                "reason_unfit",
-                "nomornya sama, bukan hanya namanya",
-                "the number is the same, not only the name",
-            );
-            return Err(ApiError::rule("/distinct_reason", fault));
-        }
+        self.check_reason(distinct.iter().any(|(.., by)| *by != AlikeBy::Name))?;
         Ok(distinct.into_iter().map(|(other, ..)| other.id).collect())
     }
 }

@@ -2,7 +2,8 @@
 use super::consent::Consent;
 use super::person::{CasePersonView, IdentityView, OPEN_FIELDS, REVEALED_FIELDS};
 use super::rules::{CASE_STATE_CONFLICT, CLOCK_AHEAD, CaseAction, CaseId, CaseState, LawfulBasis, Urgency, decide};
-use super::store::{self, Case, CaseEvent, CasePerson, Wanted};
+use super::store::list::{Wanted, count, list};
+use super::store::{self, Case, CaseEvent, CasePerson};
 use crate::access::api::Permit;
 use crate::access::rules::{AgencyId, Caller, ReadCases, RevealIdentity, RevealPurpose, Sight, VolunteerId};
 use crate::audit::rules::Event;
@@ -15,7 +16,7 @@ use crate::platform::answer::Answer;
 use crate::platform::app::{App, Shared};
 use crate::platform::db::{Conn, Db};
 use crate::platform::error::{ApiError, ApiResult, Fault, STALE};
-use crate::platform::idempotency::Replay;
+use crate::platform::idempotency::{Replay, Ticket};
 use crate::platform::input::{Body, IfMatch, PathId, set, several};
 use crate::platform::moment::Moment;
 use crate::platform::openapi::PreferHeader;
@@ -26,6 +27,7 @@ use actix_web::{get, post};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
 /// A case as shown to one caller.
 #[derive(Debug, Serialize, ToSchema)]
@@ -178,6 +180,29 @@ pub struct CaseFilter {
     state_before: Option<Moment>,
     /// Only those changed at this time or later, with a zone.
     updated_from: Option<Moment>,
+    /// Only those with a referral that is open, or only the others: with `status=open` and `false`, for whom nothing is under way.
+    #[serde(default, deserialize_with = "set")] // else an empty value would be none
+    referred: Option<bool>,
+}
+
+impl CaseFilter {
+    /// What is looked for.
+    pub fn wanted(&self) -> Wanted {
+        Wanted {
+            region: self.region.clone(),
+            state: self.status.clone(),
+            ppks: self.ppks.clone(),
+            urgency: self.urgency,
+            created_from: self.created_from.map(Moment::at),
+            created_before: self.created_before.map(Moment::at),
+            volunteer: self.volunteer_id,
+            reporter: self.reporter,
+            do_not_contact: self.do_not_contact,
+            state_before: self.state_before.map(Moment::at),
+            updated_from: self.updated_from.map(Moment::at),
+            referred: self.referred,
+        }
+    }
 }
 
 /// List cases
@@ -193,24 +218,10 @@ pub async fn list_cases(
     recorder: Recorder,
     db: Db,
 ) -> ApiResult<Answer> {
-    let filter = &paged.filter;
-    let wanted = Wanted {
-        region: filter.region.clone(),
-        state: filter.status.clone(),
-        ppks: filter.ppks.clone(),
-        urgency: filter.urgency,
-        created_from: filter.created_from.map(Moment::at),
-        created_before: filter.created_before.map(Moment::at),
-        volunteer: filter.volunteer_id,
-        reporter: filter.reporter,
-        do_not_contact: filter.do_not_contact,
-        state_before: filter.state_before.map(Moment::at),
-        updated_from: filter.updated_from.map(Moment::at),
-    };
+    let wanted = paged.filter.wanted();
     let (after, now): (Option<(DateTime<Utc>, CaseId)>, _) = (paged.after()?, app.clock.now());
-    let rows = db.read(async |c| store::list(c, &caller, &wanted, after, paged.limit + 1).await).await?;
-    let total =
-        if paged.count { Some(db.read(async |c| store::count(c, &caller, &wanted).await).await?) } else { None };
+    let rows = db.read(async |c| list(c, &caller, &wanted, after, paged.limit + 1).await).await?;
+    let total = if paged.count { Some(db.read(async |c| count(c, &caller, &wanted).await).await?) } else { None };
     let (rows, after) = paged.cut(rows, |(case, _)| (case.created_at, case.id));
     let open: Vec<_> = rows.iter().filter(|(case, _)| sees_person(&caller, case)).collect();
     if !open.is_empty() {
@@ -340,6 +351,29 @@ pub async fn note_change(
     publish(conn, before, after).await
 }
 
+/// Saves a change of a case that is locked, with all that goes with it; the answer, kept for a replay.
+pub async fn make_change(
+    conn: &mut Conn,
+    app: &App,
+    caller: &Caller,
+    before: &Case,
+    after: &Case,
+    (act, now): (Act, DateTime<Utc>),
+    ticket: Ticket,
+) -> ApiResult<Answer> {
+    let after = store::save(conn, after, now).await?;
+    let person = store::person(conn, after.id).await?;
+    note_change(conn, app, caller, Some(before), &after, &person, act).await?;
+    let (version, subjects) = (after.version, shown_of(caller, &after, &person));
+    let answer = Answer::row(&CaseView::of(caller, after, person, now), version)?;
+    ticket.keep(conn, answer, &subjects).await
+}
+
+/// What an answer shows, for a replay: a case, and its person unless masked.
+pub fn shown_of(caller: &Caller, case: &Case, person: &CasePerson) -> Vec<Uuid> {
+    std::iter::once(case.id.0).chain(sees_person(caller, case).then_some(person.id)).collect()
+}
+
 /// Publishes a change of a case, to those who saw it before and those who see it now.
 pub async fn publish(conn: &mut Conn, before: Option<&Case>, after: &Case) -> ApiResult<()> {
     let change = Change {
@@ -355,10 +389,13 @@ pub async fn publish(conn: &mut Conn, before: Option<&Case>, after: &Case) -> Ap
     Ok(changes::publish(conn, &change).await?)
 }
 
-/// The stored answer, if the caller still sees the case; the access is recorded with this transaction.
+/// The stored answer, if the caller still sees the case, and the person that it shows; the access is recorded with this transaction.
 pub async fn replayed(conn: &mut Conn, app: &App, caller: &Caller, replay: Replay) -> ApiResult<Answer> {
     let id = replay.subjects.first().copied().map(CaseId).ok_or_else(ApiError::not_found)?;
     let (case, person) = store::find(&mut &*conn, caller, id).await?;
+    if replay.subjects.contains(&person.id) && !sees_person(caller, &case) {
+        return Err(ApiError::not_found());
+    }
     audit::record(conn, &shown(app, caller, "case.replay", &case, &person)).await?;
     Ok(replay.answer)
 }

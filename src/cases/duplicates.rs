@@ -1,21 +1,28 @@
-//! The queue of cases that are alike and were not offered to who reported them: nobody of those saw both.
-use super::api::{CaseView, sees_person};
+//! The queue of cases that are alike and were not offered to who reported them, since nobody of those saw both; and saying that two of
+//! them are two.
+use super::alike::Distinct;
+use super::api::{Act, CaseView, check_version, decided, make_change, replayed, sees_person};
 use super::likeness::{AlikeBy, Traits, alike};
 use super::person::OPEN_FIELDS;
-use super::rules::CaseId;
+use super::rules::{CaseAction, CaseId};
 use super::store::alike::{self as store, From};
-use super::store::{Case, CasePerson};
+use super::store::{self as cases, Case, CasePerson};
 use crate::access::api::Permit;
-use crate::access::rules::{Caller, ReadCases};
+use crate::access::rules::{Caller, DecideCases, ReadCases};
 use crate::audit::{rules::Event, store::Recorder};
+use crate::codes::rules::Code;
 use crate::platform::answer::Answer;
 use crate::platform::app::Shared;
 use crate::platform::db::Db;
 use crate::platform::error::ApiResult;
+use crate::platform::idempotency::Attempt;
+use crate::platform::input::{IfMatch, Keyed, PathId};
+use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
 use crate::platform::page::{Page, PageParams, Paged};
 use crate::platform::region_code::RegionCode;
+use crate::platform::text::Text;
 use crate::regions::rules::TimeZone;
-use actix_web::get;
+use actix_web::{get, post};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,8 +61,8 @@ type Row = (Case, CasePerson);
 ///
 /// Pairs of cases that are not closed, lie in one regency, and have a category in common and a person who is alike, newest first: reported
 /// by offices that did not see each other's, or become alike by a change. Either they are one: close one of them with the outcome
-/// `duplicate`; or what is known of a person is wrong: change it, and the pair is gone. Those that were reported as distinct
-/// (`distinct_from`) are not among them. A page may have few pairs or none and still a `next_cursor`: follow it to the end.
+/// `duplicate`; or they are two: say so by `distinguish`; or what is known of a person is wrong: change it, and the pair is gone. Those
+/// that were reported as distinct (`distinct_from`) are not among them. A page may have few pairs or none and still a `next_cursor`: follow it to the end.
 #[utoipa::path(tag = "cases", security(("oauth2" = ["cases:read"])), params(CaseDuplicateFilter, PageParams),
     responses((status = 200, body = Page<CaseDuplicateView>, description = "A page of pairs.")))]
 #[get("/v1/cases/duplicates")]
@@ -97,6 +104,53 @@ pub async fn list_duplicate_cases(
     let shown =
         pairs.into_iter().map(|(case, other, by)| CaseDuplicateView { case: view(case), other: view(other), by });
     paged.answer(shown.collect(), after, None)
+}
+
+/// That a case is another one than some to which it is alike.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DistinguishCase {
+    /// From which: up to 50 cases that you see.
+    distinct_from: Vec<CaseId>,
+    /// Why they are two: code of the list `distinct-reasons`. Those that explain an equal name do not explain an equal number.
+    distinct_reason: Code,
+    note: Option<Text<2000>>,
+}
+
+/// Say that a case is another one
+///
+/// Of an open case, and whichever of the two it is: the pair leaves `GET /v1/cases/duplicates`. Said again, the last reason holds. Should
+/// both come to have one number later, the pair is in the queue again, unless the reason explains that.
+#[utoipa::path(tag = "cases", security(("oauth2" = ["cases:write"])),
+    params(("id" = CaseId, Path, description = "Id of the case."), IdempotencyHeader, IfMatchHeader), request_body = DistinguishCase,
+    responses((status = 200, body = CaseView, description = "Kept.")))]
+#[post("/v1/cases/{id}/distinguish")]
+pub async fn distinguish_case(
+    permit: Permit<DecideCases>,
+    id: PathId<CaseId>,
+    version: IfMatch,
+    distinguish: Keyed<DistinguishCase>,
+    app: Shared,
+    db: Db,
+) -> ApiResult<Answer> {
+    let (caller, app) = (permit.caller(), app.0);
+    db.write(async move |c| {
+        let ticket = match distinguish.key.begin(c, &app, caller.identity()).await? {
+            Attempt::Replay(replay) => return replayed(c, &app, &caller, replay).await,
+            Attempt::Fresh(ticket) => ticket,
+        };
+        let (before, now) = (cases::lock(c, &caller, id.0).await?, app.clock.now());
+        decided(&before, CaseAction::Distinguish)?;
+        check_version(&before, version)?;
+        let DistinguishCase { distinct_from, distinct_reason, note } = distinguish.body;
+        let person = cases::person(c, before.id).await?;
+        let today = TimeZone::of(&before.village_code).day(now);
+        let distinct = Distinct::check(c, &caller, distinct_from, Some(distinct_reason), today).await?;
+        let reason = distinct.keep(c, &caller, &before, &person, now).await?;
+        let act = Act { action: CaseAction::Distinguish, reason, note: note.map(|note| note.as_str().to_owned()) };
+        make_change(c, &app, &caller, &before, &before, (act, now), ticket).await
+    })
+    .await
 }
 
 /// Those that are alike, newest first.

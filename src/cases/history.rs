@@ -33,7 +33,8 @@ pub struct CaseHistoryItem {
     /// The volunteer, if a phone did it.
     #[schema(required)]
     volunteer_id: Option<VolunteerId>,
-    /// Of a reopening: code of the list `reopen-reasons`. Of a create: of `distinct-reasons`, where others were alike.
+    /// Of a reopening: code of the list `reopen-reasons`. Of a create, where others were alike, and of `distinguish`: of
+    /// `distinct-reasons`.
     #[schema(required)]
     reason: Option<Code>,
     /// Of a close: code of the list `case-outcomes`.
@@ -73,7 +74,8 @@ pub struct CaseHistory {
 
 /// Read the history of a case
 ///
-/// Reported, changed, closed, reopened, consent taken back and given anew: every act, oldest first. What a change altered is not
+/// Reported, changed, closed, reopened, consent taken back and given anew, told from another one, given to another volunteer: every act, oldest
+/// first. What a change altered is not
 /// kept here: that is data about the person.
 #[utoipa::path(tag = "cases", security(("oauth2" = ["cases:read"])), params(("id" = CaseId, Path, description = "Id of the case.")),
     responses((status = 200, body = CaseHistory, description = "Every move, oldest first.")))]

@@ -18,7 +18,7 @@ pub mod store;
 /// Routes of this module.
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
     // Before what takes any word for an id.
-    cfg.service(duplicates::list_duplicate_cases);
+    cfg.service(duplicates::list_duplicate_cases).service(duplicates::distinguish_case);
     cfg.service(api::list_cases).service(api::read_case).service(history::read_case_history);
     cfg.service(api::reveal_case);
     cfg.service(documents::create_case_document).service(documents::list_case_documents);

@@ -150,6 +150,10 @@ text_enum! {
         WithdrawConsent = "withdraw-consent",
         /// A new one was given.
         RestoreConsent = "restore-consent",
+        /// Said to be another one than some to which it is alike.
+        Distinguish = "distinguish",
+        /// Given to another volunteer, or to none.
+        Assign = "assign",
     }
 }
 
@@ -158,7 +162,9 @@ pub fn decide(action: CaseAction, from: Option<CaseState>, ended: bool) -> Optio
     use CaseAction as A;
     use CaseState as S;
     match (action, from) {
-        (A::Create, None) | (A::Update, Some(S::Open)) | (A::Reopen, Some(S::Closed)) => Some(S::Open),
+        (A::Create, None) | (A::Update | A::Distinguish | A::Assign, Some(S::Open)) | (A::Reopen, Some(S::Closed)) => {
+            Some(S::Open)
+        }
         (A::Close, Some(S::Open)) => Some(S::Closed),
         (A::WithdrawConsent, Some(S::Open | S::Closed)) => Some(S::Restricted),
         (A::RestoreConsent, Some(S::Restricted)) => Some(if ended { S::Closed } else { S::Open }),

@@ -63,7 +63,7 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ("client-reasons", "lost_or_stolen"),
     ("correction-reasons", "wrong_outcome"),
     ("decline-reasons", "not_in_dtsen"),
-    ("distinct-reasons", "namesakes"),
+    ("distinct-reasons", "identity_checked"),
     ("duplicate-reasons", "registered_twice"),
     ("failure-reasons", "unreachable"),
     ("forward-reasons", "outside_authority"),

@@ -1,7 +1,7 @@
 //! One open case for a person and a need in a regency: who reports it again is offered the first one.
 use crate::cases::{KOTO_JAYA, NIK, elder, patient};
 use crate::referrals::{REACTIVATION, ask};
-use crate::support::{Client, Reply, TestApp, rounds, run, run_with};
+use crate::support::{Client, Reply, Request, TestApp, rounds, run, run_with};
 use serde_json::{Value, json};
 use simpul::platform::config::Config;
 use simpul::platform::limits::Rate;
@@ -387,6 +387,75 @@ fn whoever_sees_both_gets_the_pair() {
         // and what is said to be distinct was never there
         let distinct = json!({ "distinct_from": [second.id()], "distinct_reason": "identity_checked" });
         report(&regency, with(patient(KOTO_JAYA), &distinct)).await;
+        assert!(pairs(&regency, "").await.is_empty());
+    });
+}
+
+/// Says of a case that it is not another one.
+fn say<'a>(client: &Client<'a>, case: &Reply, etag: &str, from: &Reply, reason: &str) -> Request<'a> {
+    let body = json!({ "distinct_from": [from.id()], "distinct_reason": reason, "note": "Sudah ditanyakan." });
+    client.act(&format!("{}/distinguish", path(case)), etag, body)
+}
+
+#[test]
+fn two_that_are_alike_are_told_apart() {
+    run(async |app| {
+        let (village, other, regency) = (app.village().await, app.other_village().await, app.regency().await);
+        let born = |said: Value| with(json!({ "name": "Siti Aminah", "birth_date": "1995-08-05" }), &said);
+        let first = report(&village, person(KOTO_JAYA, born(json!({})))).await;
+        let second = report(&other, person(BANDAR_RATU, born(json!({})))).await;
+        let pair = |by: &str| vec![(second.id(), first.id(), by.to_owned())];
+        let etag = async |case: &Reply| regency.get(&path(case)).await.header("etag").to_owned();
+        assert_eq!(pairs(&regency, "").await, pair("name"));
+        // who sees one of them knows of no other
+        say(&village, &first, first.header("etag"), &second, "namesakes")
+            .await
+            .problem(422, "rule_broken")
+            .blames("/distinct_from/0", "case_unknown");
+        say(&other, &first, first.header("etag"), &second, "namesakes").await.problem(404, "not_found");
+        say(&regency, &first, first.header("etag"), &first, "namesakes")
+            .await
+            .problem(422, "rule_broken")
+            .blames("/distinct_from/0", "case_itself");
+        say(&regency, &first, "\"7-abc\"", &second, "namesakes").await.problem(412, "stale");
+        say(&app.bpjs().await, &first, first.header("etag"), &second, "namesakes").await.expect(403);
+
+        // of the earlier one, and again under the same key
+        let said = say(&regency, &first, first.header("etag"), &second, "namesakes").key("k").await.expect(200);
+        assert_eq!(said.json["version"], 2);
+        let again = say(&regency, &first, first.header("etag"), &second, "namesakes").key("k").await.expect(200);
+        assert_eq!(again.header("idempotency-replayed"), "true");
+        assert!(pairs(&regency, "").await.is_empty());
+        let history = regency.get(&format!("{}/history", path(&first))).await.expect(200);
+        let line = &history.json["items"][1];
+        assert_eq!(
+            json!([line["action"], line["from"], line["to"], line["reason"], line["outcome"], line["note"]]),
+            json!(["distinguish", "open", "open", "namesakes", null, "Sudah ditanyakan."])
+        );
+
+        // a number that both have come to have is explained by no name
+        for case in [&first, &second] {
+            let changed = json!({ "person": born(json!({ "nik": NIK })) });
+            regency.patch(&path(case), &etag(case).await, changed).await.expect(200);
+        }
+        assert_eq!(pairs(&regency, "").await, pair("nik"));
+        say(&regency, &second, &etag(&second).await, &first, "twins")
+            .await
+            .problem(422, "rule_broken")
+            .blames("/distinct_reason", "reason_unfit");
+        say(&regency, &second, &etag(&second).await, &first, "separate_need").await.expect(200);
+        assert!(pairs(&regency, "").await.is_empty());
+        assert_eq!(app.texts("SELECT reason FROM case_distinctions").await, ["separate_need"]);
+        let audited =
+            "SELECT detail FROM audit_events WHERE action = 'case.distinguish' AND outcome = 'allowed' ORDER BY at, id";
+        assert_eq!(app.texts(audited).await, ["namesakes", "separate_need"]);
+
+        // what is closed is told from nothing, but what is open from it: it may be opened again
+        close(&regency, &regency.get(&path(&first)).await).await;
+        say(&regency, &first, &etag(&first).await, &second, "namesakes").await.problem(409, "case_state_conflict");
+        say(&regency, &second, &etag(&second).await, &first, "identity_checked").await.expect(200);
+        let at = format!("{}/reopen", path(&first));
+        regency.act(&at, &etag(&first).await, json!({ "reason": "need_returned" })).await.expect(200);
         assert!(pairs(&regency, "").await.is_empty());
     });
 }

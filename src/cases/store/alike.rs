@@ -4,13 +4,14 @@ use crate::access::rules::Caller;
 use crate::cases::rules::{CaseId, CaseState};
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
-use crate::platform::db::sql::{Columns, Known};
+use crate::platform::db::sql::{Columns, Known, coalesce};
 use crate::platform::names::{VERSION, likeness};
 use crate::platform::region_code::RegionCode;
-use crate::schema::{case_distinctions, case_distinctions as d, case_people, case_people as p, cases as t};
+use crate::schema::{case_distinctions, case_distinctions as d, case_people, case_people as p, cases as t, codes};
 use chrono::{DateTime, Utc};
 use diesel::dsl::{exists, not};
 use diesel::prelude::*;
+use diesel::upsert::excluded;
 use diesel_async::RunQueryDsl;
 use of_pairs::{later, later_person};
 use uuid::Uuid;
@@ -61,26 +62,38 @@ pub async fn seen(conn: &mut &Conn, caller: &Caller, ids: &[CaseId]) -> QueryRes
     some.select((Case::columns(), CasePerson::columns())).load(conn).await
 }
 
-/// That a case is another one than some to which it is alike.
-pub async fn add_distinctions(
+/// That two cases are two, by what was said of them last. Of each pair first the one that was reported later.
+pub async fn keep_distinctions(
     conn: &mut Conn,
-    case: &Case,
-    others: &[CaseId],
+    caller: &Caller,
+    pairs: &[(CaseId, CaseId)],
     reason: &Code,
     now: DateTime<Utc>,
 ) -> QueryResult<()> {
-    let row = |other: &CaseId| {
+    let row = |(case, other): &(CaseId, CaseId)| {
         (
-            d::case_id.eq(case.id),
+            d::case_id.eq(*case),
             d::other_id.eq(*other),
             d::reason.eq(reason.clone()),
             d::at.eq(now),
-            d::agency_id.eq(case.reporter_agency_id),
-            d::client_id.eq(case.created_by),
+            d::agency_id.eq(caller.agency),
+            d::client_id.eq(caller.client),
         )
     };
-    let rows: Vec<_> = others.iter().map(row).collect();
-    diesel::insert_into(case_distinctions::table).values(rows).execute(conn).await.map(drop)
+    let rows: Vec<_> = pairs.iter().map(row).collect();
+    diesel::insert_into(case_distinctions::table)
+        .values(rows)
+        .on_conflict((d::case_id, d::other_id))
+        .do_update()
+        .set((
+            d::reason.eq(excluded(d::reason)),
+            d::at.eq(excluded(d::at)),
+            d::agency_id.eq(excluded(d::agency_id)),
+            d::client_id.eq(excluded(d::client_id)),
+        ))
+        .execute(conn)
+        .await
+        .map(drop)
 }
 
 /// Where going through cases goes on.
@@ -115,19 +128,22 @@ pub async fn window(
 }
 
 /// Each of these cases with every older one that is not closed either, lies in its regency and has a category in common with it, and
-/// whose person has a number, the name or the birth date of its person; but for those from which it was reported as distinct. That they
-/// are alike is yet to be judged, and whether the caller sees the older one.
+/// whose person has a number, the name or the birth date of its person; but for those of which it was said that they are two: a reason
+/// that explains the name does not explain a number that both have since. That they are alike is yet to be judged, and whether the
+/// caller sees the older one.
 pub async fn pairs(conn: &mut &Conn, ids: &[CaseId]) -> QueryResult<Vec<(CaseId, CaseId)>> {
     let (its, here) = (later_person, later_person.field(p::regency_code));
-    let numbered = p::nik_index.eq(its.field(p::nik_index)).or(p::card_index.eq(its.field(p::card_index)));
+    let numbered = || p::nik_index.eq(its.field(p::nik_index)).or(p::card_index.eq(its.field(p::card_index)));
     let named = p::regency_code.eq(here).and(p::name_key.eq(its.field(p::name_key)));
     let born = p::regency_code.eq(here).and(p::birth_date.eq(its.field(p::birth_date)));
     let (at, id) = (later.field(t::created_at), later.field(t::id));
     let older = t::created_at.lt(at).or(t::created_at.eq(at).and(t::id.lt(id)));
-    let said = d::table.filter(d::case_id.eq(id).and(d::other_id.eq(t::id)));
+    let explains = codes::group_code.is_distinct_from("namesake").or(not(coalesce(Known(numbered()), false)));
+    let reason = codes::table.on(codes::list.eq(d::list).and(codes::code.eq(d::reason)));
+    let said = d::table.inner_join(reason).filter(d::case_id.eq(id).and(d::other_id.eq(t::id))).filter(explains);
     later
         .inner_join(later_person.on(its.field(p::case_id).eq(id)))
-        .inner_join(p::table.on(numbered.or(named).or(born)))
+        .inner_join(p::table.on(numbered().or(named).or(born)))
         .inner_join(t::table.on(t::id.eq(p::case_id)))
         .filter(later.field(t::id).eq_any(ids))
         .filter(t::regency_code.eq(later.field(t::regency_code)).and(t::state.ne(CaseState::Closed)))

@@ -61,7 +61,7 @@ pub struct Office<'a> {
     pub volunteer: String,
     /// Whom it can refer and forward to.
     target: String,
-    /// Who can be merged into a volunteer, by that one's id.
+    /// What can be merged into a row, or told from it, by that one's id.
     twins: Mutex<HashMap<String, String>>,
 }
 
@@ -118,8 +118,8 @@ impl<'a> Office<'a> {
     /// A row of this id, brought by a client into the state in which the operation is accepted.
     pub async fn bring(&self, by: &Client<'_>, path: &str, id: String) -> Row {
         let at = collection(path);
-        if path.ends_with("merge") {
-            let twin = self.create("/v1/volunteers").await;
+        if path.ends_with("merge") || path.ends_with("distinguish") {
+            let twin = self.create(at).await;
             self.twins.lock().unwrap().insert(id.clone(), twin);
         }
         let steps = BEFORE.iter().find(|(of, _)| *of == path).map_or(&[][..], |(_, steps)| *steps);
@@ -247,6 +247,9 @@ impl<'a> Office<'a> {
         let mut body = self.body(operation);
         if let Some(duplicate) = body.get_mut("duplicate_id") {
             *duplicate = json!(self.twins.lock().unwrap().get(id).unwrap_or(&self.volunteer));
+        }
+        if let (Some(others), Some(twin)) = (body.get_mut("distinct_from"), self.twins.lock().unwrap().get(id)) {
+            *others = json!([twin]);
         }
         body
     }
