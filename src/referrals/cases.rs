@@ -1,5 +1,7 @@
 //! What of `/v1/cases` touches referrals: a case may come with its first one, a change may alter who sees them, and
-//! closing ([`close`]) or a consent that is taken back ([`withdraw`]) ends them.
+//! closing ([`close`]) or a consent that is taken back ([`withdraw`]) ends them. They are followed by the volunteer of their case
+//! ([`assign`]).
+pub mod assign;
 pub mod close;
 pub mod upsert;
 pub mod withdraw;
@@ -13,7 +15,7 @@ use crate::access::rules::{Caller, Scope, SharedCaller, Sight, VolunteerId, Writ
 use crate::audit::rules::Event;
 use crate::audit::store::{self as audit, Recorder};
 use crate::cases::alike::{Distinct, Till};
-use crate::cases::api::{Act, CaseView, check_code, check_version, decided, note_change, replayed};
+use crate::cases::api::{Act, CaseView, check_code, check_version, decided, note_change, replayed, shown_of};
 use crate::cases::consent::{self, Consent, NewConsent};
 use crate::cases::person::{CasePersonPatch, NewCasePerson};
 use crate::cases::rules::{CaseAction, CaseId, CaseState, LawfulBasis, Urgency, levels};
@@ -64,9 +66,9 @@ pub struct NewCase {
     lawful_basis: LawfulBasis,
     /// With the basis `consent`, and only then.
     consent: Option<NewConsent>,
-    /// Whoever contacts the person may endanger them: somebody who lives with the offender.
-    #[serde(default)]
-    do_not_contact: bool,
+    /// Whoever contacts the person may endanger them: somebody who lives with the offender. Not so, unless said otherwise; an upsert that
+    /// says nothing of it leaves it as it is.
+    do_not_contact: Option<bool>,
     /// When it was written down, by the clock of the device; it may have been without a network for days. Kept as it is, even
     /// if the clock is wrong.
     recorded_at: Option<Moment>,
@@ -131,14 +133,15 @@ async fn create(db: &Db, caller: SharedCaller, app: Arc<App>, new: Keyed<NewCase
             let (case, person) = cases::find(&mut &*c, &caller, id).await?;
             audit::record(c, &crate::cases::api::shown(&app, &caller, "case.read", &case, &person)).await?;
             let (referral_id, version) = (store::first_of(c, id).await?, case.version);
+            let subjects = shown_of(&caller, &case, &person);
             let view = CreatedCase { case: CaseView::of(&caller, case, person, now), referral_id };
-            return ticket.keep(c, Answer::row(&view, version)?, &[id.0]).await;
+            return ticket.keep(c, Answer::row(&view, version)?, &subjects).await;
         }
         let (case, person, referral_id) = report_and_send(c, &app, &caller, body, request).await?;
-        let (id, version) = (case.id, case.version);
+        let (id, version, subjects) = (case.id, case.version, shown_of(&caller, &case, &person));
         let view = CreatedCase { case: CaseView::of(&caller, case, person, now), referral_id };
         let answer = Answer::created(&view, version, format!("{}/v1/cases/{id}", app.settings.public_url))?;
-        ticket.keep(c, answer, &[id.0]).await
+        ticket.keep(c, answer, &subjects).await
     })
     .await
 }
@@ -229,7 +232,7 @@ async fn report(
         create_request: request.to_vec(),
         created_at: now,
         updated_at: now,
-        do_not_contact: new.do_not_contact,
+        do_not_contact: new.do_not_contact.unwrap_or_default(),
         consent_relation: None,
         consent_method: None,
         consent_withdrawn_on: None,
@@ -398,7 +401,7 @@ async fn save_change(
     cases::save_person(conn, person).await?;
     let act = Act { action: CaseAction::Update, reason: None, note: None };
     note_change(conn, app, caller, Some(before), &after, person, act).await?;
-    follow(conn, app, &after).await?;
+    follow(conn, app, before, &after).await?;
     Ok(after)
 }
 
@@ -444,13 +447,19 @@ async fn change(
     Ok(after)
 }
 
-/// Tells those who see the case by a referral, takes a case that has become sensitive out of the village's sight, and the person of
+/// Tells those who see the case by a referral, of a person who must not be contacted whoever had one, takes a case that has become sensitive out of the village's sight, and the person of
 /// a restricted one out of all but the reporter's.
-pub(super) async fn follow(conn: &mut Conn, app: &App, case: &Case) -> ApiResult<()> {
+pub(super) async fn follow(conn: &mut Conn, app: &App, was: &Case, case: &Case) -> ApiResult<()> {
     let (now, restricted) = (app.clock.now(), case.state == CaseState::Restricted);
+    let endangered = case.do_not_contact && !was.do_not_contact;
     for before in store::lock_all(conn, case.id).await? {
         if before.sensitive == case.sensitive && before.restricted == restricted {
-            publish_of_case(conn, &before, now).await?;
+            // Who has done its part may still have the telephone number.
+            if endangered {
+                publish(conn, Some(&before), &before, now).await?;
+            } else {
+                publish_of_case(conn, &before, now).await?;
+            }
         } else {
             let after = Referral { sensitive: case.sensitive, restricted, ..before.clone() };
             let after = store::save(conn, &after, now).await?;

@@ -6,6 +6,11 @@ use crate::platform::error::ApiResult;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+/// Which referrals of these cases a volunteer has: who gets the cases gets what came of them since.
+pub async fn of_cases(conn: &mut Conn, cases: &[Uuid], volunteer: VolunteerId) -> ApiResult<Vec<Uuid>> {
+    Ok(store::of_cases(conn, cases, volunteer).await?)
+}
+
 /// Moves all referrals (only these, if some are named) and publishes that; returns their ids.
 pub async fn reassign(
     conn: &mut Conn,

@@ -222,6 +222,13 @@ fn a_merged_volunteer_leads_to_the_other_with_all_that_it_did_and_back() {
         assert_eq!(changes(app, &twin).await.last().unwrap(), &format!("redirected {keeper}"));
         let told = regency.get(&format!("/v1/volunteers/{keeper}/merges")).await.expect(200);
         assert_eq!(told.json["items"][0]["filled"], json!(["birth_date", "nik"]));
+        // what is passed on since is the survivor's, and goes back with the case
+        let at = format!("/v1/referrals/{referral}");
+        let province = app.agency("Dinas Sosial Provinsi Bengkulu").await;
+        let onward = json!({ "target_agency_id": province, "reason": "capacity_exceeded" });
+        crate::referrals::act(&regency, &at, "forward", onward).await.expect(200);
+        let next = regency.get(&format!("/v1/referrals?case_id={case}")).await.expect(200).json["items"][0].clone();
+        assert_eq!((&next["previous_referral_id"], &next["volunteer_id"]), (&json!(referral), &json!(keeper)));
         // once merged it is not merged again, nor is its NIK anyone else's
         let mut again = siti(KOTO_JAYA);
         again["nik"] = json!(NIK);
@@ -235,6 +242,8 @@ fn a_merged_volunteer_leads_to_the_other_with_all_that_it_did_and_back() {
         assert_eq!(total(app).await, before + 2);
         assert_eq!(regency.get(&format!("/v1/cases/{case}")).await.expect(200).json["volunteer_id"], twin);
         assert_eq!(regency.get(&format!("/v1/referrals/{referral}")).await.expect(200).json["volunteer_id"], twin);
+        let next = format!("/v1/referrals/{}", next["id"].as_str().unwrap());
+        assert_eq!(regency.get(&next).await.expect(200).json["volunteer_id"], twin);
         assert_eq!(seats(&regency, &event).await, [twin.as_str()]);
         assert_eq!(changes(app, &twin).await.last().unwrap(), "upsert");
         let told = regency.get(&format!("/v1/volunteers/{keeper}/merges")).await.expect(200);

@@ -35,7 +35,7 @@ pub struct UndoMerge {
 /// Undo a merge
 ///
 /// For thirty days (then 409 `merge_final`). The duplicate is a row of its own again, with the cases, referrals, seats and
-/// documents that it brought; what came since stays with the survivor. What the survivor took over goes, unless changed
+/// documents that it brought, and what was sent of these cases since; what else came since stays with the survivor. What the survivor took over goes, unless changed
 /// since or brought by another one, too. Whoever may merge the two may undo it. A phone has to be registered anew.
 #[utoipa::path(tag = "volunteers", security(("oauth2" = ["volunteers:write"])),
     params(("id" = VolunteerId, Path, description = "Id of the volunteer who stayed."), IdempotencyHeader, IfMatchHeader), request_body = UndoMerge,
@@ -103,8 +103,10 @@ async fn part(
     }
     let (from, to) = (&survivor, &duplicate);
     let rows = store::moved(conn, merge.id, MovedRow::Case).await?;
+    let since = referrals::of_cases(conn, &rows, from.id).await?;
     cases::reassign(conn, from.id, to.id, Some(&rows), now).await?;
-    let rows = store::moved(conn, merge.id, MovedRow::Referral).await?;
+    let mut rows = store::moved(conn, merge.id, MovedRow::Referral).await?;
+    rows.extend(since);
     referrals::reassign(conn, from.id, to.id, Some(&rows), now).await?;
     let rows = store::moved(conn, merge.id, MovedRow::TrainingEnrolment).await?;
     training::reassign(conn, (from.id, &from.village_code), (to.id, &to.village_code), Some(&rows), now).await?;

@@ -5,7 +5,7 @@ use super::super::rules::{CORRECTION, ReferralAction, ReferralId, ReferralStatus
 use super::super::store::{self, Referral};
 use crate::access::api::Permit;
 use crate::access::rules::{Caller, DecideCases};
-use crate::cases::api::{Act, CaseView, check_code, check_version, decided, note_change, replayed};
+use crate::cases::api::{Act, CaseView, check_code, check_version, decided, make_change, replayed};
 use crate::cases::rules::{CaseAction, CaseId, REFERRALS_OPEN, REOPENING_OVER, may_reopen};
 use crate::cases::store::{self as cases, Case};
 use crate::codes::rules::Code;
@@ -76,15 +76,11 @@ pub async fn close_case(
             state_agency_id: caller.agency,
             ..before.clone()
         };
-        let after = cases::save(c, &after, now).await?;
-        let person = cases::person(c, after.id).await?;
         let note = close.body.note.as_ref().map(|note| note.as_str().to_owned());
         let act = Act { action: CaseAction::Close, reason: Some(close.body.outcome), note };
-        note_change(c, &app, &caller, Some(&before), &after, &person, act).await?;
+        let answer = make_change(c, &app, &caller, &before, &after, (act, now), ticket).await?;
         tell_ended(c, after.id, now).await?;
-        let (id, version) = (after.id.0, after.version);
-        let answer = Answer::row(&CaseView::of(&caller, after, person, now), version)?;
-        ticket.keep(c, answer, &[id]).await
+        Ok(answer)
     })
     .await
 }
@@ -171,14 +167,10 @@ pub async fn reopen_case(
             state_agency_id: caller.agency,
             ..before.clone()
         };
-        let after = cases::save(c, &after, now).await?;
-        let person = cases::person(c, after.id).await?;
         let act = Act { action: CaseAction::Reopen, reason: Some(reopen.body.reason), note };
-        note_change(c, &app, &caller, Some(&before), &after, &person, act).await?;
+        let answer = make_change(c, &app, &caller, &before, &after, (act, now), ticket).await?;
         tell_ended(c, after.id, now).await?;
-        let (id, version) = (after.id.0, after.version);
-        let answer = Answer::row(&CaseView::of(&caller, after, person, now), version)?;
-        ticket.keep(c, answer, &[id]).await
+        Ok(answer)
     })
     .await
 }

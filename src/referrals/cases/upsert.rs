@@ -8,7 +8,7 @@ use crate::access::api::{Permit, Purse};
 use crate::access::rules::{Caller, Scope, SharedCaller, WriteCases};
 use crate::audit::store::{self as audit, Recorder};
 use crate::cases::alike::Till;
-use crate::cases::api::{CaseView, decided, replayed, shown};
+use crate::cases::api::{CaseView, decided, replayed, shown, shown_of};
 use crate::cases::consent::{self, Consent};
 use crate::cases::rules::{CaseAction, CaseId, Urgency};
 use crate::cases::store::references::{self, Reference};
@@ -76,14 +76,14 @@ async fn upsert(db: &Db, caller: SharedCaller, app: Arc<App>, sent: Keyed<Upsert
             Some(known) => bring_up_to_date(c, &app, &caller, known.case_id, sent.body.case, &request).await,
         }
         .map_err(|error| error.within("case"))?;
-        let (id, version) = (case.id, case.version);
+        let (id, version, subjects) = (case.id, case.version, shown_of(&caller, &case, &person));
         references::save(c, &Reference { agency_id: caller.agency, reference: number, case_id: id, request }).await?;
         let view = CreatedCase { case: CaseView::of(&caller, case, person, app.clock.now()), referral_id };
         let answer = match known {
             None => Answer::created(&view, version, format!("{}/v1/cases/{id}", app.settings.public_url))?,
             Some(_) => Answer::row(&view, version)?,
         };
-        ticket.keep(c, answer, &[id.0]).await
+        ticket.keep(c, answer, &subjects).await
     })
     .await
 }
@@ -146,7 +146,7 @@ async fn replaced(conn: &mut Conn, app: &App, before: &Case, person: &mut CasePe
         sector: new.sector,
         urgency: new.urgency.unwrap_or(Urgency::Normal),
         lawful_basis: new.lawful_basis,
-        do_not_contact: new.do_not_contact,
+        do_not_contact: new.do_not_contact.unwrap_or(before.do_not_contact),
         ..before.clone()
     };
     let given = new.consent.map(|given| Consent::given(given, person));

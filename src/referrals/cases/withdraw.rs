@@ -4,7 +4,7 @@ use super::close::take_back;
 use super::follow;
 use crate::access::api::Permit;
 use crate::access::rules::{Caller, DecideCases};
-use crate::cases::api::{Act, CaseView, check_version, decided, note_change, replayed};
+use crate::cases::api::{Act, CaseView, check_version, decided, make_change, replayed};
 use crate::cases::consent::{self, Consent, NewConsent};
 use crate::cases::rules::{CONSENT_NOT_THE_BASIS, CaseAction, CaseId, LawfulBasis};
 use crate::cases::store::{self as cases, Case};
@@ -12,13 +12,14 @@ use crate::platform::answer::Answer;
 use crate::platform::app::{App, Shared};
 use crate::platform::db::{Conn, Db};
 use crate::platform::error::{ApiError, ApiResult, Fault};
-use crate::platform::idempotency::Attempt;
+use crate::platform::idempotency::{Attempt, Ticket};
 use crate::platform::input::{IfMatch, Keyed, PathId};
 use crate::platform::moment::Day;
 use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
 use crate::platform::text::Text;
 use crate::regions::rules::TimeZone;
 use actix_web::post;
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -63,13 +64,13 @@ pub async fn withdraw_consent(
             Attempt::Replay(replay) => return replayed(c, &app, &caller, replay).await,
             Attempt::Fresh(ticket) => ticket,
         };
-        let before = cases::lock(c, &caller, id.0).await?;
+        let (before, now) = (cases::lock(c, &caller, id.0).await?, app.clock.now());
         let state = decided(&before, CaseAction::WithdrawConsent)?;
         if before.lawful_basis != LawfulBasis::Consent {
             return Err(ApiError::from(&CONSENT_NOT_THE_BASIS).member("lawful_basis", before.lawful_basis));
         }
         check_version(&before, version)?;
-        let today = TimeZone::of(&before.village_code).day(app.clock.now());
+        let today = TimeZone::of(&before.village_code).day(now);
         let on = withdraw.body.on.map_or(today, Day::date);
         if on > today || before.consent_on.is_some_and(|given| on < given) {
             let fault =
@@ -81,8 +82,8 @@ pub async fn withdraw_consent(
         }
         let after = Case { state, consent_withdrawn_on: Some(on), ..before.clone() };
         let note = withdraw.body.note.as_ref().map(|note| note.as_str().to_owned());
-        let view = moved(c, &app, &caller, &before, after, (CaseAction::WithdrawConsent, note)).await?;
-        ticket.keep(c, view, &[before.id.0]).await
+        let act = Act { action: CaseAction::WithdrawConsent, reason: None, note };
+        moved(c, &app, &caller, &before, after, (act, now), ticket).await
     })
     .await
 }
@@ -108,10 +109,10 @@ pub async fn restore_consent(
             Attempt::Replay(replay) => return replayed(c, &app, &caller, replay).await,
             Attempt::Fresh(ticket) => ticket,
         };
-        let before = cases::lock(c, &caller, id.0).await?;
+        let (before, now) = (cases::lock(c, &caller, id.0).await?, app.clock.now());
         let state = decided(&before, CaseAction::RestoreConsent)?;
         check_version(&before, version)?;
-        let today = TimeZone::of(&before.village_code).day(app.clock.now());
+        let today = TimeZone::of(&before.village_code).day(now);
         let person = cases::person(c, before.id).await?;
         let given = Consent::given(restore.body.consent, &person);
         consent::check(LawfulBasis::Consent, Some(&given), &person, today, today)?;
@@ -123,27 +124,24 @@ pub async fn restore_consent(
         let mut after = Case { state, consent_withdrawn_on: None, ..before.clone() };
         consent::set(&mut after, Some(&given));
         let note = restore.body.note.as_ref().map(|note| note.as_str().to_owned());
-        let view = moved(c, &app, &caller, &before, after, (CaseAction::RestoreConsent, note)).await?;
-        ticket.keep(c, view, &[before.id.0]).await
+        let act = Act { action: CaseAction::RestoreConsent, reason: None, note };
+        moved(c, &app, &caller, &before, after, (act, now), ticket).await
     })
     .await
 }
 
-/// Writes the move with all that goes with it; the answer.
+/// Writes the move with all that goes with it, its referrals' flag too; the answer.
 async fn moved(
     conn: &mut Conn,
     app: &App,
     caller: &Caller,
     before: &Case,
     after: Case,
-    (action, note): (CaseAction, Option<String>),
+    (act, now): (Act, DateTime<Utc>),
+    ticket: Ticket,
 ) -> ApiResult<Answer> {
-    let now = app.clock.now();
     let after = Case { state_since: now, state_agency_id: caller.agency, ..after };
-    let after = cases::save(conn, &after, now).await?;
-    let person = cases::person(conn, after.id).await?;
-    note_change(conn, app, caller, Some(before), &after, &person, Act { action, reason: None, note }).await?;
-    follow(conn, app, &after).await?;
-    let version = after.version;
-    Answer::row(&CaseView::of(caller, after, person, now), version)
+    let answer = make_change(conn, app, caller, before, &after, (act, now), ticket).await?;
+    follow(conn, app, before, &after).await?;
+    Ok(answer)
 }
