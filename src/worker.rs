@@ -10,7 +10,7 @@ use crate::documents::left_over;
 use crate::partners::imports::work as imports;
 use crate::platform::app::App;
 use crate::platform::db::Writer;
-use crate::platform::error::ApiResult;
+use crate::platform::error::{ApiError, ApiResult};
 use crate::platform::idempotency;
 use crate::referrals::clock;
 use crate::statistics::store as statistics;
@@ -37,9 +37,8 @@ async fn run_jobs(app: &Arc<App>, writer: &Writer) {
     let mut turns = turns();
     while !app.is_stopping() {
         turns.tick().await;
-        if let Err(error) = run_once(app, writer).await {
-            tracing::error!(%error, "a job failed; the next turn tries again");
-        }
+        // It has told what failed.
+        run_once(app, writer).await.ok();
     }
 }
 
@@ -113,20 +112,26 @@ async fn run_once(app: &Arc<App>, writer: &Writer) -> ApiResult<()> {
     let now = app.clock.now();
     // What a node whose clock is behind still looks at.
     let over = now - TimeDelta::minutes(1);
-    let answers = writer.run(async move |c| ApiResult::Ok(idempotency::sweep(c, now).await?)).await?;
-    let assertions = writer.run(async move |c| ApiResult::Ok(clients::sweep_assertions(c, over).await?)).await?;
     // An export that began with a token goes on after it has ended, unless it was revoked.
     let outlived = over - OUTLIVED;
-    let revoked = writer.run(async move |c| ApiResult::Ok(access::sweep_revoked(c, outlived).await?)).await?;
-    let codes = writer.run(async move |c| ApiResult::Ok(phones::sweep_codes(c, now).await?)).await?;
-    let shared = app.clone();
-    let left = writer.run(async move |c| imports::sweep(c, &shared).await).await?;
-    let words = keep_words(app, writer).await?;
-    let expired = clock::expire_due(writer, app).await?;
-    let hurried = clock::hurry_due(writer, app).await?;
-    let folded = writer.run(async move |c| ApiResult::Ok(statistics::fold(c).await?)).await?;
-    let sent = writer.run(async move |c| ApiResult::Ok(statistics::referrals::fold(c, FOLD).await?)).await?;
-    let changes = sweep_changes(app, writer).await?;
+    let (mut jobs, shared) = (Jobs::default(), app.clone());
+    // People wait for the clock, and nobody for what is swept.
+    let expired = jobs.run("expire", clock::expire_due(writer, app)).await;
+    let hurried = jobs.run("hurry", clock::hurry_due(writer, app)).await;
+    let folded = jobs.run("fold", writer.run(async move |c| ApiResult::Ok(statistics::fold(c).await?))).await;
+    let sent = writer.run(async move |c| ApiResult::Ok(statistics::referrals::fold(c, FOLD).await?));
+    let sent = jobs.run("fold_referrals", sent).await;
+    let answers = writer.run(async move |c| ApiResult::Ok(idempotency::sweep(c, now).await?));
+    let answers = jobs.run("sweep_answers", answers).await;
+    let assertions = writer.run(async move |c| ApiResult::Ok(clients::sweep_assertions(c, over).await?));
+    let assertions = jobs.run("sweep_assertions", assertions).await;
+    let revoked = writer.run(async move |c| ApiResult::Ok(access::sweep_revoked(c, outlived).await?));
+    let revoked = jobs.run("sweep_revoked", revoked).await;
+    let codes = writer.run(async move |c| ApiResult::Ok(phones::sweep_codes(c, now).await?));
+    let codes = jobs.run("sweep_codes", codes).await;
+    let left = jobs.run("sweep_imports", writer.run(async move |c| imports::sweep(c, &shared).await)).await;
+    let words = jobs.run("keep_words", keep_words(app, writer)).await;
+    let changes = jobs.run("sweep_changes", sweep_changes(app, writer)).await;
     tracing::info!(
         answers,
         assertions,
@@ -141,7 +146,28 @@ async fn run_once(app: &Arc<App>, writer: &Writer) -> ApiResult<()> {
         sent,
         "swept, expired and folded"
     );
-    Ok(())
+    jobs.failed.map_or(Ok(()), Err)
+}
+
+/// The jobs of a turn, each by itself.
+#[derive(Default)]
+struct Jobs {
+    /// Why the first one failed that did.
+    failed: Option<ApiError>,
+}
+
+impl Jobs {
+    /// Runs one. What fails is told, and keeps none of those after it from running; nothing is told of what it did.
+    async fn run<T>(&mut self, job: &'static str, work: impl Future<Output = ApiResult<T>>) -> Option<T> {
+        match work.await {
+            Ok(done) => Some(done),
+            Err(error) => {
+                tracing::error!(%error, job, "a job failed; the next turn tries again");
+                self.failed.get_or_insert(error);
+                None
+            }
+        }
+    }
 }
 
 /// Removes changes that are no longer kept, a transaction for each few; returns how many.
