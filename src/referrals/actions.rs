@@ -78,9 +78,29 @@ pub struct ForwardReferral {
 pub struct HoldReferral {
     /// Code of the list `hold-reasons`.
     reason: Code,
-    /// When to look again.
+    /// When to look again; in 14 days, unless said otherwise. It is due by then.
     review_on: Option<Day>,
     note: Option<Note>,
+}
+
+/// What is promised as it goes on.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Promise {
+    /// When the receiver means to be done.
+    due_on: Option<Day>,
+    /// When the person is expected, with a zone.
+    appointment_at: Option<Moment>,
+}
+
+impl Promise {
+    fn step(self, action: ReferralAction) -> Step {
+        Step {
+            due_on: self.due_on.map(Day::date),
+            appointment_at: self.appointment_at.map(Moment::at),
+            ..Step::new(action)
+        }
+    }
 }
 
 /// What came of it.
@@ -239,26 +259,26 @@ pub async fn forward_referral(
 
 /// Start a referral
 ///
-/// From `accepted`.
+/// From `accepted`. A day or an appointment that is named here takes the place of what was promised before.
 #[utoipa::path(tag = "referrals", security(("oauth2" = ["referrals:handle"])),
-    params(("id" = ReferralId, Path, description = "Id of the referral."), IdempotencyHeader, IfMatchHeader), request_body = NoBody,
+    params(("id" = ReferralId, Path, description = "Id of the referral."), IdempotencyHeader, IfMatchHeader), request_body = Promise,
     responses((status = 200, body = ReferralView, description = "At work.")))]
 #[post("/v1/referrals/{id}/start")]
 pub async fn start_referral(
     permit: Permit<HandleReferrals>,
     id: PathId<ReferralId>,
     version: IfMatch,
-    sent: Keyed<NoBody>,
+    sent: Keyed<Promise>,
     app: Shared,
     db: Db,
 ) -> ApiResult<Answer> {
-    let step = Step::new(ReferralAction::Start);
+    let step = sent.body.step(ReferralAction::Start);
     perform(db, Act { caller: permit.caller(), app: app.0, id: id.0, version, key: sent.key, step }).await
 }
 
 /// Hold a referral
 ///
-/// From `accepted` or `in_progress`, with a code of the list `hold-reasons`.
+/// From `accepted` or `in_progress`, with a code of the list `hold-reasons`. What was promised, a day or an appointment, no longer holds.
 #[utoipa::path(tag = "referrals", security(("oauth2" = ["referrals:handle"])),
     params(("id" = ReferralId, Path, description = "Id of the referral."), IdempotencyHeader, IfMatchHeader), request_body = HoldReferral,
     responses((status = 200, body = ReferralView, description = "On hold.")))]
@@ -277,20 +297,20 @@ pub async fn hold_referral(
 
 /// Resume a referral
 ///
-/// From `on_hold`, to the state in which it was held.
+/// From `on_hold`, to the state in which it was held. The time for completing begins anew.
 #[utoipa::path(tag = "referrals", security(("oauth2" = ["referrals:handle"])),
-    params(("id" = ReferralId, Path, description = "Id of the referral."), IdempotencyHeader, IfMatchHeader), request_body = NoBody,
+    params(("id" = ReferralId, Path, description = "Id of the referral."), IdempotencyHeader, IfMatchHeader), request_body = Promise,
     responses((status = 200, body = ReferralView, description = "As it was before.")))]
 #[post("/v1/referrals/{id}/resume")]
 pub async fn resume_referral(
     permit: Permit<HandleReferrals>,
     id: PathId<ReferralId>,
     version: IfMatch,
-    sent: Keyed<NoBody>,
+    sent: Keyed<Promise>,
     app: Shared,
     db: Db,
 ) -> ApiResult<Answer> {
-    let step = Step::new(ReferralAction::Resume);
+    let step = sent.body.step(ReferralAction::Resume);
     perform(db, Act { caller: permit.caller(), app: app.0, id: id.0, version, key: sent.key, step }).await
 }
 

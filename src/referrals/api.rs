@@ -1,6 +1,7 @@
 //! Endpoints under `/v1/referrals` that read.
 use super::rules::{Period, PersonSight, ReferralId, ReferralStatus};
-use super::store::{self, Scene, list::After, list::Wanted, worklist::merge};
+use super::store::list::{After, Order, Wanted};
+use super::store::{self, Scene, worklist::merge};
 use super::talk::Awaiting;
 use super::view::{ReferralView, fields_of, persons, sight};
 use crate::access::api::Permit;
@@ -43,6 +44,8 @@ text_enum! {
         Newest = "newest",
         /// What must be done next first; what waits for nobody is left out.
         Due = "due",
+        /// What was changed longest ago first.
+        Changed = "changed",
     }
 }
 
@@ -133,7 +136,8 @@ pub struct ReferralFilter {
     region: Option<RegionCode>,
     /// Only those that hurry so much.
     urgency: Option<Urgency>,
-    /// Only those changed at this time or later, with a zone.
+    /// Only those changed at this time or later, with a zone; what was changed longest ago comes first. A change that is committed late
+    /// bears an earlier time: begin some minutes before the last answer, or follow `/v1/changes`, which misses none.
     updated_from: Option<Moment>,
     /// Only those sent in this month or year, in the zone of their village.
     #[param(inline)]
@@ -157,12 +161,21 @@ pub struct ReferralFilter {
     awaiting: Option<Awaiting>,
     /// Only those that ended at this time or later, with a zone.
     ended_from: Option<Moment>,
-    /// Newest first, unless said otherwise.
+    /// Newest first, unless said otherwise or asked for `updated_from`.
     #[param(inline)]
     order: Option<ReferralOrder>,
 }
 
 impl ReferralFilter {
+    fn order(&self) -> Order {
+        match self.order {
+            Some(ReferralOrder::Due) => Order::Due,
+            Some(ReferralOrder::Changed) => Order::Changed,
+            None if self.updated_from.is_some() => Order::Changed,
+            Some(ReferralOrder::Newest) | None => Order::Newest,
+        }
+    }
+
     /// What contradicts itself, such as another agency as the sender of what one sent, is nobody's.
     pub fn wanted(&self, caller: &Caller, now: DateTime<Utc>) -> Wanted {
         let own = match &caller.sight {
@@ -223,20 +236,21 @@ pub async fn list_referrals(
 ) -> ApiResult<Answer> {
     let now = app.clock.now();
     let wanted = paged.filter.wanted(&caller, now);
-    let (after, by_due): (Option<After>, _) = (paged.after()?, paged.filter.order == Some(ReferralOrder::Due));
+    let (after, order): (Option<After>, _) = (paged.after()?, paged.filter.order());
     let parts = wanted.parts(&caller);
     let asked = parts.iter().map(|part| {
         let (db, caller) = (&db, &caller);
-        async move { db.read(async |c| store::list::list(c, caller, part, by_due, after, paged.limit + 1).await).await }
+        async move { db.read(async |c| store::list::list(c, caller, part, order, after, paged.limit + 1).await).await }
     });
-    let rows = merge(try_join_all(asked).await?, by_due, paged.limit + 1);
+    let rows = merge(try_join_all(asked).await?, order, paged.limit + 1);
     let total = if paged.count {
-        Some(db.read(async |c| store::list::count(c, &caller, &wanted, by_due).await).await?)
+        Some(db.read(async |c| store::list::count(c, &caller, &wanted, order).await).await?)
     } else {
         None
     };
-    let (rows, after) = paged.cut(rows, |Scene { referral, .. }| match (by_due, referral.due_at) {
-        (true, Some(due)) => After::Due(due, referral.id),
+    let (rows, after) = paged.cut(rows, |Scene { referral, .. }| match (order, referral.due_at) {
+        (Order::Due, Some(due)) => After::Due(due, referral.id),
+        (Order::Changed, _) => After::Changed(referral.updated_at, referral.id),
         _ => After::Newest(referral.created_at, referral.id),
     });
     let open: Vec<&Scene> = rows.iter().filter(|row| sight(&caller, &row.referral) == PersonSight::Open).collect();

@@ -8,7 +8,8 @@ use super::store::{self, Referral};
 use super::view::ReferralView;
 use crate::access::api::Permit;
 use crate::access::rules::{AgencyId, Caller, ClientId, SendReferrals};
-use crate::agencies::{forms::Form, store as agencies};
+use crate::agencies::forms::Form;
+use crate::agencies::store::{self as agencies, SourceSystem};
 use crate::audit::{rules::Event, store as audit};
 use crate::cases::api::{check_code, state_conflict};
 use crate::cases::person::OPEN_FIELDS;
@@ -138,7 +139,7 @@ pub fn submitted(case: &Case, asked: Asked, now: DateTime<Utc>) -> Referral {
 /// Send a referral
 ///
 /// Asks one source system to meet the need of a case. It must offer the service where the case is, and may have no other
-/// open referral of the case. Without an answer the referral expires after 30 days.
+/// open referral of the case. Without an answer the referral expires after 30 days, or a week after its last escalation if that is later.
 #[utoipa::path(tag = "referrals", security(("oauth2" = ["referrals:send"])),
     params(("id" = CaseId, Path, description = "Id of the case."), IdempotencyHeader), request_body = NewReferral,
     responses((status = 201, body = ReferralView, description = "Sent."), (status = 200, body = ReferralView, description = "It was sent by the same create.")))]
@@ -246,6 +247,33 @@ pub async fn form_of(conn: &mut Conn, system: AgencyId, service: &Code) -> ApiRe
     schema.map(|schema| Form::parse(schema).map_err(unusable)).transpose()
 }
 
+/// The branches to which what is addressed to a source system is open.
+async fn open_pool(
+    conn: &mut Conn,
+    system: &SourceSystem,
+    service: &Code,
+    village: &RegionCode,
+) -> ApiResult<Vec<AgencyId>> {
+    if !system.open_to_branches {
+        return Ok(vec![]);
+    }
+    let around: Vec<RegionCode> = std::iter::successors(Some(village.clone()), RegionCode::parent).collect();
+    Ok(agencies::branches_offering(conn, system.agency_id, service, &around).await?)
+}
+
+/// The same by the entry of now; of who is no longer active, none.
+pub async fn pool_of(
+    conn: &mut Conn,
+    target: AgencyId,
+    service: &Code,
+    village: &RegionCode,
+) -> ApiResult<Vec<AgencyId>> {
+    match agencies::find_target(conn, target, service).await.optional()? {
+        Some(found) => open_pool(conn, &found.system, service, village).await,
+        None => Ok(vec![]),
+    }
+}
+
 /// Refuses a target that offers the service in the region neither itself nor by branches to which it is open; returns these branches.
 /// `at` is where the body names it.
 pub async fn check_target(
@@ -261,12 +289,7 @@ pub async fn check_target(
     let found = agencies::find_target(conn, target, service).await.optional()?;
     let found = found.ok_or_else(|| ApiError::rule(&place, unknown()))?;
     check_code(conn, "services", service, true, &format!("{at}/service"), TimeZone::of(village).day(now)).await?;
-    let pool = if found.system.open_to_branches {
-        let around: Vec<RegionCode> = std::iter::successors(Some(village.clone()), RegionCode::parent).collect();
-        agencies::branches_offering(conn, target, service, &around).await?
-    } else {
-        vec![]
-    };
+    let pool = open_pool(conn, &found.system, service, village).await?;
     if !pool.is_empty() {
         return Ok(pool);
     }

@@ -9,6 +9,9 @@ use crate::platform::db::Conn;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::QueryResult;
 
+/// What is left to the province after the last escalation.
+const LAST_WEEK: TimeDelta = TimeDelta::days(7);
+
 /// Sets what is due in the state that a referral has just entered, from the beginning.
 pub async fn begin(conn: &mut Conn, referral: &mut Referral, now: DateTime<Utc>) -> QueryResult<()> {
     let (receiver, service) = (referral.receiver_agency_id, referral.service.clone());
@@ -38,6 +41,8 @@ fn set(referral: &mut Referral, calendar: &Calendar, offer: &Offer, now: DateTim
             referral.escalate_2_at = Some(part(3));
             referral.escalate_3_at = Some(part(4));
             referral.tick_at = referral.remind_at;
+            // Whoever has long to answer is hurried at all levels before time runs out.
+            referral.expires_at = referral.expires_at.map(|at| at.max(part(4) + LAST_WEEK));
         }
         ReferralStatus::Accepted | ReferralStatus::InProgress => {
             referral.complete_by = offer.complete_within(urgent).map(|days| calendar.after_days(now, days));

@@ -33,6 +33,7 @@ pub mod worklists;
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig) {
     cfg.service(cases::upsert::upsert_case).service(cases::create_case).service(cases::update_case);
     cfg.service(cases::close::close_case).service(cases::close::reopen_case);
+    cfg.service(cases::assign::assign_case);
     cfg.service(cases::withdraw::withdraw_consent).service(cases::withdraw::restore_consent);
     cfg.service(create::create_referral).service(update::update_referral);
     cfg.service(worklists::read_worklists);

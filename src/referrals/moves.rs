@@ -1,16 +1,17 @@
 //! What every move of a referral has in common: it is decided, applied, written with its history, recorded and
 //! published, all in one transaction.
+use super::create::pool_of;
 use super::due;
 use super::forward::{NextTarget, forward};
 use super::publish::publish;
 use super::rules::{
     CLAIM_FIRST, CORRECTION_OVER, EXPIRY, FORWARD_LOOP, Facts, MAY_NOT_FORWARD, NOT_A_PARTY, PARTNER_REFERENCE_TAKEN,
-    Party, REFERRAL_CLAIMED, REFERRAL_OPEN_AT_TARGET, REFERRAL_STATE_CONFLICT, ReferralAction, ReferralId,
-    ReferralStatus, Refused, SUCCESSOR_OPEN, check, decide,
+    Party, PersonSight, REFERRAL_CLAIMED, REFERRAL_OPEN_AT_TARGET, REFERRAL_STATE_CONFLICT, REVIEW, ReferralAction,
+    ReferralId, ReferralStatus, Refused, SUCCESSOR_OPEN, check, decide,
 };
 use super::store::history::{self, ReferralEvent};
 use super::store::{self, Referral, Scene};
-use super::view::persons;
+use super::view::{persons, sight};
 use crate::access::rules::{AgencyId, Caller, SharedCaller};
 use crate::audit::{rules::Event, store as audit};
 use crate::cases::api::{check_code, state_conflict};
@@ -127,6 +128,9 @@ pub async fn move_one(
     check_step(conn, &scene.referral, step, now).await?;
     let mut after = scene.referral.clone();
     apply(&mut after, to, step, Some(caller.agency), now);
+    if step.action == ReferralAction::Correct && after.status.is_unanswered() && after.handler_agency_id.is_none() {
+        after.pool_agency_ids = pool_of(conn, after.receiver_agency_id, &after.service, &after.village_code).await?;
+    }
     if matches!(step.action, ReferralAction::Accept | ReferralAction::Resume | ReferralAction::Correct) {
         due::begin(conn, &mut after, now).await?;
     }
@@ -147,9 +151,7 @@ pub async fn answer(
     created: bool,
 ) -> ApiResult<Answer> {
     let scene = store::find(&mut &*conn, caller, id).await?;
-    // A replay must not show the person to who sees them no longer.
-    let mut subjects = vec![id.0];
-    subjects.extend(persons(caller, &scene.referral, &scene).0);
+    let subjects: Vec<Uuid> = std::iter::once(id.0).chain(shown_by(caller, &scene)).collect();
     let version = scene.referral.version;
     let view = super::view::ReferralView::of(caller, scene, &app.keys, app.clock.now())?;
     let answer = if created {
@@ -160,16 +162,27 @@ pub async fn answer(
     ticket.keep(conn, answer, &subjects).await
 }
 
-/// The stored answer, if the caller still sees the referral and the person that it shows.
+/// What names the sight that an answer shows, so that a replay does not show it to who has it no longer: the person's id with the person, the
+/// case's where these are masked, nothing beside a header.
+fn shown_by(caller: &Caller, scene: &Scene) -> Option<Uuid> {
+    match sight(caller, &scene.referral) {
+        PersonSight::Open => Some(scene.person.id),
+        PersonSight::Eligibility | PersonSight::Masked => Some(scene.case.id.0),
+        PersonSight::Header => None,
+    }
+}
+
+/// The stored answer, if the caller still sees the referral and what it shows.
 pub async fn replayed(conn: &mut Conn, app: &App, caller: &Caller, replay: Replay) -> ApiResult<Answer> {
     let id = replay.subjects.first().copied().map(ReferralId).ok_or_else(ApiError::not_found)?;
     let scene = store::find(&mut &*conn, caller, id).await?;
     let (people, fields) = persons(caller, &scene.referral, &scene);
-    let showed = replay.subjects.get(1..).unwrap_or_default();
-    if !showed.iter().all(|person| people.contains(person)) {
+    let (showed, shows) = (replay.subjects.get(1).copied(), shown_by(caller, &scene));
+    // Who sees the person sees all that is shown where they are masked.
+    if showed.is_some_and(|showed| shows != Some(showed) && shows != Some(scene.person.id)) {
         return Err(ApiError::not_found());
     }
-    if !showed.is_empty() {
+    if showed == Some(scene.person.id) {
         let event = Event::by(caller, "referral.replay", app.clock.new_id(), app.clock.now());
         let event = event.subject("referral", id).persons(people, fields).region(&scene.referral.village_code);
         audit::record(conn, &event).await?;
@@ -253,12 +266,15 @@ pub fn apply(referral: &mut Referral, to: ReferralStatus, step: &Step, by: Optio
     let from = referral.status;
     referral.updated_at = now;
     match step.action {
-        ReferralAction::Claim => referral.handler_agency_id = by,
-        ReferralAction::Release => referral.handler_agency_id = None,
+        ReferralAction::Claim => {
+            referral.handler_agency_id = by;
+            return;
+        }
+        ReferralAction::Release => {
+            release(referral);
+            return;
+        }
         _ => {}
-    }
-    if matches!(step.action, ReferralAction::Claim | ReferralAction::Release) {
-        return;
     }
     (referral.status, referral.status_since, referral.status_agency_id) = (to, now, by);
     due::clear(referral);
@@ -268,8 +284,9 @@ pub fn apply(referral: &mut Referral, to: ReferralStatus, step: &Step, by: Optio
         referral.pool_agency_ids.clear();
     }
     if step.action == ReferralAction::Hold {
+        let review = TimeZone::of(&referral.village_code).day(now) + REVIEW;
         referral.held_from = Some(from);
-        (referral.hold_reason, referral.hold_review_on) = (step.reason.clone(), step.review_on);
+        (referral.hold_reason, referral.hold_review_on) = (step.reason.clone(), step.review_on.or(Some(review)));
     } else if to != ReferralStatus::OnHold && (to.is_open() || from != ReferralStatus::OnHold) {
         (referral.held_from, referral.hold_reason, referral.hold_review_on) = (None, None, None);
     }
@@ -282,13 +299,26 @@ pub fn apply(referral: &mut Referral, to: ReferralStatus, step: &Step, by: Optio
         _ => referral.expires_at.filter(|_| to.is_unanswered()),
     };
     match step.action {
-        // What was promised before the ending no longer holds.
-        ReferralAction::Correct => (referral.due_on, referral.appointment_at) = (None, None),
-        ReferralAction::Accept => (referral.due_on, referral.appointment_at) = (step.due_on, step.appointment_at),
+        // What was promised before no longer holds.
+        ReferralAction::Correct | ReferralAction::Hold => (referral.due_on, referral.appointment_at) = (None, None),
+        ReferralAction::Accept | ReferralAction::Resume => {
+            (referral.due_on, referral.appointment_at) = (step.due_on, step.appointment_at);
+        }
+        ReferralAction::Start if step.due_on.is_some() || step.appointment_at.is_some() => {
+            (referral.due_on, referral.appointment_at) = (step.due_on, step.appointment_at);
+        }
         _ => {}
     }
     if step.partner_reference.is_some() {
         referral.partner_reference.clone_from(&step.partner_reference);
+    }
+}
+
+/// Nobody has it any more: its number of it goes with it, and what was taken on is left to who it is addressed to.
+fn release(referral: &mut Referral) {
+    (referral.handler_agency_id, referral.partner_reference) = (None, None);
+    if !referral.status.is_unanswered() {
+        referral.pool_agency_ids.clear();
     }
 }
 

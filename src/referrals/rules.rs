@@ -10,12 +10,14 @@ pub use period::Period;
 use crate::access::rules::{AgencyId, Caller, Scope, Sight};
 use crate::platform::region_code::RegionCode;
 use crate::{error_codes, text_enum, uuid_id};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Days, TimeDelta, Utc};
 
 uuid_id!(/** Identifies a referral. */ ReferralId);
 
 /// Without an answer a referral expires after so long.
 pub const EXPIRY: TimeDelta = TimeDelta::days(30);
+/// What is on hold is looked at again after so long, unless its receiver says otherwise.
+pub const REVIEW: Days = Days::new(14);
 /// An ending may be corrected for so long.
 pub const CORRECTION: TimeDelta = TimeDelta::days(7);
 
@@ -116,7 +118,7 @@ text_enum! {
         Fail = "fail",
         /// Take it for one branch.
         Claim = "claim",
-        /// Give it back to all branches.
+        /// Give it back to all branches, or to who it is addressed to.
         Release = "release",
         /// Take it back before an answer.
         Withdraw = "withdraw",
@@ -283,6 +285,8 @@ pub fn decide(action: ReferralAction, facts: &Facts, party: Party) -> Result<Ref
         (A::Complete, S::Accepted | S::InProgress) => S::Completed,
         (A::Fail, S::Accepted | S::InProgress | S::OnHold) => S::Failed,
         (A::Claim | A::Release, S::Submitted | S::Received) => facts.status,
+        // A branch that has taken it on sees it through; who it is addressed to may take it back, for a branch may be gone.
+        (A::Release, S::Accepted | S::InProgress | S::OnHold) if facts.claimed_by_other => facts.status,
         (A::Withdraw, S::Submitted | S::Received) => S::Withdrawn,
         (A::Cancel, S::Accepted | S::InProgress | S::OnHold) => S::Cancelled,
         (A::Expire, S::Submitted | S::Received) => S::Expired,
@@ -343,15 +347,25 @@ pub enum PersonSight {
 }
 
 /// Sight of the person. Governments of the region, the sender and the volunteer know the person; a source system is
-/// shown no more than its part of the work needs.
-pub fn person_sight(caller: &Caller, village: &RegionCode, sides: Sides<'_>, status: ReferralStatus) -> PersonSight {
+/// shown no more than its part of the work needs, and so is a government that was asked and does not know the person. `hidden`: what is
+/// wrong is not for the caller to know as the government of a village, or as who speaks for it.
+pub fn person_sight(
+    caller: &Caller,
+    village: &RegionCode,
+    sides: Sides<'_>,
+    status: ReferralStatus,
+    hidden: bool,
+) -> PersonSight {
     let knows = match &caller.sight {
         Sight::Everything | Sight::Own(_) => true,
         Sight::Region(region) => region.contains(village),
         Sight::Addressed(_) => false,
     };
-    if knows || sides.sender == caller.agency {
+    if !hidden && (knows || sides.sender == caller.agency) {
         return PersonSight::Open;
+    }
+    if !matches!(caller.sight, Sight::Addressed(_)) && sides.receiver != caller.agency {
+        return PersonSight::Header;
     }
     // Several branches look at what one of them will take.
     if sides.in_pool(caller) {
@@ -442,6 +456,13 @@ mod tests {
         let claimed = Facts { claimed_by_other: true, ..facts(ReferralStatus::Submitted) };
         assert_eq!(check(ReferralAction::Accept, &claimed, late), Err(Refused::Claimed));
         assert_eq!(check(ReferralAction::Withdraw, &claimed, late), Ok(()));
+        let receiver = Party { receiver: true, ..Party::default() };
+        for status in [ReferralStatus::Accepted, ReferralStatus::InProgress, ReferralStatus::OnHold] {
+            let taken = Facts { claimed_by_other: true, ..facts(status) };
+            assert_eq!(decide(ReferralAction::Release, &taken, receiver), Ok(status));
+            assert_eq!(check(ReferralAction::Release, &taken, late), Ok(()));
+            assert_eq!(decide(ReferralAction::Release, &facts(status), receiver), Err(Refused::State));
+        }
         let pooled = Facts { in_pool: true, ..facts(ReferralStatus::Submitted) };
         assert_eq!(check(ReferralAction::Claim, &pooled, late), Ok(()));
         assert_eq!(check(ReferralAction::Accept, &pooled, late), Err(Refused::ClaimFirst));

@@ -44,7 +44,8 @@ pub struct FoundReferrals {
 
 /// Search referrals
 ///
-/// By NIK or BPJS card of the person, or as they stand in the fields of the service's form, or by the receiver's own number: exact, among those that the caller sees. Recorded with its
+/// By NIK or BPJS card of the person, or as they stand in the fields of the service's form, or by the receiver's own number: exact, among those that the caller sees; by a
+/// personal number only where it sees the person or is to decide of them, so not what has ended for it nor what no branch has claimed. Recorded with its
 /// purpose, and counted in the budget of searches. Takes no `Idempotency-Key`: it changes nothing.
 #[utoipa::path(tag = "referrals", security(("oauth2" = ["referrals:read"])), request_body = ReferralSearch,
     responses((status = 200, body = FoundReferrals, description = "What was found.")))]
@@ -71,6 +72,14 @@ pub async fn search_referrals(
     };
     let limit = i64::try_from(MOST).unwrap_or(i64::MAX) + 1;
     let mut rows = db.read(async |c| store::search(c, &caller, &by, limit).await).await?;
+    if !matches!(by, By::Reference(_)) {
+        // A number would tell of whom a header is, or what branches look at before one of them claims it.
+        rows.retain(|row| match sight(&caller, &row.referral) {
+            PersonSight::Open | PersonSight::Eligibility => true,
+            PersonSight::Masked => !row.referral.sides().in_pool(&caller),
+            PersonSight::Header => false,
+        });
+    }
     let (more, now) = (rows.len() > MOST, app.clock.now());
     rows.truncate(MOST);
     let open: Vec<&Scene> = rows.iter().filter(|row| sight(&caller, &row.referral) == PersonSight::Open).collect();

@@ -166,8 +166,46 @@ const OPEN: [ReferralStatus; 5] = [
     ReferralStatus::OnHold,
 ];
 
-/// Referrals that this caller sees. What was entered in error is seen by its sender and the ministry only.
+/// Referrals that this caller sees. What was entered in error is seen by its sender and the ministry only. A government sees those of its
+/// region, and what it sent or received wherever that lies: it may have got another region since.
 pub fn visible_to<Source>(caller: &Caller) -> Filter<Source>
+where
+    referrals::province_code: SelectableExpression<Source>,
+    referrals::regency_code: SelectableExpression<Source>,
+    referrals::district_code: SelectableExpression<Source>,
+    referrals::village_code: SelectableExpression<Source>,
+    referrals::sensitive: SelectableExpression<Source>,
+    referrals::status: SelectableExpression<Source>,
+    referrals::reporter_agency_id: SelectableExpression<Source>,
+    referrals::sender_agency_id: SelectableExpression<Source>,
+    referrals::receiver_agency_id: SelectableExpression<Source>,
+    referrals::handler_agency_id: SelectableExpression<Source>,
+    referrals::pool_agency_ids: SelectableExpression<Source>,
+    referrals::volunteer_id: SelectableExpression<Source>,
+    Source: 'static,
+{
+    match &caller.sight {
+        Sight::Region(_) => Box::new(lies_within_sight(caller).or(is_party(caller))),
+        _ => lies_within_sight(caller),
+    }
+}
+
+/// Referrals that this caller, a government, sent or received.
+pub fn is_party<Source>(caller: &Caller) -> Filter<Source>
+where
+    referrals::status: SelectableExpression<Source>,
+    referrals::sender_agency_id: SelectableExpression<Source>,
+    referrals::receiver_agency_id: SelectableExpression<Source>,
+    Source: 'static,
+{
+    let sent = referrals::sender_agency_id.eq(caller.agency);
+    let received = referrals::receiver_agency_id.eq(caller.agency);
+    Box::new(sent.or(received.and(referrals::status.ne(ReferralStatus::EnteredInError))))
+}
+
+/// Referrals that this caller sees for where they lie or to whom they are addressed: of a government all but what lies outside its
+/// region. One index finds them in their order; what [`visible_to`] adds to that would be looked for in all rows.
+pub fn lies_within_sight<Source>(caller: &Caller) -> Filter<Source>
 where
     referrals::province_code: SelectableExpression<Source>,
     referrals::regency_code: SelectableExpression<Source>,
@@ -187,10 +225,10 @@ where
     let sent = referrals::sender_agency_id.eq(caller.agency);
     match &caller.sight {
         Sight::Everything => Box::new(true.into_sql::<Bool>()),
-        // As of cases: a village learns of a sensitive one only if it reported it.
+        // As of cases: a village learns of a sensitive one only if it reported it; that it is party to one it knows.
         Sight::Region(village) if village.level() == RegionLevel::Village => {
             let reported = referrals::reporter_agency_id.eq(caller.agency);
-            let told = referrals::sensitive.eq(false).or(reported).or(sent);
+            let told = referrals::sensitive.eq(false).or(reported).or(is_party(caller));
             Box::new(referrals::village_code.eq(village.clone()).and(told).and(meant.or(sent)))
         }
         Sight::Region(region) => Box::new(in_region(region).and(meant.or(sent))),
@@ -348,6 +386,31 @@ pub async fn reassign(
         .returning(Referral::columns())
         .get_results(conn)
         .await
+}
+
+/// Gives the referrals of a case that is locked to a volunteer, or to none; returns each as it was and as it is now.
+pub async fn give(
+    conn: &mut Conn,
+    case: CaseId,
+    to: Option<VolunteerId>,
+    now: DateTime<Utc>,
+) -> QueryResult<Vec<(Referral, Referral)>> {
+    let mut given = vec![];
+    for was in lock_all(conn, case).await? {
+        let update = diesel::update(referrals::table.find(was.id)).set((
+            referrals::volunteer_id.eq(to),
+            referrals::version.eq(referrals::version + 1),
+            referrals::updated_at.eq(now),
+        ));
+        given.push((was, update.returning(Referral::columns()).get_result(conn).await?));
+    }
+    Ok(given)
+}
+
+/// Which referrals of these cases a volunteer has.
+pub async fn of_cases(conn: &mut Conn, cases: &[Uuid], volunteer: VolunteerId) -> QueryResult<Vec<Uuid>> {
+    let of_cases = referrals::table.filter(referrals::case_id.eq_any(cases));
+    of_cases.filter(referrals::volunteer_id.eq(volunteer)).select(referrals::id).load(conn).await
 }
 
 /// Inserts a referral.

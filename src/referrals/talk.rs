@@ -221,7 +221,7 @@ async fn find_same(
 }
 
 /// Adds a comment to a referral that is locked, with audit and outbox.
-async fn say(
+pub async fn say(
     conn: &mut Conn,
     app: &App,
     caller: &Caller,

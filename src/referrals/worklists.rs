@@ -1,10 +1,12 @@
 //! `GET /v1/referrals/worklists`: how much there is to do, and where the list of it is.
 use super::api::ReferralFilter;
 use super::rules::ReferralStatus;
-use super::store::list;
+use super::store::list::{self, Order};
 use crate::access::api::Permit;
-use crate::access::rules::{AgencyKind, Caller, ReadReferrals, Sight};
+use crate::access::rules::{AgencyKind, Caller, ReadReferrals, Scope, Sight};
+use crate::cases::api::CaseFilter;
 use crate::cases::rules::Urgency;
+use crate::cases::store::list as cases;
 use crate::codes::rules::Code;
 use crate::platform::answer::Answer;
 use crate::platform::app::{App, Shared};
@@ -44,6 +46,8 @@ text_enum! {
         New = "new",
         /// For who was asked: not ended and not on hold. For who asked: ended without help in the last 30 days.
         Waiting = "waiting",
+        /// Put on hold: due when it is to be looked at again.
+        OnHold = "on_hold",
         /// What was due is over.
         Overdue = "overdue",
         /// Escalated to the level that concerns the caller: 2 for a regency's region, 3 for a province's, 1 otherwise.
@@ -52,6 +56,9 @@ text_enum! {
         DoneThisWeek = "done_this_week",
         /// With a question that the caller's side is to answer; in its region, with any.
         Questions = "questions",
+        /// **Cases** that are open while no referral of theirs is: for whom nothing is under way. For who may read cases and was not
+        /// asked; of those reported by the own agency, of the own volunteer, in the region.
+        NotReferred = "not_referred",
     }
 }
 
@@ -119,11 +126,17 @@ pub async fn read_worklists(
     let week_from = timezone.instant(monday, NaiveTime::MIN);
     let mut sides = vec![];
     for side in sides_of(&caller) {
-        let lists =
-            WorklistKey::ALL.iter().map(|key| count(&db, &app, &caller, &filter.0, (side, *key), (now, week_from)));
+        let keys = WorklistKey::ALL.iter().filter(|key| has(&caller, &filter.0, side, **key));
+        let lists = keys.map(|key| count(&db, &app, &caller, &filter.0, (side, *key), (now, week_from)));
         sides.push(WorklistsOfSide { side, lists: try_join_all(lists).await? });
     }
     Answer::ok(&Worklists { as_of: now, timezone, week_from, sides })
+}
+
+/// Whether there is such a list: cases have no service, and who was asked has none.
+fn has(caller: &Caller, filter: &WorklistFilter, side: WorklistSide, key: WorklistKey) -> bool {
+    let may = caller.scopes.has(Scope::CasesRead) && side != WorklistSide::Received && filter.service.is_none();
+    key != WorklistKey::NotReferred || may
 }
 
 /// The sides that a caller can be on.
@@ -144,11 +157,37 @@ async fn count(
     (side, key): (WorklistSide, WorklistKey),
     (now, week_from): (DateTime<Utc>, DateTime<Utc>),
 ) -> ApiResult<Worklist> {
+    if key == WorklistKey::NotReferred {
+        return not_referred(db, app, caller, filter, side).await;
+    }
     let query = query(caller, filter, (side, key), (now, week_from));
     // The count is of what the list itself would read from this query.
     let wanted = parse_query::<ReferralFilter>(&query)?.wanted(caller, now);
-    let count = db.read(async |c| list::count(c, caller, &wanted, false).await).await?;
+    let count = db.read(async |c| list::count(c, caller, &wanted, Order::Newest).await).await?;
     Ok(Worklist { key, count, list_url: format!("{}/v1/referrals?{query}", app.settings.public_url) })
+}
+
+async fn not_referred(
+    db: &Db,
+    app: &App,
+    caller: &Caller,
+    filter: &WorklistFilter,
+    side: WorklistSide,
+) -> ApiResult<Worklist> {
+    let mut pairs = vec![("status", "open".to_owned()), ("referred", "false".to_owned())];
+    if side == WorklistSide::Sent {
+        pairs.push(("reporter", caller.agency.to_string()));
+    }
+    pairs.extend(filter.region.iter().map(|region| ("region", region.to_string())));
+    pairs.extend(filter.urgency.iter().map(|urgency| ("urgency", urgency.to_string())));
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    let wanted = parse_query::<CaseFilter>(&query)?.wanted();
+    let count = db.read(async |c| cases::count(c, caller, &wanted).await).await?;
+    Ok(Worklist {
+        key: WorklistKey::NotReferred,
+        count,
+        list_url: format!("{}/v1/cases?{query}", app.settings.public_url),
+    })
 }
 
 fn query(
@@ -174,6 +213,9 @@ fn query(
             pairs.push(("ended_from", time(now - SECOND_THOUGHTS)));
         }
         WorklistKey::Waiting => states(&[S::Submitted, S::Received, S::Accepted, S::InProgress]),
+        WorklistKey::OnHold => states(&[S::OnHold]),
+        // Not of referrals.
+        WorklistKey::NotReferred => {}
         WorklistKey::Overdue => pairs.push(("overdue", "true".to_owned())),
         WorklistKey::Escalated => {
             let level = match (side, caller.agency_kind) {

@@ -38,7 +38,7 @@ async fn enter(app: &TestApp, agency: &str, regions: &[&str], services: &[&str])
 }
 
 /// The village helps in its own way: it writes letters.
-async fn village_that_helps(app: &TestApp) -> Client<'_> {
+pub async fn village_that_helps(app: &TestApp) -> Client<'_> {
     let (ministry, village) = (app.ministry().await, app.agency("Pemerintah Kelurahan Koto Jaya").await);
     let path = format!("/v1/agencies/{village}");
     let read = ministry.get(&path).await.expect(200);

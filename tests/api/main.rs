@@ -47,6 +47,7 @@ mod journeys_referrals;
 mod killed;
 mod limits;
 mod names;
+mod nobody_lost;
 mod oauth;
 mod operator;
 mod papers;

@@ -787,7 +787,7 @@ fn worklists_are_filtered_and_ordered() {
         let (village, bpjs, regency) = (app.village().await, app.bpjs().await, app.regency().await);
         let (one, two) = (to_bpjs(app).await, to_bpjs(app).await);
         to_regency(app).await;
-        act(&bpjs, &two, "accept", json!({ "due_on": (app.clock.now() + TimeDelta::hours(7)).date_naive() }))
+        act(&bpjs, &two, "accept", json!({ "appointment_at": app.clock.now() + TimeDelta::hours(1) }))
             .await
             .expect(200);
         let list = async |client: &Client<'_>, query: &str| {

@@ -1,7 +1,7 @@
 //! Lists of referrals: one builder of filters for the page and its count.
 use super::scene::{Scene, SceneRow, scene};
-use super::{handled_by, in_region, open_to, received_by, visible_to};
-use crate::access::rules::{AgencyId, Caller};
+use super::{handled_by, in_region, is_party, lies_within_sight, open_to, received_by};
+use crate::access::rules::{AgencyId, Caller, Sight};
 use crate::cases::rules::{CaseId, Urgency};
 use crate::cases::store::Filter;
 use crate::codes::rules::Code;
@@ -80,6 +80,19 @@ pub enum After {
     Newest(DateTime<Utc>, ReferralId),
     /// In the order of what is due, soonest first.
     Due(DateTime<Utc>, ReferralId),
+    /// In the order of the last changes, oldest first.
+    Changed(DateTime<Utc>, ReferralId),
+}
+
+/// In which order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Newest first.
+    Newest,
+    /// What is due soonest first; what is not due is left out.
+    Due,
+    /// What was changed longest ago first.
+    Changed,
 }
 
 /// The filters of the list; the one builder for list and count.
@@ -240,16 +253,36 @@ where
     all
 }
 
-/// One page, newest first or by what is due.
+/// What a list shows of what the caller sees: all of its own sides, otherwise what lies in its region.
+fn listed<Source: 'static>(caller: &Caller, wanted: &Wanted) -> Filter<Source>
+where
+    referrals::province_code: SelectableExpression<Source>,
+    referrals::regency_code: SelectableExpression<Source>,
+    referrals::district_code: SelectableExpression<Source>,
+    referrals::village_code: SelectableExpression<Source>,
+    referrals::sensitive: SelectableExpression<Source>,
+    referrals::status: SelectableExpression<Source>,
+    referrals::reporter_agency_id: SelectableExpression<Source>,
+    referrals::sender_agency_id: SelectableExpression<Source>,
+    referrals::receiver_agency_id: SelectableExpression<Source>,
+    referrals::handler_agency_id: SelectableExpression<Source>,
+    referrals::pool_agency_ids: SelectableExpression<Source>,
+    referrals::volunteer_id: SelectableExpression<Source>,
+{
+    let own = [&wanted.sender, &wanted.receiver].iter().any(|side| side.as_slice() == [caller.agency]);
+    if own && matches!(caller.sight, Sight::Region(_)) { is_party(caller) } else { lies_within_sight(caller) }
+}
+
+/// One page in its order.
 pub async fn list(
     conn: &mut &Conn,
     caller: &Caller,
     wanted: &Wanted,
-    by_due: bool,
+    order: Order,
     after: Option<After>,
     limit: i64,
 ) -> QueryResult<Vec<Scene>> {
-    let visible = visible_to(caller);
+    let visible = listed(caller, wanted);
     // What says to whom all rows are addressed says it a second time for who sees just these. The planner takes the one for independent of
     // the other, expects no row at all, and sorts all there are for the first few.
     let visible = if wanted.receiver.len() == 1 { Box::new(coalesce(visible, false)) } else { visible };
@@ -261,11 +294,13 @@ pub async fn list(
         .select(scene())
         .limit(limit)
         .into_boxed();
-    if by_due {
-        query = query.filter(referrals::due_at.is_not_null()).order((referrals::due_at.asc(), referrals::id.asc()));
-    } else {
-        query = query.order((referrals::created_at.desc(), referrals::id.desc()));
-    }
+    query = match order {
+        Order::Due => {
+            query.filter(referrals::due_at.is_not_null()).order((referrals::due_at.asc(), referrals::id.asc()))
+        }
+        Order::Changed => query.order((referrals::updated_at.asc(), referrals::id.asc())),
+        Order::Newest => query.order((referrals::created_at.desc(), referrals::id.desc())),
+    };
     match after {
         Some(After::Newest(at, id)) => {
             let rest = referrals::created_at.lt(at).or(referrals::id.lt(id));
@@ -275,6 +310,10 @@ pub async fn list(
             let rest = referrals::due_at.gt(at).or(referrals::id.gt(id));
             query = query.filter(referrals::due_at.ge(at).and(rest));
         }
+        Some(After::Changed(at, id)) => {
+            let rest = referrals::updated_at.gt(at).or(referrals::id.gt(id));
+            query = query.filter(referrals::updated_at.ge(at).and(rest));
+        }
         None => {}
     }
     let rows: Vec<SceneRow> = query.load(conn).await?;
@@ -282,9 +321,9 @@ pub async fn list(
 }
 
 /// How many the whole list has.
-pub async fn count(conn: &mut &Conn, caller: &Caller, wanted: &Wanted, by_due: bool) -> QueryResult<i64> {
-    let mut query = referrals::table.filter(visible_to(caller)).filter(only(wanted)).count().into_boxed();
-    if by_due {
+pub async fn count(conn: &mut &Conn, caller: &Caller, wanted: &Wanted, order: Order) -> QueryResult<i64> {
+    let mut query = referrals::table.filter(listed(caller, wanted)).filter(only(wanted)).count().into_boxed();
+    if order == Order::Due {
         query = query.filter(referrals::due_at.is_not_null());
     }
     query.get_result(conn).await

@@ -1,6 +1,6 @@
 //! Worklists over several receivers or states. Of one receiver in one state PostgreSQL reads the first rows from an index
 //! in their order; of several it would sort all there are. So each is asked for its own first rows, and these are merged.
-use super::list::Wanted;
+use super::list::{Order, Wanted};
 use super::{Referral, Scene};
 use crate::access::rules::{AgencyId, Caller, Sight};
 use crate::referrals::rules::ReferralStatus;
@@ -58,12 +58,12 @@ impl Wanted {
 }
 
 /// The first `limit` rows of parts that are in order each.
-pub fn merge(mut parts: Vec<Vec<Scene>>, by_due: bool, limit: i64) -> Vec<Scene> {
+pub fn merge(mut parts: Vec<Vec<Scene>>, order: Order, limit: i64) -> Vec<Scene> {
     if parts.len() == 1 {
         return parts.pop().unwrap_or_default();
     }
     let mut rows: Vec<Scene> = parts.into_iter().flatten().collect();
-    rows.sort_by(|one, other| order(&one.referral, &other.referral, by_due));
+    rows.sort_by(|one, other| compare(&one.referral, &other.referral, order));
     // A branch may have claimed what is addressed to itself.
     rows.dedup_by_key(|row| row.referral.id);
     rows.truncate(usize::try_from(limit).unwrap_or_default());
@@ -71,10 +71,10 @@ pub fn merge(mut parts: Vec<Vec<Scene>>, by_due: bool, limit: i64) -> Vec<Scene>
 }
 
 /// As `ORDER BY` says it.
-fn order(one: &Referral, other: &Referral, by_due: bool) -> Ordering {
-    if by_due {
-        (one.due_at, one.id.0).cmp(&(other.due_at, other.id.0))
-    } else {
-        (other.created_at, other.id.0).cmp(&(one.created_at, one.id.0))
+fn compare(one: &Referral, other: &Referral, order: Order) -> Ordering {
+    match order {
+        Order::Due => (one.due_at, one.id.0).cmp(&(other.due_at, other.id.0)),
+        Order::Changed => (one.updated_at, one.id.0).cmp(&(other.updated_at, other.id.0)),
+        Order::Newest => (other.created_at, other.id.0).cmp(&(one.created_at, one.id.0)),
     }
 }
