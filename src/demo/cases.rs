@@ -12,8 +12,10 @@ use crate::referrals::cases::{NewCase, report_and_send};
 use crate::referrals::clock::expire_due;
 use crate::referrals::forward::NextTarget;
 use crate::referrals::moves::{Step, move_one};
+use crate::referrals::rules::talk::CommentKind;
 use crate::referrals::rules::{ReferralAction, ReferralId};
 use crate::referrals::store as referrals;
+use crate::referrals::talk::{NewComment, say};
 use crate::regions::store as regions;
 use crate::volunteers::store as volunteers;
 use chrono::{TimeDelta, Utc};
@@ -92,7 +94,11 @@ struct Plan {
     elder: bool,
     target: &'static str,
     moves: &'static [Move],
+    talk: &'static [Said],
 }
+
+/// What is said after the moves, two hours later each: a comment that follows a question answers it.
+type Said = (By, CommentKind, &'static str);
 
 const PLANS: &[Plan] = {
     use By::{Receiver, Sender};
@@ -102,8 +108,18 @@ const PLANS: &[Plan] = {
     const ACCEPT: Move = (Receiver, Accept, "");
     const START: Move = (Receiver, Start, "");
     const fn plan(many: usize, days: i64, elder: bool, target: &'static str, moves: &'static [Move]) -> Plan {
-        Plan { many, days, elder, target, moves }
+        Plan { many, days, elder, target, moves, talk: &[] }
     }
+    const fn with(plan: Plan, talk: &'static [Said]) -> Plan {
+        Plan { talk, ..plan }
+    }
+    const LETTER: &[Said] =
+        &[(Receiver, CommentKind::Question, "Surat fasilitas kesehatan belum terlampir. Kapan dapat dikirim?")];
+    const VISIT: &[Said] = &[
+        (Receiver, CommentKind::Question, "Adakah keluarga atau tetangga yang dapat ditemui saat kunjungan?"),
+        (Sender, CommentKind::Comment, "Ada tetangga di sebelah rumah; biasanya di rumah pada sore hari."),
+        (Sender, CommentKind::Comment, "Relawan desa bersedia mendampingi kunjungan."),
+    ];
     &[
         plan(1, 44, false, BPJS, &[]), // expires
         plan(3, 38, false, BPJS, &[(Receiver, Acknowledge, ""), ACCEPT, (Receiver, Complete, "membership_active")]),
@@ -116,9 +132,9 @@ const PLANS: &[Plan] = {
         plan(1, 25, true, OFFICE, &[ACCEPT, (Sender, Cancel, "moved")]),
         plan(1, 24, true, OFFICE, &[(Sender, MarkError, "duplicate")]),
         plan(1, 22, true, OFFICE, &[ACCEPT, (Receiver, Complete, "moved"), (Receiver, Correct, "wrong_outcome")]),
-        plan(2, 20, false, BPJS, &[ACCEPT, START, (Receiver, Hold, "waiting_for_documents")]),
+        with(plan(2, 20, false, BPJS, &[ACCEPT, START, (Receiver, Hold, "waiting_for_documents")]), LETTER),
         plan(2, 16, false, BPJS, &[ACCEPT, START]),
-        plan(2, 12, true, OFFICE, &[ACCEPT]),
+        with(plan(2, 12, true, OFFICE, &[ACCEPT]), VISIT),
         plan(2, 9, false, BPJS, &[(Receiver, Acknowledge, "")]),
         plan(1, 6, false, BRANCH, &[(Receiver, Claim, "")]),
         plan(2, 5, true, OFFICE, &[]),
@@ -199,6 +215,28 @@ async fn one(
             help(conn, app, agencies, code, sent).await?;
         }
     }
+    talk(conn, app, &sender, &receiver, plan.talk, sent).await
+}
+
+/// What both sides say to each other.
+async fn talk(
+    conn: &mut Conn,
+    app: &App,
+    sender: &Caller,
+    receiver: &Caller,
+    said: &[Said],
+    referral: ReferralId,
+) -> ApiResult<()> {
+    let mut asked = None;
+    for (by, kind, text) in said {
+        app.clock.advance(TimeDelta::hours(2));
+        let speaker = if matches!(by, By::Sender) { sender } else { receiver };
+        let new = json!({ "kind": kind, "text": text, "answers": asked.take() });
+        let new: NewComment = serde_json::from_value(new).map_err(ApiError::internal)?;
+        let scene = referrals::find(&mut &*conn, speaker, referral).await?;
+        let id = say(conn, app, speaker, &scene, &new, &[]).await?;
+        asked = (*kind == CommentKind::Question).then_some(id);
+    }
     Ok(())
 }
 
@@ -209,7 +247,8 @@ async fn help(conn: &mut Conn, app: &App, agencies: &[Agency], target: &str, fir
     }
     let helper = caller(app, named(agencies, target)?);
     let received = referrals::list::Wanted { receiver: vec![helper.agency], ..referrals::list::Wanted::default() };
-    let waiting = referrals::list::list(&mut &*conn, &helper, &received, false, None, 200).await?;
+    let waiting =
+        referrals::list::list(&mut &*conn, &helper, &received, referrals::list::Order::Newest, None, 200).await?;
     let next = waiting.iter().find(|row| row.referral.previous_referral_id == Some(first));
     let next = next.ok_or_else(|| ApiError::internal("nothing was forwarded"))?.referral.id;
     for (action, code) in [(ReferralAction::Accept, ""), (ReferralAction::Complete, "service_provided")] {
