@@ -4,6 +4,7 @@
 //! It has neither `Serialize` nor a telling `Debug`: it is stored encrypted and leaves as its last four digits, unless a
 //! handler reveals it for a purpose.
 use super::error::Fault;
+use super::text::Line;
 use crate::text_enum;
 use chrono::{Datelike, NaiveDate};
 use std::borrow::Cow;
@@ -46,6 +47,38 @@ const PROVINCES: [&str; 40] = [
 #[derive(Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(try_from = "String")]
 pub struct Nik(Zeroizing<String>);
+
+/// By which another system calls something: a line, and none that is somebody's NIK, since it is shown to everyone.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub struct OwnNumber(Line<100>);
+
+impl OwnNumber {
+    /// The number.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl TryFrom<String> for OwnNumber {
+    type Error = Fault;
+    fn try_from(raw: String) -> Result<Self, Fault> {
+        let line = Line::try_from(raw)?;
+        if Nik::parse(line.as_str()).is_ok() {
+            let (id, en) =
+                ("nomor orang tidak boleh dipakai di sini", "a number that names a person has no place here");
+            return Err(Fault::new("number_of_a_person", id, en));
+        }
+        Ok(Self(line))
+    }
+}
+
+impl utoipa::PartialSchema for OwnNumber {
+    fn schema() -> RefOr<Schema> {
+        Line::<100>::schema()
+    }
+}
+impl utoipa::ToSchema for OwnNumber {}
 
 /// Not a NIK.
 pub const MALFORMED_NIK: Fault = Fault::new(

@@ -208,7 +208,7 @@ fn parse_limit(value: &str, size: PageSize) -> ApiResult<i64> {
 
 fn seal(keys: &Keys, context: &str, cursor: &Cursor) -> ApiResult<String> {
     let plain = serde_json::to_vec(cursor).map_err(|_| ApiError::internal("cursor cannot be written"))?;
-    Ok(URL_SAFE_NO_PAD.encode(keys.seal(context, &plain).map_err(ApiError::internal)?))
+    Ok(URL_SAFE_NO_PAD.encode(keys.seal_alike(context, &plain).map_err(ApiError::internal)?))
 }
 
 fn open(keys: &Keys, context: &str, value: &str) -> ApiResult<Cursor> {

@@ -89,9 +89,14 @@ impl Keyring {
 
     /// Layout: version (1 byte), key id (4), nonce (12), ciphertext and tag.
     pub(super) fn seal(&self, context: &str, plain: &[u8]) -> anyhow::Result<Vec<u8>> {
-        let key = self.keys.get(&self.current).ok_or(Unsealed)?;
         let mut nonce = [0; NONCE_LEN];
         rand::fill(&mut nonce)?;
+        self.seal_with(nonce, context, plain)
+    }
+
+    /// With a nonce that no other plain text of this key has.
+    pub(super) fn seal_with(&self, nonce: [u8; NONCE_LEN], context: &str, plain: &[u8]) -> anyhow::Result<Vec<u8>> {
+        let key = self.keys.get(&self.current).ok_or(Unsealed)?;
         let mut sealed = Vec::with_capacity(1 + KEY_ID + NONCE_LEN + plain.len() + 16);
         sealed.push(VERSION);
         sealed.extend_from_slice(&self.current);
