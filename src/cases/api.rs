@@ -389,12 +389,12 @@ pub async fn publish(conn: &mut Conn, before: Option<&Case>, after: &Case) -> Ap
     Ok(changes::publish(conn, &change).await?)
 }
 
-/// The stored answer, if the caller still sees the case, and the person that it shows; the access is recorded with this transaction.
+/// The stored answer, if the caller still sees the person that it shows; otherwise where the case stands. The access is recorded with this transaction.
 pub async fn replayed(conn: &mut Conn, app: &App, caller: &Caller, replay: Replay) -> ApiResult<Answer> {
     let id = replay.subjects.first().copied().map(CaseId).ok_or_else(ApiError::not_found)?;
     let (case, person) = store::find(&mut &*conn, caller, id).await?;
     if replay.subjects.contains(&person.id) && !sees_person(caller, &case) {
-        return Err(ApiError::not_found());
+        return Err(state_conflict(&case));
     }
     audit::record(conn, &shown(app, caller, "case.replay", &case, &person)).await?;
     Ok(replay.answer)

@@ -454,6 +454,9 @@ pub(super) async fn follow(conn: &mut Conn, app: &App, was: &Case, case: &Case) 
     let endangered = case.do_not_contact && !was.do_not_contact;
     for before in store::lock_all(conn, case.id).await? {
         if before.sensitive == case.sensitive && before.restricted == restricted {
+            if endangered || before.status.is_open() {
+                store::touch(conn, before.id, now).await?;
+            }
             // Who has done its part may still have the telephone number.
             if endangered {
                 publish(conn, Some(&before), &before, now).await?;

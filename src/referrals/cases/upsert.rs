@@ -19,8 +19,8 @@ use crate::platform::db::{Conn, Db};
 use crate::platform::error::{ApiError, ApiResult, FORBIDDEN, Fault};
 use crate::platform::idempotency::Attempt;
 use crate::platform::input::Keyed;
+use crate::platform::nik::OwnNumber;
 use crate::platform::openapi::IdempotencyHeader;
-use crate::platform::text::Line;
 use crate::regions::rules::TimeZone;
 use actix_web::post;
 use serde::Deserialize;
@@ -32,7 +32,7 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct UpsertCase {
     /// Your own number of it: of each agency's numbers, one names one case. Not a number that names a person.
-    reference: Line<100>,
+    reference: OwnNumber,
     /// The whole of it: what is left out of it is empty from now on. Of a case that is known already, `id`, `village_code` and
     /// `volunteer_id` cannot be changed, `recorded_at` is left as it was, and `referral` is sent only if that target has not been asked yet.
     case: NewCase,

@@ -4,14 +4,14 @@ use super::close::take_back;
 use super::follow;
 use crate::access::api::Permit;
 use crate::access::rules::{Caller, DecideCases};
-use crate::cases::api::{Act, CaseView, check_version, decided, make_change, replayed};
+use crate::cases::api::{Act, CaseView, check_version, decided, make_change, replayed, sees_person};
 use crate::cases::consent::{self, Consent, NewConsent};
 use crate::cases::rules::{CONSENT_NOT_THE_BASIS, CaseAction, CaseId, LawfulBasis};
 use crate::cases::store::{self as cases, Case};
 use crate::platform::answer::Answer;
 use crate::platform::app::{App, Shared};
 use crate::platform::db::{Conn, Db};
-use crate::platform::error::{ApiError, ApiResult, Fault};
+use crate::platform::error::{ApiError, ApiResult, FORBIDDEN, Fault};
 use crate::platform::idempotency::{Attempt, Ticket};
 use crate::platform::input::{IfMatch, Keyed, PathId};
 use crate::platform::moment::Day;
@@ -90,7 +90,7 @@ pub async fn withdraw_consent(
 
 /// Note a new consent of a case
 ///
-/// Of a restricted case, which is open or closed again, as it was before. Its referrals stay ended; new ones may be sent.
+/// Of a restricted case, by who reported it or its volunteer: they see the person. It is open or closed again, as it was before. Its referrals stay ended; new ones may be sent.
 #[utoipa::path(tag = "cases", security(("oauth2" = ["cases:write"])),
     params(("id" = CaseId, Path, description = "Id of the case."), IdempotencyHeader, IfMatchHeader), request_body = RestoreConsent,
     responses((status = 200, body = CaseView, description = "As before the withdrawal.")))]
@@ -110,6 +110,9 @@ pub async fn restore_consent(
             Attempt::Fresh(ticket) => ticket,
         };
         let (before, now) = (cases::lock(c, &caller, id.0).await?, app.clock.now());
+        if !sees_person(&caller, &before) {
+            return Err(ApiError::from(&FORBIDDEN));
+        }
         let state = decided(&before, CaseAction::RestoreConsent)?;
         check_version(&before, version)?;
         let today = TimeZone::of(&before.village_code).day(now);
