@@ -83,13 +83,15 @@ FROM pg_index i WHERE NOT i.indisprimary AND i.indrelid = ANY (ARRAY['cases', 'c
     'referral_history', 'referral_counts']::regclass[]);
 DO $$ DECLARE i dropped; BEGIN FOR i IN SELECT * FROM dropped LOOP EXECUTE 'DROP INDEX ' || i.name; END LOOP; END $$;
 
-INSERT INTO cases (id, number, state, province_code, regency_code, district_code, village_code, reporter_agency_id, volunteer_id,
-    ppks, sensitive, urgency, lawful_basis, state_since, state_agency_id, created_by, create_request, created_at, updated_at)
-SELECT pg_temp.seeded_id(n, 1), format('KS-%s-%s-%s', replace(left(village, 5), '.', ''), extract(year FROM at), 1000000 + n), 'open',
+-- Of those whose referral has ended a twentieth is open: for whom nothing is under way.
+INSERT INTO cases (id, number, state, outcome, closed_at, province_code, regency_code, district_code, village_code, reporter_agency_id,
+    volunteer_id, ppks, sensitive, urgency, lawful_basis, state_since, state_agency_id, created_by, create_request, created_at, updated_at)
+SELECT pg_temp.seeded_id(n, 1), format('KS-%s-%s-%s', replace(left(village, 5), '.', ''), extract(year FROM at), 1000000 + n),
+    CASE WHEN over THEN 'closed' ELSE 'open' END, CASE WHEN over THEN 'need_met' END, CASE WHEN over THEN at + interval '3 days' END,
     left(village, 2), left(village, 5), left(village, 8), village, sender, volunteer,
     CASE WHEN n % 9 = 0 THEN '{PPKS-09,PPKS-24}'::text[] ELSE '{PPKS-24}' END, n % 9 = 0,
     CASE WHEN n % 7 = 0 THEN 'urgent' ELSE 'normal' END, 'public_task', at, sender, sender, '\x', at, at
-FROM drawn ORDER BY n;
+FROM drawn, LATERAL (SELECT ended_from IS NOT NULL AND n / 20 % 20 <> 0 AS over) ended ORDER BY n;
 
 -- By which names are found, roughly as the service makes it of them, with the version of the demo's: a job would make them anew.
 INSERT INTO case_people (id, case_id, regency_code, name, name_key, name_version, sex, age_estimate, age_estimated_on, nik_status,
@@ -105,14 +107,14 @@ FROM drawn, LATERAL (SELECT
 -- What waits, waits for long: the job that ends referrals without an answer is not what is measured.
 INSERT INTO referrals (id, case_id, province_code, regency_code, district_code, village_code, reporter_agency_id, volunteer_id,
     sensitive, sender_agency_id, receiver_agency_id, service, urgency, month, status, status_since, status_agency_id, held_from,
-    hold_reason, ended_from, reason_list, reason, outcome, due_on, chain, expires_at, acknowledge_by, answer_by, reminders,
+    hold_reason, hold_review_on, ended_from, reason_list, reason, outcome, due_on, chain, expires_at, acknowledge_by, answer_by, reminders,
     escalation_level, escalated_at, version, created_by, create_request, created_at, updated_at)
 SELECT pg_temp.seeded_id(n, 3), pg_temp.seeded_id(n, 1), left(village, 2), left(village, 5), left(village, 8), village, sender, volunteer,
     n % 9 = 0, sender, receiver, service, CASE WHEN n % 7 = 0 THEN 'urgent' ELSE 'normal' END,
     date_trunc('month', at AT TIME ZONE r.time_zone)::date, status, at + interval '2 days',
     CASE WHEN status IN ('submitted', 'withdrawn') THEN sender ELSE receiver END,
     CASE WHEN status = 'on_hold' THEN 'accepted' END, CASE WHEN status = 'on_hold' THEN 'waiting_for_documents' END,
-    ended_from, reason_list, reason, outcome, CASE WHEN status IN ('accepted', 'in_progress') THEN at::date + 30 END,
+    CASE WHEN status = 'on_hold' THEN at::date + 30 END, ended_from, reason_list, reason, outcome, CASE WHEN status IN ('accepted', 'in_progress') THEN at::date + 30 END,
     ARRAY[receiver], CASE WHEN status IN ('submitted', 'received') THEN timestamptz '2100-01-01Z' + n * interval '1 second' END,
     -- A tenth of what waits is late, and a third of that was escalated.
     CASE WHEN status = 'submitted' THEN CASE WHEN n / 20 % 10 = 0 THEN at ELSE timestamptz '2099-01-01Z' END + interval '1 day' END,
