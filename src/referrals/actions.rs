@@ -13,8 +13,9 @@ use crate::platform::db::Db;
 use crate::platform::error::ApiResult;
 use crate::platform::input::{IfMatch, Keyed, NoBody, PathId};
 use crate::platform::moment::{Day, Moment};
+use crate::platform::nik::OwnNumber;
 use crate::platform::openapi::{IdempotencyHeader, IfMatchHeader};
-use crate::platform::text::{Line, Text};
+use crate::platform::text::Text;
 use actix_web::post;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -30,8 +31,8 @@ fn plain(note: Option<Note>) -> Option<String> {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AcknowledgeReferral {
-    /// The receiver's own number of it; of one referral only.
-    partner_reference: Option<Line<100>>,
+    /// The receiver's own number of it; of one referral only, and none that names a person.
+    partner_reference: Option<OwnNumber>,
 }
 
 /// The receiver takes it on.
@@ -42,8 +43,8 @@ pub struct AcceptReferral {
     due_on: Option<Day>,
     /// When the person is expected, with a zone.
     appointment_at: Option<Moment>,
-    /// The receiver's own number of it; of one referral only.
-    partner_reference: Option<Line<100>>,
+    /// The receiver's own number of it; of one referral only, and none that names a person.
+    partner_reference: Option<OwnNumber>,
     note: Option<Note>,
 }
 
@@ -94,7 +95,8 @@ pub struct Promise {
 }
 
 impl Promise {
-    fn step(self, action: ReferralAction) -> Step {
+    /// With what is done.
+    pub fn step(self, action: ReferralAction) -> Step {
         Step {
             due_on: self.due_on.map(Day::date),
             appointment_at: self.appointment_at.map(Moment::at),
@@ -117,7 +119,7 @@ pub struct CompleteReferral {
 
 impl From<AcknowledgeReferral> for Step {
     fn from(body: AcknowledgeReferral) -> Self {
-        let reference = body.partner_reference.map(|line| line.as_str().to_owned());
+        let reference = body.partner_reference.map(|number| number.as_str().to_owned());
         Self { partner_reference: reference, ..Self::new(ReferralAction::Acknowledge) }
     }
 }
@@ -127,7 +129,7 @@ impl From<AcceptReferral> for Step {
         Self {
             due_on: body.due_on.map(Day::date),
             appointment_at: body.appointment_at.map(Moment::at),
-            partner_reference: body.partner_reference.map(|line| line.as_str().to_owned()),
+            partner_reference: body.partner_reference.map(|number| number.as_str().to_owned()),
             note: plain(body.note),
             ..Self::new(ReferralAction::Accept)
         }

@@ -1,6 +1,6 @@
 //! Endpoints under `/v1/referrals` that read.
 use super::rules::{Period, PersonSight, ReferralId, ReferralStatus};
-use super::store::list::{After, Order, Wanted};
+use super::store::list::{After, Order, Wanted, count, list};
 use super::store::{self, Scene, worklist::merge};
 use super::talk::Awaiting;
 use super::view::{ReferralView, fields_of, persons, sight};
@@ -238,16 +238,20 @@ pub async fn list_referrals(
     let wanted = paged.filter.wanted(&caller, now);
     let (after, order): (Option<After>, _) = (paged.after()?, paged.filter.order());
     let parts = wanted.parts(&caller);
+    let (rare, most) = (wanted.may_be_rare(&caller), paged.limit + 1);
     let asked = parts.iter().map(|part| {
         let (db, caller) = (&db, &caller);
-        async move { db.read(async |c| store::list::list(c, caller, part, order, after, paged.limit + 1).await).await }
+        async move {
+            if rare {
+                db.report(async |c| list(&mut &*c, caller, part, order, after, most).await).await
+            } else {
+                db.read(async |c| list(c, caller, part, order, after, most).await).await
+            }
+        }
     });
-    let rows = merge(try_join_all(asked).await?, order, paged.limit + 1);
-    let total = if paged.count {
-        Some(db.read(async |c| store::list::count(c, &caller, &wanted, order).await).await?)
-    } else {
-        None
-    };
+    let rows = merge(try_join_all(asked).await?, order, most);
+    let total =
+        if paged.count { Some(db.read(async |c| count(c, &caller, &wanted, order).await).await?) } else { None };
     let (rows, after) = paged.cut(rows, |Scene { referral, .. }| match (order, referral.due_at) {
         (Order::Due, Some(due)) => After::Due(due, referral.id),
         (Order::Changed, _) => After::Changed(referral.updated_at, referral.id),

@@ -1,7 +1,7 @@
 //! `POST /v1/referrals/batch`: many referrals acknowledged or answered at once, each by itself.
-use super::actions::{AcceptReferral, AcknowledgeReferral, CompleteReferral, HoldReferral, ReferralReason};
+use super::actions::{AcceptReferral, AcknowledgeReferral, CompleteReferral, HoldReferral, Promise, ReferralReason};
 use super::moves::{Step, move_one};
-use super::rules::{ReferralId, ReferralStatus};
+use super::rules::{ReferralAction, ReferralId, ReferralStatus};
 use super::store;
 use crate::access::api::Permit;
 use crate::access::rules::{Caller, HandleReferrals};
@@ -37,16 +37,16 @@ pub struct ReferralBatch {
 #[serde(deny_unknown_fields)]
 pub struct BatchItem {
     id: Option<ReferralId>,
-    /// The receiver's own number of it, told before.
+    /// Your own number of it, told before; one of a branch of yours, if you have none such.
     partner_reference: Option<Line<100>>,
     /// As `If-Match`: the version that the act is based on.
     version: IfMatch,
     acknowledge: Option<AcknowledgeReferral>,
     accept: Option<AcceptReferral>,
     reject: Option<ReferralReason>,
-    start: Option<NoBody>,
+    start: Option<Promise>,
     hold: Option<HoldReferral>,
-    resume: Option<NoBody>,
+    resume: Option<Promise>,
     complete: Option<CompleteReferral>,
     fail: Option<ReferralReason>,
     claim: Option<NoBody>,
@@ -60,13 +60,13 @@ impl BatchItem {
             self.acknowledge.map(Step::from),
             self.accept.map(Step::from),
             self.reject.map(ReferralReason::reject),
-            self.start.map(|_| Step::new(super::rules::ReferralAction::Start)),
+            self.start.map(|promise| promise.step(ReferralAction::Start)),
             self.hold.map(Step::from),
-            self.resume.map(|_| Step::new(super::rules::ReferralAction::Resume)),
+            self.resume.map(|promise| promise.step(ReferralAction::Resume)),
             self.complete.map(Step::from),
             self.fail.map(ReferralReason::fail),
-            self.claim.map(|_| Step::new(super::rules::ReferralAction::Claim)),
-            self.release.map(|_| Step::new(super::rules::ReferralAction::Release)),
+            self.claim.map(|_| Step::new(ReferralAction::Claim)),
+            self.release.map(|_| Step::new(ReferralAction::Release)),
         ];
         let mut named = steps.into_iter().flatten();
         match (named.next(), named.next()) {
@@ -170,9 +170,11 @@ async fn named(conn: &mut Conn, caller: &Caller, items: &[BatchItem]) -> ApiResu
     let numbers: Vec<String> = numbers.collect();
     let known = if numbers.is_empty() { vec![] } else { store::search::of_references(conn, caller, &numbers).await? };
     let find = |number: &Line<100>| {
-        let mut same = known.iter().filter(|(_, known)| known.as_deref() == Some(number.as_str()));
+        let same = || known.iter().filter(|one| one.number.as_deref() == Some(number.as_str()));
+        let own = same().find(|one| one.handler.unwrap_or(one.receiver) == caller.agency);
         // Branches have numbers of their own: one that two of them use names nothing.
-        same.next().filter(|_| same.next().is_none()).map(|(id, _)| *id)
+        let only = || same().next().filter(|_| same().nth(1).is_none());
+        own.or_else(only).map(|one| one.id)
     };
     let named: Vec<Option<ReferralId>> = items
         .iter()

@@ -87,6 +87,7 @@ async fn expire(conn: &mut Conn, app: &App, before: &Referral, now: DateTime<Utc
 async fn hurry(conn: &mut Conn, app: &App, before: &Referral, now: DateTime<Utc>) -> ApiResult<()> {
     let (mut after, step) = (before.clone(), tick(before));
     (after.reminders, after.escalation_level, after.tick_at) = (step.reminders, step.level, step.next);
+    after.updated_at = now;
     if step.level > before.escalation_level {
         after.escalated_at = Some(now);
     }

@@ -146,8 +146,9 @@ async fn complete(db: &Db, of: ReferralId, began: Began) -> ApiResult<Answer> {
             Attempt::Fresh(ticket) => ticket,
         };
         let (scene, case) = hold_open(c, &caller, of, app.clock.now()).await?;
-        let document = finish(c, &app, &caller, document.id, &case).await?;
-        publish(c, Some(&scene.referral), &scene.referral, app.clock.now()).await?;
+        let (document, now) = (finish(c, &app, &caller, document.id, &case).await?, app.clock.now());
+        store::touch(c, of, now).await?;
+        publish(c, Some(&scene.referral), &scene.referral, now).await?;
         let id = document.id;
         let location = format!("{}/v1/referrals/{of}/documents/{id}", app.settings.public_url);
         let answer = Answer::created(&CaseDocumentView::from(document), VERSION, location)?;
@@ -233,7 +234,9 @@ pub async fn delete_referral_document(
         let (scene, case) = hold(c, &caller, id.0).await?;
         let found = one(&mut &*c, &caller, &scene, document.0).await?;
         remove(c, &app, &caller, &found, &case, version).await?;
-        publish(c, Some(&scene.referral), &scene.referral, app.clock.now()).await?;
+        let now = app.clock.now();
+        store::touch(c, id.0, now).await?;
+        publish(c, Some(&scene.referral), &scene.referral, now).await?;
         Answer::ok(&CaseDocumentList::of(rows(&mut &*c, &caller, &scene).await?))
     })
     .await

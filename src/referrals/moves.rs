@@ -172,7 +172,7 @@ fn shown_by(caller: &Caller, scene: &Scene) -> Option<Uuid> {
     }
 }
 
-/// The stored answer, if the caller still sees the referral and what it shows.
+/// The stored answer, if the caller still sees what it shows; otherwise where the referral stands.
 pub async fn replayed(conn: &mut Conn, app: &App, caller: &Caller, replay: Replay) -> ApiResult<Answer> {
     let id = replay.subjects.first().copied().map(ReferralId).ok_or_else(ApiError::not_found)?;
     let scene = store::find(&mut &*conn, caller, id).await?;
@@ -180,7 +180,7 @@ pub async fn replayed(conn: &mut Conn, app: &App, caller: &Caller, replay: Repla
     let (showed, shows) = (replay.subjects.get(1).copied(), shown_by(caller, &scene));
     // Who sees the person sees all that is shown where they are masked.
     if showed.is_some_and(|showed| shows != Some(showed) && shows != Some(scene.person.id)) {
-        return Err(ApiError::not_found());
+        return Err(conflict(&scene.referral));
     }
     if showed == Some(scene.person.id) {
         let event = Event::by(caller, "referral.replay", app.clock.new_id(), app.clock.now());
@@ -409,8 +409,10 @@ pub async fn add_history(
 ) -> ApiResult<()> {
     let action = done.map_or("create", |(_, step)| step.action.as_str());
     let line = ReferralEvent::of(app.clock.new_id(), after, action);
+    // An officer stands beside the own agency alone.
     let line = match mover.caller() {
-        Some(caller) => line.by(caller),
+        Some(caller) if mover.agency() == Some(caller.agency) => line.by(caller),
+        Some(caller) => ReferralEvent { client_id: Some(caller.client), ..line },
         None => line,
     };
     let line = ReferralEvent {

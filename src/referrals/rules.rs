@@ -224,7 +224,9 @@ pub struct Facts {
     pub ended_from: Option<ReferralStatus>,
     /// The receiver's entry lets it forward.
     pub may_forward: bool,
-    /// A branch other than the mover has claimed it.
+    /// Somebody has claimed it.
+    pub claimed: bool,
+    /// A branch other than the mover has.
     pub claimed_by_other: bool,
     /// The mover is one of the branches that may claim it, and nobody has.
     pub in_pool: bool,
@@ -284,7 +286,9 @@ pub fn decide(action: ReferralAction, facts: &Facts, party: Party) -> Result<Ref
         (A::Resume, S::OnHold) => facts.held_from.ok_or(Refused::State)?,
         (A::Complete, S::Accepted | S::InProgress) => S::Completed,
         (A::Fail, S::Accepted | S::InProgress | S::OnHold) => S::Failed,
-        (A::Claim | A::Release, S::Submitted | S::Received) => facts.status,
+        (A::Claim, S::Submitted | S::Received) if !facts.claimed || facts.claimed_by_other => facts.status,
+        // Where several may claim it, that comes first.
+        (A::Release, S::Submitted | S::Received) if facts.claimed || facts.in_pool => facts.status,
         // A branch that has taken it on sees it through; who it is addressed to may take it back, for a branch may be gone.
         (A::Release, S::Accepted | S::InProgress | S::OnHold) if facts.claimed_by_other => facts.status,
         (A::Withdraw, S::Submitted | S::Received) => S::Withdrawn,
@@ -391,6 +395,7 @@ mod tests {
             held_from: (status == ReferralStatus::OnHold).then_some(ReferralStatus::InProgress),
             ended_from: (!status.is_open()).then_some(ReferralStatus::Accepted),
             may_forward: true,
+            claimed: false,
             claimed_by_other: false,
             in_pool: false,
             case_open: true,

@@ -4,7 +4,7 @@ use super::store::Scene;
 use super::store::search::{self as store, By};
 use super::view::{ReferralView, fields_of, sight};
 use crate::access::api::Permit;
-use crate::access::rules::{RevealPurpose, SearchReferrals};
+use crate::access::rules::{RevealPurpose, Scope, SearchReferrals};
 use crate::audit::{rules::Event, store::Recorder};
 use crate::cases::rules::CardNumber;
 use crate::platform::answer::Answer;
@@ -45,7 +45,7 @@ pub struct FoundReferrals {
 /// Search referrals
 ///
 /// By NIK or BPJS card of the person, or as they stand in the fields of the service's form, or by the receiver's own number: exact, among those that the caller sees; by a
-/// personal number only where it sees the person or is to decide of them, so not what has ended for it nor what no branch has claimed. Recorded with its
+/// personal number only where it sees the person or is to decide of them (`referrals:handle`), so not what has ended for it nor what no branch has claimed. Recorded with its
 /// purpose, and counted in the budget of searches. Takes no `Idempotency-Key`: it changes nothing.
 #[utoipa::path(tag = "referrals", security(("oauth2" = ["referrals:read"])), request_body = ReferralSearch,
     responses((status = 200, body = FoundReferrals, description = "What was found.")))]
@@ -74,9 +74,10 @@ pub async fn search_referrals(
     let mut rows = db.read(async |c| store::search(c, &caller, &by, limit).await).await?;
     if !matches!(by, By::Reference(_)) {
         // A number would tell of whom a header is, or what branches look at before one of them claims it.
+        let decides = caller.scopes.has(Scope::ReferralsHandle);
         rows.retain(|row| match sight(&caller, &row.referral) {
-            PersonSight::Open | PersonSight::Eligibility => true,
-            PersonSight::Masked => !row.referral.sides().in_pool(&caller),
+            PersonSight::Open => true,
+            PersonSight::Eligibility | PersonSight::Masked => decides && !row.referral.sides().in_pool(&caller),
             PersonSight::Header => false,
         });
     }

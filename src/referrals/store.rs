@@ -413,6 +413,12 @@ pub async fn of_cases(conn: &mut Conn, cases: &[Uuid], volunteer: VolunteerId) -
     of_cases.filter(referrals::volunteer_id.eq(volunteer)).select(referrals::id).load(conn).await
 }
 
+/// Notes that what is shown of a referral has changed, though nothing of its own: who asks for what was changed since is told.
+pub async fn touch(conn: &mut Conn, id: ReferralId, now: DateTime<Utc>) -> QueryResult<()> {
+    let touched = diesel::update(referrals::table.find(id)).set(referrals::updated_at.eq(now));
+    touched.execute(conn).await.map(drop)
+}
+
 /// Inserts a referral.
 pub async fn create(conn: &mut Conn, referral: &Referral) -> QueryResult<Referral> {
     let insert = diesel::insert_into(referrals::table).values(referral);

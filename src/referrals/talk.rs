@@ -259,7 +259,7 @@ pub async fn say(
         talk::set_answered(conn, question.id, &comment).await?;
     }
     let asks = (new.kind == CommentKind::Question).then(|| side.other());
-    talk::set_counts(conn, referral.id, counts(referral).with(asks, first.map(|_| side))).await?;
+    talk::set_counts(conn, referral.id, counts(referral).with(asks, first.map(|_| side)), now).await?;
     publish(conn, Some(referral), referral, now).await?;
     Ok(comment.id)
 }

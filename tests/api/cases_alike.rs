@@ -433,6 +433,10 @@ fn two_that_are_alike_are_told_apart() {
             json!(["distinguish", "open", "open", "namesakes", null, "Sudah ditanyakan."])
         );
 
+        // who may not see the other is not told that there is one
+        let of_village = village.get(&format!("{}/history", path(&first))).await.expect(200);
+        assert_eq!(of_village.json["items"].as_array().unwrap().len(), 1);
+
         // a number that both have come to have is explained by no name
         for case in [&first, &second] {
             let changed = json!({ "person": born(json!({ "nik": NIK })) });

@@ -4,6 +4,7 @@ use crate::journey_everyone::village_that_helps;
 use crate::phones::{Phone, code};
 use crate::referrals::{ELDER_CARE, REACTIVATION, act, actions, ask, because, to_bpjs, to_regency};
 use crate::support::feed::Follower;
+use crate::support::office::PDF;
 use crate::support::{Client, Reply, TestApp, a_name, run, within_a_second};
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -38,6 +39,49 @@ fn ppks(village: &str, category: &str) -> Value {
     let mut case = elder(village);
     case["ppks"] = json!([category]);
     case
+}
+
+#[test]
+fn whatever_is_shown_of_a_referral_moves_the_time_by_which_it_is_asked_for() {
+    run(async |app| {
+        let (bpjs, village) = (app.bpjs().await, app.village().await);
+        let at = to_bpjs(app).await;
+        let case = format!("/v1/cases/{}", village.get(&at).await.json["case_id"].as_str().unwrap());
+        let mut seen = bpjs.get(&at).await.expect(200);
+        let mut version = seen.json["version"].clone();
+        for step in ["need", "question", "do_not_contact", "document", "reminder"] {
+            app.pass(TimeDelta::seconds(1));
+            match step {
+                "need" | "do_not_contact" => {
+                    let etag = village.get(&case).await.header("etag").to_owned();
+                    let changed = if step == "need" { json!({ "need": "Segera." }) } else { json!({ step: true }) };
+                    village.patch(&case, &etag, changed).await.expect(200);
+                }
+                "question" => {
+                    let asks = json!({ "kind": "question", "text": "Kapan dijawab?" });
+                    village.post(&format!("{at}/comments"), asks).await.expect(201);
+                }
+                "document" => {
+                    let sent = village.request(reqwest::Method::POST, &format!("{at}/documents?kind=statement"));
+                    let sent = sent.raw(PDF).header("content-type", "application/pdf").key("d");
+                    sent.await.expect(201);
+                }
+                _ => {
+                    app.sql("UPDATE referrals SET tick_at = created_at").await;
+                    assert!(turn(app).await);
+                }
+            }
+            let after = seen.json["updated_at"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
+            let after = (after + TimeDelta::microseconds(1)).to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+            let news = listed(&bpjs, &format!("/v1/referrals?receiver=me&updated_from={after}")).await;
+            assert_eq!(news, [id(&at)], "{step}");
+            let now = bpjs.get(&at).await.expect(200);
+            assert_ne!(now.header("etag"), seen.header("etag"), "{step}");
+            // who works on it is refused for none of that
+            assert_eq!(now.json["version"], version, "{step}");
+            (version, seen) = (now.json["version"].clone(), now);
+        }
+    });
 }
 
 /// What is shown of the person: nothing, masked, open.
@@ -221,7 +265,7 @@ fn a_replay_does_not_show_who_is_restricted_since() {
         assert_eq!(shown(&masked), "masked");
         // what shows nobody is shown again, what shows the person is not
         assert_eq!(withdraw(&regency, "withdraw").await.expect(200).text, masked.text);
-        close().await.problem(404, "not_found");
+        assert_eq!(close().await.problem(409, "case_state_conflict").json["state"], "restricted");
         assert!(regency.get(&path).await.expect(200).text.contains("restricted"));
     });
 }
@@ -240,7 +284,7 @@ fn a_replay_does_not_show_the_need_to_who_has_ended_it() {
         act(&bpjs, &at, "accept", json!({})).await.expect(200);
         assert_eq!(acknowledge().await.expect(200).text, first.text);
         act(&bpjs, &at, "complete", json!({ "outcome": "membership_active" })).await.expect(200);
-        acknowledge().await.problem(404, "not_found");
+        assert_eq!(acknowledge().await.problem(409, "referral_state_conflict").json["state"], "completed");
     });
 }
 
@@ -289,6 +333,20 @@ fn branches_have_numbers_of_their_own() {
         acknowledge(&branch, &one).await.expect(200);
         acknowledge(&other, &two).await.expect(200);
         acknowledge(&branch, &three).await.problem(409, "partner_reference_taken");
+        // by its own number a branch means its own; the parent, that uses it not, whichever it is, if it is one
+        let bpjs = app.bpjs().await;
+        let batch = async |client: &Client<'_>| {
+            let item = json!({ "partner_reference": "2027/001", "version": 3, "accept": {} });
+            let done = client.post("/v1/referrals/batch", json!({ "items": [item] })).await.expect(200);
+            done.json["items"][0].clone()
+        };
+        let unclear = batch(&bpjs).await;
+        assert_eq!((&unclear["id"], &unclear["http_status"]), (&Value::Null, &json!(404)));
+        let own = to_bpjs(app).await;
+        act(&bpjs, &own, "acknowledge", json!({ "partner_reference": "2027/001" })).await.expect(200);
+        app.sql("UPDATE referrals SET version = 3 WHERE partner_reference = '2027/001'").await;
+        assert_eq!(batch(&bpjs).await["id"], id(&own));
+        assert_eq!(batch(&other).await["id"], id(&two));
         // who gives a referral back gives up its number
         let released = act(&branch, &one, "release", json!({})).await.expect(200);
         assert_eq!(released.json["partner_reference"], Value::Null);
@@ -462,8 +520,12 @@ fn a_number_does_not_tell_of_whom_a_header_is() {
         };
         let (nik, number) = (json!({ "nik": NIK }), json!({ "partner_reference": "KC-7" }));
         let at = to_bpjs(app).await;
+        // who reads alone decides of nothing
+        let narrow = [("scope", "referrals:read"), ("acting_user", "staf-0017")];
+        let token = app.bpjs().await.ask_token(&narrow).await.json["access_token"].as_str().unwrap().to_owned();
         // the parent is asked; a branch that has not claimed it looks on
         assert_eq!((found(&app.bpjs().await, nik.clone()).await, found(&branch, nik.clone()).await), (1, 0));
+        assert_eq!(found(&app.nobody().with_token(&token), nik.clone()).await, 0);
         act(&branch, &at, "claim", json!({})).await.expect(200);
         assert_eq!(found(&branch, nik.clone()).await, 1);
         act(&branch, &at, "accept", json!({ "partner_reference": "KC-7" })).await.expect(200);

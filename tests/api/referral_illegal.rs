@@ -34,7 +34,7 @@ const MOVES: [(&str, &str, &[&str]); 15] = [
     ("<", "complete", &["accepted", "in_progress"]),
     ("<", "fail", &["accepted", "in_progress", "on_hold"]),
     ("<", "claim", &["submitted", "received"]),
-    ("<", "release", &["submitted", "received"]),
+    ("<", "release", &[]), // nobody has claimed it
     ("<", "correct", &["rejected", "completed", "failed"]),
     (">", "withdraw", &["submitted", "received"]),
     (">", "cancel", &["accepted", "in_progress", "on_hold"]),

@@ -61,7 +61,7 @@ fn a_referral_goes_the_whole_way_and_tells_each_step() {
             (&json!("submitted"), &json!(village.agency))
         );
         assert_eq!(actions(&sent), ["withdraw"]);
-        assert_eq!(actions(&bpjs.get(&at).await), ["acknowledge", "accept", "reject", "forward", "claim", "release"]);
+        assert_eq!(actions(&bpjs.get(&at).await), ["acknowledge", "accept", "reject", "forward", "claim"]);
 
         let received = act(&bpjs, &at, "acknowledge", json!({ "partner_reference": "BPJS-17" })).await.expect(200);
         assert_eq!(
@@ -302,10 +302,7 @@ fn an_office_that_refers_to_itself_is_both_parties() {
         let case = report(&regency, elder(KOTO_JAYA)).await.id();
         let sent =
             regency.post(&format!("/v1/cases/{case}/referrals"), ask(&regency.agency, ELDER_CARE)).await.expect(201);
-        assert_eq!(
-            actions(&sent),
-            ["acknowledge", "accept", "reject", "forward", "claim", "release", "withdraw", "mark-error"]
-        );
+        assert_eq!(actions(&sent), ["acknowledge", "accept", "reject", "forward", "claim", "withdraw", "mark-error"]);
         // its phones are sender only
         let phone = app.phone().await;
         let mut own = elder(KOTO_JAYA);
@@ -776,8 +773,8 @@ fn a_replay_does_not_show_a_person_who_is_out_of_sight() {
             1
         );
         act(&bpjs, &at, "complete", json!({ "outcome": "membership_active" })).await.expect(200);
-        // the stored answer shows the person; the receiver no longer does
-        accept().await.problem(404, "not_found");
+        // the stored answer shows the person; the receiver no longer does, and is told where it stands
+        assert_eq!(accept().await.problem(409, "referral_state_conflict").json["state"], "completed");
     });
 }
 

@@ -54,6 +54,7 @@ pub async fn save_ticked(conn: &mut Conn, referral: &Referral) -> QueryResult<()
             referrals::escalation_level.eq(referral.escalation_level),
             referrals::escalated_at.eq(referral.escalated_at),
             referrals::tick_at.eq(referral.tick_at),
+            referrals::updated_at.eq(referral.updated_at),
         ))
         .execute(conn)
         .await

@@ -253,6 +253,21 @@ where
     all
 }
 
+impl Wanted {
+    /// Whether so few rows of the country may answer that reading on until the page is full takes too long for an answer: then the list is
+    /// planned for its values.
+    pub fn may_be_rare(&self, caller: &Caller) -> bool {
+        let narrowed = !self.status.is_empty() || self.service.is_some();
+        caller.sight == Sight::Everything && narrowed && self.receiver.is_empty() && self.case.is_none()
+    }
+
+    /// Whether it says itself whose all rows are. For who sees just these it says so a second time: the planner takes the one for independent of
+    /// the other, expects no row at all, and sorts all there are for the first few, or reads all that the caller has for the few it may claim.
+    fn says_whose(&self) -> bool {
+        self.receiver.len() == 1 || self.handler.is_some() || self.pool.is_some()
+    }
+}
+
 /// What a list shows of what the caller sees: all of its own sides, otherwise what lies in its region.
 fn listed<Source: 'static>(caller: &Caller, wanted: &Wanted) -> Filter<Source>
 where
@@ -283,9 +298,7 @@ pub async fn list(
     limit: i64,
 ) -> QueryResult<Vec<Scene>> {
     let visible = listed(caller, wanted);
-    // What says to whom all rows are addressed says it a second time for who sees just these. The planner takes the one for independent of
-    // the other, expects no row at all, and sorts all there are for the first few.
-    let visible = if wanted.receiver.len() == 1 { Box::new(coalesce(visible, false)) } else { visible };
+    let visible = if wanted.says_whose() { Box::new(coalesce(visible, false)) } else { visible };
     let mut query = referrals::table
         .inner_join(cases::table.inner_join(case_people::table))
         .inner_join(source_systems::table)
@@ -322,7 +335,9 @@ pub async fn list(
 
 /// How many the whole list has.
 pub async fn count(conn: &mut &Conn, caller: &Caller, wanted: &Wanted, order: Order) -> QueryResult<i64> {
-    let mut query = referrals::table.filter(listed(caller, wanted)).filter(only(wanted)).count().into_boxed();
+    let visible = listed(caller, wanted);
+    let visible = if wanted.receiver.is_empty() { visible } else { Box::new(coalesce(visible, false)) };
+    let mut query = referrals::table.filter(visible).filter(only(wanted)).count().into_boxed();
     if order == Order::Due {
         query = query.filter(referrals::due_at.is_not_null());
     }

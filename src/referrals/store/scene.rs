@@ -51,6 +51,7 @@ impl Scene {
             held_from: referral.held_from,
             ended_from: referral.ended_from,
             may_forward: self.may_forward,
+            claimed: referral.handler_agency_id.is_some(),
             claimed_by_other: referral.handler_agency_id.is_some_and(|handler| handler != caller.agency),
             in_pool: referral.sides().in_pool(caller),
             case_open: self.case.state == CaseState::Open,

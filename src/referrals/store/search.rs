@@ -1,9 +1,10 @@
 //! Referrals found otherwise than by a list.
 use super::scene::{Scene, SceneRow, scene};
 use super::visible_to;
-use crate::access::rules::Caller;
+use crate::access::rules::{AgencyId, Caller};
 use crate::cases::rules::CaseId;
 use crate::platform::db::Conn;
+use crate::platform::db::sql::Columns;
 use crate::referrals::rules::ReferralId;
 use crate::schema::{case_people, cases, referral_details, referrals, source_systems};
 use diesel::prelude::*;
@@ -61,16 +62,29 @@ pub async fn of_ids(conn: &mut &Conn, caller: &Caller, ids: &[ReferralId]) -> Qu
     Ok(rows.into_iter().map(Scene::from).collect())
 }
 
-/// Which of the caller's referrals bear these numbers of its own.
-pub async fn of_references(
-    conn: &mut Conn,
-    caller: &Caller,
-    numbers: &[String],
-) -> QueryResult<Vec<(ReferralId, Option<String>)>> {
+/// A referral, and who has given it a number of its own.
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = referrals, check_for_backend(diesel::pg::Pg))]
+pub struct Numbered {
+    /// Its id.
+    pub id: ReferralId,
+    /// The number: the handler's, or the receiver's where there is none.
+    #[diesel(column_name = partner_reference)]
+    pub number: Option<String>,
+    /// The branch that has claimed it.
+    #[diesel(column_name = handler_agency_id)]
+    pub handler: Option<AgencyId>,
+    /// Who it is addressed to.
+    #[diesel(column_name = receiver_agency_id)]
+    pub receiver: AgencyId,
+}
+
+/// Which referrals that the caller sees bear these numbers.
+pub async fn of_references(conn: &mut Conn, caller: &Caller, numbers: &[String]) -> QueryResult<Vec<Numbered>> {
     referrals::table
         .filter(visible_to(caller))
         .filter(referrals::partner_reference.eq_any(numbers))
-        .select((referrals::id, referrals::partner_reference))
+        .select(Numbered::columns())
         .load(conn)
         .await
 }

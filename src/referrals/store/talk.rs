@@ -58,13 +58,14 @@ pub async fn set_answered(conn: &mut Conn, question: CommentId, answer: &Comment
     diesel::update(open).set(set).execute(conn).await.map(drop)
 }
 
-/// Writes how much is said of a referral that is locked. Its version stays: nothing of it has changed.
-pub async fn set_counts(conn: &mut Conn, id: ReferralId, counts: Counts) -> QueryResult<()> {
+/// Writes how much is said of a referral that is locked. Its version stays: whoever works on it is not refused for it.
+pub async fn set_counts(conn: &mut Conn, id: ReferralId, counts: Counts, now: DateTime<Utc>) -> QueryResult<()> {
     diesel::update(referrals::table.find(id))
         .set((
             referrals::comments.eq(counts.comments),
             referrals::questions_to_sender.eq(counts.to_sender),
             referrals::questions_to_receiver.eq(counts.to_receiver),
+            referrals::updated_at.eq(now),
         ))
         .execute(conn)
         .await
