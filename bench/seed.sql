@@ -73,7 +73,9 @@ WITH bpjs AS (
 SELECT n, at, v.code AS village, v.volunteer, k.*,
     CASE target WHEN 'office' THEN v.province ELSE v.office END AS sender,
     CASE target WHEN 'bpjs' THEN bpjs.id WHEN 'office' THEN v.office WHEN 'province' THEN v.province
-        ELSE bpjs.branches[1 + n / 20 % cardinality(bpjs.branches)] END AS receiver
+        ELSE bpjs.branches[1 + n / 20 % cardinality(bpjs.branches)] END AS receiver,
+    -- A hundredth of what BPJS has not answered its branches may claim.
+    CASE WHEN kind IN (0, 1) AND n / 20 % 100 = 7 THEN bpjs.branches ELSE '{}' END AS pool
 FROM parts JOIN kinds k USING (kind) JOIN villages v USING (place), bpjs ORDER BY n;
 
 -- Indexes are made anew afterwards: several times faster than row by row.
@@ -106,11 +108,11 @@ FROM drawn, LATERAL (SELECT
 
 -- What waits, waits for long: the job that ends referrals without an answer is not what is measured.
 INSERT INTO referrals (id, case_id, province_code, regency_code, district_code, village_code, reporter_agency_id, volunteer_id,
-    sensitive, sender_agency_id, receiver_agency_id, service, urgency, month, status, status_since, status_agency_id, held_from,
+    sensitive, sender_agency_id, receiver_agency_id, pool_agency_ids, service, urgency, month, status, status_since, status_agency_id, held_from,
     hold_reason, hold_review_on, ended_from, reason_list, reason, outcome, due_on, chain, expires_at, acknowledge_by, answer_by, reminders,
     escalation_level, escalated_at, version, created_by, create_request, created_at, updated_at)
 SELECT pg_temp.seeded_id(n, 3), pg_temp.seeded_id(n, 1), left(village, 2), left(village, 5), left(village, 8), village, sender, volunteer,
-    n % 9 = 0, sender, receiver, service, CASE WHEN n % 7 = 0 THEN 'urgent' ELSE 'normal' END,
+    n % 9 = 0, sender, receiver, pool, service, CASE WHEN n % 7 = 0 THEN 'urgent' ELSE 'normal' END,
     date_trunc('month', at AT TIME ZONE r.time_zone)::date, status, at + interval '2 days',
     CASE WHEN status IN ('submitted', 'withdrawn') THEN sender ELSE receiver END,
     CASE WHEN status = 'on_hold' THEN 'accepted' END, CASE WHEN status = 'on_hold' THEN 'waiting_for_documents' END,

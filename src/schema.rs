@@ -616,6 +616,7 @@ diesel::table! {
         comments -> Int4,
         questions_to_sender -> Nullable<Int2>,
         questions_to_receiver -> Nullable<Int2>,
+        claimable -> Bool,
     }
 }
 

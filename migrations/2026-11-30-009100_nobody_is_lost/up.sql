@@ -29,6 +29,13 @@ CREATE INDEX referrals_of_regency_by_due ON referrals (regency_code, due_at, id)
 CREATE INDEX referrals_of_volunteer_by_due ON referrals (volunteer_id, due_at, id) WHERE due_at IS NOT NULL;
 CREATE INDEX referrals_by_due ON referrals (due_at, id) WHERE due_at IS NOT NULL;
 
+-- What branches may claim is little beside the rest, and is read in the order of a list: by what its arrays hold it would be sorted.
+ALTER TABLE referrals ADD COLUMN claimable boolean NOT NULL GENERATED ALWAYS AS (handler_agency_id IS NULL AND pool_agency_ids <> '{}') STORED;
+DROP INDEX referrals_in_pool;
+CREATE INDEX referrals_claimable ON referrals (created_at DESC, id DESC) WHERE claimable;
+CREATE INDEX referrals_claimable_by_due ON referrals (due_at, id) WHERE claimable AND due_at IS NOT NULL;
+CREATE INDEX referrals_claimable_changed ON referrals (updated_at, id) WHERE claimable;
+
 -- What was changed since, in the order of the changes.
 CREATE INDEX referrals_received_changed ON referrals (receiver_agency_id, updated_at, id);
 CREATE INDEX referrals_handled_changed ON referrals (handler_agency_id, updated_at, id) WHERE handler_agency_id IS NOT NULL;

@@ -17,7 +17,7 @@ use crate::cases::rules::{CaseId, Urgency};
 use crate::cases::store::Filter;
 use crate::codes::rules::Code;
 use crate::platform::db::Conn;
-use crate::platform::db::sql::{Columns, Known};
+use crate::platform::db::sql::{Columns, Known, coalesce};
 use crate::platform::region_code::{RegionCode, RegionLevel};
 use crate::schema::{case_people, cases, referrals, source_systems};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -181,6 +181,7 @@ where
     referrals::receiver_agency_id: SelectableExpression<Source>,
     referrals::handler_agency_id: SelectableExpression<Source>,
     referrals::pool_agency_ids: SelectableExpression<Source>,
+    referrals::claimable: SelectableExpression<Source>,
     referrals::volunteer_id: SelectableExpression<Source>,
     Source: 'static,
 {
@@ -218,6 +219,7 @@ where
     referrals::receiver_agency_id: SelectableExpression<Source>,
     referrals::handler_agency_id: SelectableExpression<Source>,
     referrals::pool_agency_ids: SelectableExpression<Source>,
+    referrals::claimable: SelectableExpression<Source>,
     referrals::volunteer_id: SelectableExpression<Source>,
     Source: 'static,
 {
@@ -245,6 +247,7 @@ where
     referrals::receiver_agency_id: SelectableExpression<Source>,
     referrals::handler_agency_id: SelectableExpression<Source>,
     referrals::pool_agency_ids: SelectableExpression<Source>,
+    referrals::claimable: SelectableExpression<Source>,
     Source: 'static,
 {
     let addressed: Filter<Source> = match agencies {
@@ -271,10 +274,13 @@ pub fn open_to<Source>(branch: AgencyId) -> Filter<Source>
 where
     referrals::handler_agency_id: SelectableExpression<Source>,
     referrals::pool_agency_ids: SelectableExpression<Source>,
+    referrals::claimable: SelectableExpression<Source>,
     Source: 'static,
 {
-    let pool = referrals::pool_agency_ids.contains(vec![branch]);
-    Box::new(referrals::handler_agency_id.is_null().and(pool))
+    // How few there are to claim the planner knows of a column. Of an array it expects one in two hundred to hold what is bound later, and
+    // would sort all that is found.
+    let pool = coalesce(referrals::pool_agency_ids.contains(vec![branch]), false);
+    Box::new(referrals::claimable.and(pool))
 }
 
 /// Referrals in a region: one equality, whatever its level.

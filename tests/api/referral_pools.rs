@@ -135,7 +135,9 @@ fn branches_that_claim_at_once_have_one_winner() {
             let replies = futures_util::future::join_all((0..16).map(claim)).await;
             let won: Vec<&Reply> = replies.iter().filter(|reply| reply.status == 200).collect();
             assert_eq!(won.len(), 1);
-            let lost = replies.iter().filter(|reply| matches!(reply.code(), "not_found" | "referral_state_conflict" | "stale"));
+            let lost = replies
+                .iter()
+                .filter(|reply| matches!(reply.code(), "not_found" | "referral_state_conflict" | "stale"));
             assert_eq!(lost.count(), 15);
         }
     });

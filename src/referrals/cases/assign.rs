@@ -52,6 +52,11 @@ pub async fn assign_case(
             Attempt::Replay(replay) => return replayed(c, &app, &caller, replay).await,
             Attempt::Fresh(ticket) => ticket,
         };
+        // The volunteer before the case, as a merge of volunteers holds them; what is wrong with them is told later.
+        let volunteer = match reporter(c, &caller, assign.body.volunteer_id).await {
+            Err(error) if error.code().status >= 500 => return Err(error),
+            found => found,
+        };
         let (before, now) = (cases::lock(c, &caller, id.0).await?, app.clock.now());
         if caller.volunteer.is_some() {
             return Err(ApiError::from(&FORBIDDEN));
@@ -62,7 +67,7 @@ pub async fn assign_case(
             let fault = Fault::new("unchanged", "sudah relawan kasus ini", "is the volunteer of this case already");
             return Err(ApiError::rule("/volunteer_id", fault));
         }
-        let volunteer_id = reporter(c, &caller, assign.body.volunteer_id).await?;
+        let volunteer_id = volunteer?;
         let note = assign.body.note.map(|note| note.as_str().to_owned());
         let (after, act) =
             (Case { volunteer_id, ..before.clone() }, Act { action: CaseAction::Assign, reason: None, note });

@@ -106,6 +106,7 @@ where
     referrals::receiver_agency_id: SelectableExpression<Source>,
     referrals::handler_agency_id: SelectableExpression<Source>,
     referrals::pool_agency_ids: SelectableExpression<Source>,
+    referrals::claimable: SelectableExpression<Source>,
     referrals::status: SelectableExpression<Source>,
     referrals::service: SelectableExpression<Source>,
     referrals::urgency: SelectableExpression<Source>,
@@ -264,7 +265,7 @@ impl Wanted {
     /// Whether it says itself whose all rows are. For who sees just these it says so a second time: the planner takes the one for independent of
     /// the other, expects no row at all, and sorts all there are for the first few, or reads all that the caller has for the few it may claim.
     fn says_whose(&self) -> bool {
-        self.receiver.len() == 1 || self.handler.is_some() || self.pool.is_some()
+        self.receiver.len() == 1 || self.sender.len() == 1 || self.handler.is_some() || self.pool.is_some()
     }
 }
 
@@ -282,6 +283,7 @@ where
     referrals::receiver_agency_id: SelectableExpression<Source>,
     referrals::handler_agency_id: SelectableExpression<Source>,
     referrals::pool_agency_ids: SelectableExpression<Source>,
+    referrals::claimable: SelectableExpression<Source>,
     referrals::volunteer_id: SelectableExpression<Source>,
 {
     let own = [&wanted.sender, &wanted.receiver].iter().any(|side| side.as_slice() == [caller.agency]);
