@@ -46,9 +46,9 @@ impl<'a> Follower<'a> {
         Self { client, cursor: begin.json["next_cursor"].as_str().unwrap().to_owned() }
     }
 
-    /// One request from here on.
+    /// One request from here on; if it is told to come again, it does.
     pub async fn ask(&self, more: &str) -> Reply {
-        self.client.get(&format!("{FEED}?cursor={}{more}", self.cursor)).await
+        self.client.get(&format!("{FEED}?cursor={}{more}", self.cursor)).settled().await
     }
 
     /// What can be told now, in pages of this size.
