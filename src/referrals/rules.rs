@@ -419,8 +419,11 @@ mod tests {
             let _ = writeln!(table, "{status}");
             for action in ReferralAction::ALL {
                 let _ = write!(table, "  {action:<12}");
+                // What is released was claimed, here by a branch of the receiver.
+                let claimed = *action == ReferralAction::Release;
+                let facts = Facts { claimed, claimed_by_other: claimed, ..facts(*status) };
                 for (name, party) in parties {
-                    let result = match decide(*action, &facts(*status), party) {
+                    let result = match decide(*action, &facts, party) {
                         Ok(to) => to.to_string(),
                         Err(Refused::NotAParty) => "-".to_owned(),
                         Err(_) => "x".to_owned(),
@@ -432,7 +435,7 @@ mod tests {
                 table.push('\n');
             }
         }
-        table.push_str("\n-  not this party's act (403)\nx  not in this state (409)\non_hold was in_progress before; what ended was accepted before\n");
+        table.push_str("\n-  not this party's act (403)\nx  not in this state (409)\non_hold was in_progress before; what ended was accepted before; what is released a branch had claimed\n");
         insta::assert_snapshot!(table);
     }
 
