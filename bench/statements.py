@@ -54,7 +54,8 @@ class Log:
             with self.database.log().open() as log:
                 log.seek(start)
                 statements = [s for s in read(log.read()) if not s.sql.startswith("SET ") and REMEMBERED not in s.sql]
-            now = [statement.sql for statement in statements]
+            # Sent side by side on several connections, they come in any order.
+            now = sorted(statement.sql for statement in statements)
             if now and now == before:
                 return statements, answer
             before = now
