@@ -589,3 +589,64 @@ fn a_case_is_given_to_another_volunteer_with_its_referrals() {
         give(&regency, json!(next), 409).await;
     });
 }
+
+#[test]
+fn equal_pages_have_one_etag() {
+    run(async |app| {
+        let village = app.village().await;
+        for _ in 0..3 {
+            report(&village, patient(KOTO_JAYA)).await;
+        }
+        let first = village.get("/v1/cases?limit=1").await.expect(200);
+        assert!(first.json["next_cursor"].is_string());
+        let again = village.get("/v1/cases?limit=1").header("if-none-match", first.header("etag")).await;
+        again.expect(304);
+    });
+}
+
+#[test]
+fn a_number_of_ones_own_names_no_person() {
+    run(async |app| {
+        let (bpjs, regency) = (app.bpjs().await, app.regency().await);
+        let at = to_bpjs(app).await;
+        for number in [NIK, "1706.0245.0895.0001"] {
+            for action in ["acknowledge", "accept"] {
+                let refused = act(&bpjs, &at, action, json!({ "partner_reference": number })).await;
+                refused.problem(400, "malformed").blames("/partner_reference", "number_of_a_person");
+            }
+            let upsert = json!({ "reference": number, "case": elder(KOTO_JAYA) });
+            let refused = regency.post("/v1/cases/upsert", upsert).await;
+            refused.problem(400, "malformed").blames("/reference", "number_of_a_person");
+        }
+        act(&bpjs, &at, "acknowledge", json!({ "partner_reference": "1706024508950000" })).await.expect(200);
+    });
+}
+
+#[test]
+fn no_officer_stands_beside_another_agency() {
+    run(async |app| {
+        let (regency, village) = (app.regency().await, app.village().await);
+        let at = to_bpjs(app).await;
+        let case = format!("/v1/cases/{}", village.get(&at).await.json["case_id"].as_str().unwrap());
+        act(&regency, &case, "close", json!({ "outcome": "need_met", "end_referrals": true })).await.expect(200);
+        let line = village.get(&format!("{at}/history")).await.expect(200).json["items"][1].clone();
+        assert_eq!(
+            (&line["action"], &line["agency_id"], &line["acting_user"]),
+            (&json!("withdraw"), &json!(village.agency), &Value::Null)
+        );
+    });
+}
+
+#[test]
+fn a_batch_promises_what_the_single_act_does() {
+    run(async |app| {
+        let bpjs = app.bpjs().await;
+        let at = to_bpjs(app).await;
+        act(&bpjs, &at, "accept", json!({})).await.expect(200);
+        let due = (app.clock.now() + TimeDelta::days(5)).date_naive();
+        let item = json!({ "id": id(&at), "version": 2, "start": { "due_on": due } });
+        let done = bpjs.post("/v1/referrals/batch", json!({ "items": [item] })).await.expect(200);
+        assert_eq!(done.json["items"][0]["status"], "in_progress");
+        assert_eq!(bpjs.get(&at).await.json["due_on"], json!(due));
+    });
+}
