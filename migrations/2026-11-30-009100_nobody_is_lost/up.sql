@@ -13,13 +13,14 @@ UPDATE referrals SET hold_review_on = (status_since + interval '7 hours')::date 
     WHERE status = 'on_hold' AND hold_review_on IS NULL;
 ALTER TABLE referrals ADD CONSTRAINT referrals_looked_at_again CHECK (status <> 'on_hold' OR hold_review_on IS NOT NULL);
 
--- Whoever promised a day has that day.
+-- Whoever promised a day has that day. And what branches may claim is little beside the rest. The table is written anew once for both.
 ALTER TABLE referrals DROP COLUMN due_at;
 ALTER TABLE referrals ADD COLUMN due_at timestamptz GENERATED ALWAYS AS (CASE
     WHEN status = 'submitted' THEN coalesce(acknowledge_by, answer_by, expires_at)
     WHEN status = 'received' THEN coalesce(answer_by, expires_at)
     WHEN status IN ('accepted', 'in_progress') THEN coalesce(appointment_at, day_ends(due_on, province_code), complete_by)
-    WHEN status = 'on_hold' THEN day_ends(hold_review_on, province_code) END) STORED;
+    WHEN status = 'on_hold' THEN day_ends(hold_review_on, province_code) END) STORED,
+    ADD COLUMN claimable boolean NOT NULL GENERATED ALWAYS AS (handler_agency_id IS NULL AND pool_agency_ids <> '{}') STORED;
 CREATE INDEX referrals_received_by_due ON referrals (receiver_agency_id, due_at, id) WHERE due_at IS NOT NULL;
 CREATE INDEX referrals_sent_by_due ON referrals (sender_agency_id, due_at, id) WHERE due_at IS NOT NULL;
 CREATE INDEX referrals_received_in_state_by_due ON referrals (receiver_agency_id, status, due_at, id) WHERE due_at IS NOT NULL;
@@ -29,8 +30,7 @@ CREATE INDEX referrals_of_regency_by_due ON referrals (regency_code, due_at, id)
 CREATE INDEX referrals_of_volunteer_by_due ON referrals (volunteer_id, due_at, id) WHERE due_at IS NOT NULL;
 CREATE INDEX referrals_by_due ON referrals (due_at, id) WHERE due_at IS NOT NULL;
 
--- What branches may claim is little beside the rest, and is read in the order of a list: by what its arrays hold it would be sorted.
-ALTER TABLE referrals ADD COLUMN claimable boolean NOT NULL GENERATED ALWAYS AS (handler_agency_id IS NULL AND pool_agency_ids <> '{}') STORED;
+-- What may be claimed is read in the order of a list: by what its arrays hold it would be sorted.
 DROP INDEX referrals_in_pool;
 CREATE INDEX referrals_claimable ON referrals (created_at DESC, id DESC) WHERE claimable;
 CREATE INDEX referrals_claimable_by_due ON referrals (due_at, id) WHERE claimable AND due_at IS NOT NULL;

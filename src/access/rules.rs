@@ -279,6 +279,11 @@ pub enum Reach {
 }
 
 impl Sight {
+    /// Whether it is that of a village's government. Everyone knows everyone in a village: it is not told of a child, an illness or a crime.
+    pub fn is_village(&self) -> bool {
+        matches!(self, Self::Region(region) if region.level() == RegionLevel::Village)
+    }
+
     /// What a list shows that is asked for a region, or for none.
     pub fn reach(&self, asked: Option<&RegionCode>) -> Reach {
         match (self, asked) {

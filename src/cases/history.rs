@@ -3,7 +3,7 @@ use super::api::sees_person;
 use super::rules::{CaseAction, CaseId, CaseState};
 use super::store::{self, CaseEvent};
 use crate::access::api::Permit;
-use crate::access::rules::{AgencyId, Caller, ReadCases, Sight, VolunteerId};
+use crate::access::rules::{AgencyId, ReadCases, Sight, VolunteerId};
 use crate::audit::rules::Event;
 use crate::audit::store::Recorder;
 use crate::codes::rules::Code;
@@ -12,7 +12,6 @@ use crate::platform::app::Shared;
 use crate::platform::db::Db;
 use crate::platform::error::ApiResult;
 use crate::platform::input::PathId;
-use crate::platform::region_code::RegionLevel;
 use actix_web::get;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -73,15 +72,6 @@ pub struct CaseHistory {
     items: Vec<CaseHistoryItem>,
 }
 
-/// Whoever sees a village, or a volunteer's own.
-fn is_of_a_village(caller: &Caller) -> bool {
-    match &caller.sight {
-        Sight::Own(_) => true,
-        Sight::Region(region) => region.level() == RegionLevel::Village,
-        Sight::Everything | Sight::Addressed(_) => false,
-    }
-}
-
 /// Read the history of a case
 ///
 /// Reported, changed, closed, reopened, consent taken back and given anew, told from another one, given to another volunteer: every act, oldest
@@ -108,7 +98,8 @@ pub async fn read_case_history(
     }
     // That there is a case like this one is told to nobody who may not see that.
     let beyond = |line: &CaseEvent| line.action == CaseAction::Distinguish && line.agency_id != caller.agency;
-    let lines = lines.into_iter().filter(|line| !(beyond(line) && is_of_a_village(&caller)));
+    let near = caller.sight.is_village() || matches!(caller.sight, Sight::Own(_));
+    let lines = lines.into_iter().filter(|line| !(near && beyond(line)));
     let shown = |line: CaseEvent| CaseHistoryItem::from(CaseEvent { note: line.note.filter(|_| open), ..line });
     Answer::ok(&CaseHistory { items: lines.map(shown).collect() })
 }

@@ -10,7 +10,7 @@ use crate::cases::store::Case;
 use crate::codes::rules::Code;
 use crate::platform::crypto::Keys;
 use crate::platform::error::ApiResult;
-use crate::platform::region_code::{RegionCode, RegionLevel};
+use crate::platform::region_code::RegionCode;
 use crate::regions::rules::TimeZone;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
@@ -156,9 +156,7 @@ pub fn sight(caller: &Caller, referral: &Referral) -> PersonSight {
     if referral.restricted && !keeps {
         return PersonSight::Header;
     }
-    // Everyone knows everyone in a village.
-    let village = matches!(&caller.sight, Sight::Region(region) if region.level() == RegionLevel::Village);
-    let hidden = village && referral.sensitive && !keeps;
+    let hidden = caller.sight.is_village() && referral.sensitive && !keeps;
     person_sight(caller, &referral.village_code, referral.sides(), referral.status, hidden)
 }
 
